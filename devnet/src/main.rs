@@ -1,0 +1,2 @@
+//! assay-devnet
+fn main() {}
