@@ -63,10 +63,10 @@ macro_rules! for_each_opcode {
             0x0108 Load8S64 "load8_s64" Load -;
             0x0109 Load16S64 "load16_s64" Load -;
             0x010a Load32S64 "load32_s64" Load -;
-            0x010b Store8 "store8" Store i;
-            0x010c Store16 "store16" Store i;
-            0x010d Store32 "store32" Store i;
-            0x010e Store64 "store64" Store i;
+            0x010b Store8 "store8" Store -;
+            0x010c Store16 "store16" Store -;
+            0x010d Store32 "store32" Store -;
+            0x010e Store64 "store64" Store -;
             0x010f MemoryFill "memory_fill" Block -;
             0x0110 MemoryCopy "memory_copy" Block -;
             0x0111 MemoryInit "memory_init" Block -;
