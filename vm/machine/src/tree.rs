@@ -1,0 +1,173 @@
+//! Merkle trees over 128-byte leaves with a constant depth (`docs/encoding.md`, section 1).
+//!
+//! Only a power-of-two prefix that covers the data is stored; everything right of it is zero.
+
+use assay_types::hash::{fold, zero_roots};
+use assay_types::params::LEAF_BYTES;
+use assay_types::{Hash, leaf_hash, node_hash};
+use std::sync::LazyLock;
+
+/// `ZERO[d]`: root of an all-zero tree of depth d.
+pub static ZERO: LazyLock<[Hash; 34]> = LazyLock::new(zero_roots);
+
+/// 128 bytes at leaf `index` of `data`, zero-padded.
+pub fn leaf_at(data: &[u8], index: u64) -> [u8; LEAF_BYTES] {
+    let mut leaf = [0; LEAF_BYTES];
+    let start = usize::try_from(index).ok().and_then(|i| i.checked_mul(LEAF_BYTES));
+    if let Some(rest) = start.and_then(|s| data.get(s..)) {
+        let n = rest.len().min(LEAF_BYTES);
+        leaf[..n].copy_from_slice(&rest[..n]);
+    }
+    leaf
+}
+
+/// The hashes of a tree, stored bottom up.
+#[derive(Clone)]
+pub struct Tree {
+    depth: u32,
+    /// `levels[l]` holds the hashes at height l of the stored prefix; the last level has one.
+    levels: Vec<Vec<Hash>>,
+}
+
+impl Tree {
+    /// An all-zero tree with room for `leaves` leaves in its stored prefix.
+    pub fn zeroed(depth: u32, leaves: u64) -> Tree {
+        let log2 = leaves.max(1).next_power_of_two().trailing_zeros();
+        assert!(log2 <= depth, "{leaves} leaves do not fit a tree of depth {depth}");
+        let levels = (0..=log2).map(|l| vec![ZERO[l as usize]; 1 << (log2 - l)]).collect();
+        Tree { depth, levels }
+    }
+
+    /// The tree of `data`, zero-padded.
+    pub fn build(depth: u32, data: &[u8]) -> Tree {
+        let leaves = data.len().div_ceil(LEAF_BYTES);
+        let mut tree = Tree::zeroed(depth, leaves as u64);
+        let zero_leaf = [0; LEAF_BYTES];
+        for index in 0..leaves {
+            let leaf = leaf_at(data, index as u64);
+            if leaf != zero_leaf {
+                tree.levels[0][index] = leaf_hash(&leaf);
+            }
+        }
+        for l in 1..tree.levels.len() {
+            let (below, above) = tree.levels.split_at_mut(l);
+            let (below, zero) = (&below[l - 1], &ZERO[l - 1]);
+            for (i, node) in above[0].iter_mut().enumerate() {
+                let (left, right) = (&below[2 * i], &below[2 * i + 1]);
+                if left != zero || right != zero {
+                    *node = node_hash(left, right);
+                }
+            }
+        }
+        tree
+    }
+
+    /// Grows the stored prefix to at least `leaves` leaves.
+    pub fn reserve(&mut self, leaves: u64) {
+        let old = self.levels[0].len();
+        if leaves as usize <= old {
+            return;
+        }
+        let mut grown = Tree::zeroed(self.depth, leaves);
+        for (to, from) in grown.levels.iter_mut().zip(&self.levels) {
+            to[..from.len()].copy_from_slice(from);
+        }
+        for l in self.levels.len()..grown.levels.len() {
+            grown.levels[l][0] = node_hash(&grown.levels[l - 1][0], &grown.levels[l - 1][1]);
+        }
+        *self = grown;
+    }
+
+    /// Replaces leaf hashes (ascending, distinct indices inside the prefix) and rehashes their ancestors.
+    pub fn update(&mut self, leaves: impl Iterator<Item = (u64, Hash)>) {
+        let mut dirty: Vec<usize> = Vec::new();
+        for (index, hash) in leaves {
+            self.levels[0][index as usize] = hash;
+            dirty.push(index as usize);
+        }
+        for l in 1..self.levels.len() {
+            dirty.iter_mut().for_each(|i| *i >>= 1);
+            dirty.dedup();
+            let (below, above) = self.levels.split_at_mut(l);
+            for &i in &dirty {
+                above[0][i] = node_hash(&below[l - 1][2 * i], &below[l - 1][2 * i + 1]);
+            }
+        }
+    }
+
+    /// The hash at `height`, `index` within that level.
+    pub fn node(&self, height: u32, index: u64) -> Hash {
+        match self.levels.get(height as usize) {
+            Some(level) => level.get(index as usize).copied().unwrap_or(ZERO[height as usize]),
+            None if index == 0 => {
+                (self.levels.len() as u32 - 1..height).fold(self.stored_root(), |h, l| node_hash(&h, &ZERO[l as usize]))
+            }
+            None => ZERO[height as usize],
+        }
+    }
+
+    /// The root over the constant depth.
+    pub fn root(&self) -> Hash {
+        self.node(self.depth, 0)
+    }
+
+    /// Siblings, bottom up, of the node at `height`, `index`.
+    pub fn siblings(&self, height: u32, index: u64) -> Vec<Hash> {
+        (height..self.depth).map(|l| self.node(l, (index >> (l - height)) ^ 1)).collect()
+    }
+
+    /// Makes the first `2^height` leaves zero.
+    pub fn zero_prefix(&mut self, height: u32) {
+        self.reserve(1 << height);
+        for l in 0..=height {
+            self.levels[l as usize][..1 << (height - l)].fill(ZERO[l as usize]);
+        }
+        for l in height as usize + 1..self.levels.len() {
+            self.levels[l][0] = node_hash(&self.levels[l - 1][0], &self.levels[l - 1][1]);
+        }
+    }
+
+    fn stored_root(&self) -> Hash {
+        self.levels[self.levels.len() - 1][0]
+    }
+}
+
+/// Whether `leaf` at `index` folds with `siblings` to `root`.
+pub fn verify(root: &Hash, leaf: &[u8; LEAF_BYTES], index: u64, siblings: &[Hash]) -> bool {
+    fold(leaf_hash(leaf), index, siblings) == *root
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition, without any shortcut.
+    fn naive(depth: u32, data: &[u8]) -> Hash {
+        let mut level: Vec<Hash> = (0..1u64 << depth).map(|i| leaf_hash(&leaf_at(data, i))).collect();
+        while level.len() > 1 {
+            level = level.chunks(2).map(|p| node_hash(&p[0], &p[1])).collect();
+        }
+        level[0]
+    }
+
+    #[test]
+    fn build_update_grow_and_zero_agree_with_the_definition() {
+        for len in [0usize, 1, 127, 128, 129, 1000, 1024] {
+            let mut data: Vec<u8> = (0..len).map(|i| (i * 7 + 1) as u8).collect();
+            let mut tree = Tree::build(6, &data);
+            assert_eq!(tree.root(), naive(6, &data), "build {len}");
+            tree.reserve(32);
+            data.resize(4096, 0);
+            data[3000] = 9;
+            data[5] = 77;
+            tree.update([(0, leaf_hash(&leaf_at(&data, 0))), (23, leaf_hash(&leaf_at(&data, 23)))].into_iter());
+            assert_eq!(tree.root(), naive(6, &data), "update {len}");
+            for index in [0u64, 7, 23, 31, 63] {
+                assert!(verify(&tree.root(), &leaf_at(&data, index), index, &tree.siblings(0, index)));
+            }
+            tree.zero_prefix(3);
+            data[..1024].fill(0);
+            assert_eq!(tree.root(), naive(6, &data), "zero {len}");
+        }
+    }
+}
