@@ -1,0 +1,3 @@
+//! How answers are found.
+
+pub mod llama;
