@@ -1,1 +1,9 @@
-//! assay-machine
+//! A deterministic WASM machine whose every step a contract can check: lowering, interpreter, witnesses, traces.
+
+pub mod access;
+pub mod image;
+pub mod isa;
+pub mod machine;
+pub mod rom;
+pub mod step;
+pub mod tree;

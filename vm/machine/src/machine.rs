@@ -1,0 +1,227 @@
+//! A machine in memory: registers, stack, linear memory, and trees that follow them.
+
+use crate::access::Stop;
+use crate::image::{GLOBAL_TREE_CELLS, Image, cell_bytes};
+use crate::rom::Rom;
+use crate::step::{Cpu, execute};
+use crate::tree::{Tree, leaf_at};
+use assay_types::params::{LEAF_BYTES, PAGE_BYTES, STACK_CELLS, STACK_DEPTH};
+use assay_types::{Header, StateRoot, Status, leaf_hash};
+use std::sync::Arc;
+
+/// Trees of the parts of a state that change.
+#[derive(Clone)]
+pub struct Trees {
+    /// Linear memory.
+    pub memory: Tree,
+    /// Register stack.
+    pub stack: Tree,
+    /// Globals.
+    pub globals: Tree,
+}
+
+/// One machine state, runnable.
+#[derive(Clone)]
+pub struct Machine {
+    /// The program.
+    pub image: Arc<Image>,
+    /// Request, output, model.
+    pub roms: [Rom; 3],
+    /// Registers.
+    pub cpu: Cpu,
+    /// Linear memory, `cpu.pages * 65536` bytes.
+    pub memory: Vec<u8>,
+    /// Register stack.
+    pub stack: Box<[u64; STACK_CELLS as usize]>,
+    /// Globals tree's cells.
+    pub globals: Vec<u64>,
+    /// Trees as of the last update.
+    pub trees: Trees,
+    /// One byte a memory leaf: written since the last update.
+    pub(crate) dirty: Vec<u8>,
+    /// Cells at and above this one are zero.
+    pub(crate) stack_top: u32,
+    /// What the stack tree last saw.
+    stack_seen: Vec<u64>,
+    /// What the globals tree last saw.
+    globals_seen: Vec<u64>,
+    /// Steps at which this machine was not yet at a fixpoint or yield, in all.
+    pub executed: u64,
+}
+
+fn zero_stack() -> Box<[u64; STACK_CELLS as usize]> {
+    vec![0u64; STACK_CELLS as usize].into_boxed_slice().try_into().expect("made with that length")
+}
+
+impl Machine {
+    /// The program's first state.
+    pub fn new(image: Arc<Image>, roms: [Rom; 3]) -> Machine {
+        let limits = image.limits;
+        let mut memory = image.memory.clone();
+        memory.resize(limits.pages as usize * PAGE_BYTES as usize, 0);
+        let mut trees = Trees {
+            memory: image.memory_tree.clone(),
+            stack: Tree::zeroed(STACK_DEPTH, 1 << STACK_DEPTH),
+            globals: image.globals_tree.clone(),
+        };
+        trees.memory.reserve((memory.len() / LEAF_BYTES) as u64);
+        Machine {
+            cpu: Cpu { status: Status::Yielded, pc: limits.entry, fp: 0, pages: limits.pages },
+            dirty: vec![0; memory.len() / LEAF_BYTES],
+            memory,
+            stack: zero_stack(),
+            globals: image.globals.clone(),
+            trees,
+            stack_top: 0,
+            stack_seen: Vec::new(),
+            globals_seen: image.globals.clone(),
+            executed: 0,
+            image,
+            roms,
+        }
+    }
+
+    /// A Yielded state of the program with this memory and these globals (stack zero, volatile region as given).
+    pub fn at_yield(image: Arc<Image>, roms: [Rom; 3], memory: Vec<u8>, globals: Vec<u64>) -> Machine {
+        assert_eq!(globals.len(), GLOBAL_TREE_CELLS, "globals cover their tree");
+        let mut machine = Machine::new(image, roms);
+        machine.cpu.pages = (memory.len() as u64 / PAGE_BYTES) as u32;
+        machine.trees.memory = Tree::build(assay_types::params::MEMORY_DEPTH, &memory);
+        machine.trees.memory.reserve((memory.len() / LEAF_BYTES) as u64);
+        machine.dirty = vec![0; memory.len() / LEAF_BYTES];
+        machine.memory = memory;
+        machine.globals = globals;
+        machine
+    }
+
+    /// Executes steps `index .. index + n`, skipping over fixpoints. `index` is the trace index of the present state.
+    pub fn run(&mut self, index: u64, n: u64) {
+        let end = index + n;
+        let mask = (1u64 << self.image.limits.b) - 1;
+        let mut at = index;
+        while at < end {
+            match self.cpu.status {
+                Status::Halted(_) | Status::Trapped => return,
+                Status::Yielded => {
+                    at = (at + mask) & !mask;
+                    if at < end {
+                        self.cpu.status = Status::Running;
+                        self.executed += 1;
+                        at += 1;
+                    }
+                }
+                Status::Running => {
+                    let macro_end = (at | mask) + 1;
+                    at = self.run_micro(at, end.min(macro_end));
+                    if at == macro_end && self.cpu.status == Status::Running {
+                        self.trap();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Executes while Running; returns the index reached.
+    fn run_micro(&mut self, start: u64, end: u64) -> u64 {
+        let image = self.image.clone();
+        let mut cpu = self.cpu;
+        let mut at = start;
+        while at < end {
+            at += 1;
+            match execute(&mut cpu, &image.limits, self) {
+                Ok(()) if cpu.status == Status::Running => {}
+                Ok(()) => break,
+                Err(Stop::Trap) => {
+                    cpu.status = Status::Trapped;
+                    break;
+                }
+                Err(Stop::Access(never)) => match never {},
+            }
+        }
+        self.executed += at - start;
+        self.cpu = cpu;
+        at
+    }
+
+    /// Makes the state Trapped.
+    pub fn trap(&mut self) {
+        self.cpu.status = Status::Trapped;
+    }
+
+    /// The header of the present state.
+    pub fn header(&mut self) -> Header {
+        if let Status::Halted(_) | Status::Trapped = self.cpu.status {
+            return Header::terminal(self.cpu.status);
+        }
+        self.update_trees();
+        Header {
+            status: self.cpu.status,
+            pc: self.cpu.pc,
+            fp: self.cpu.fp,
+            pages: self.cpu.pages,
+            memory: self.trees.memory.root(),
+            stack: self.trees.stack.root(),
+            globals: self.trees.globals.root(),
+            table: self.image.table_tree.root(),
+        }
+    }
+
+    /// The root of the present state.
+    pub fn root(&mut self) -> StateRoot {
+        self.header().root()
+    }
+
+    /// Brings the trees up to the memory, stack and globals.
+    pub fn update_trees(&mut self) {
+        let dirty = self.dirty.iter_mut().enumerate().filter(|(_, d)| **d != 0);
+        let memory = &self.memory;
+        self.trees.memory.update(dirty.map(|(i, d)| {
+            *d = 0;
+            (i as u64, leaf_hash(&leaf_at(memory, i as u64)))
+        }));
+        let cells = (self.stack_top as usize).next_multiple_of(16).max(self.stack_seen.len());
+        update_cells(&mut self.trees.stack, &mut self.stack_seen, &self.stack[..cells]);
+        update_cells(&mut self.trees.globals, &mut self.globals_seen, &self.globals);
+    }
+
+    /// Makes linear memory `pages` pages long (never shorter).
+    pub(crate) fn resize_memory(&mut self, pages: u32) {
+        let bytes = pages as usize * PAGE_BYTES as usize;
+        if bytes > self.memory.len() {
+            self.memory.resize(bytes, 0);
+            self.dirty.resize(bytes / LEAF_BYTES, 0);
+            self.trees.memory.reserve((bytes / LEAF_BYTES) as u64);
+        }
+    }
+
+    /// Zeroes the register stack and the volatile region.
+    pub(crate) fn clear_volatile(&mut self, volatile_log2: u8) {
+        self.stack[..self.stack_top as usize].fill(0);
+        self.stack_top = 0;
+        if volatile_log2 != 0 {
+            let bytes = self.memory.len().min(1 << volatile_log2);
+            self.memory[..bytes].fill(0);
+            self.dirty[..bytes / LEAF_BYTES].fill(0);
+            self.trees.memory.zero_prefix(u32::from(volatile_log2) - 7);
+        }
+    }
+
+    /// Writes `n` bytes of `source` at `offset` (zeros beyond its end) to memory.
+    pub(crate) fn write_zero_padded(&mut self, dst: u64, source: &[u8], offset: u64, n: u32) {
+        let dst = dst as usize;
+        let leaf = leaf_at(source, offset >> 7);
+        let start = (offset & 127) as usize;
+        self.memory[dst..dst + n as usize].copy_from_slice(&leaf[start..start + n as usize]);
+        self.dirty[dst >> 7] = 1;
+    }
+}
+
+/// Rehashes the leaves in which `cells` differs from `seen`, and makes `seen` equal.
+fn update_cells(tree: &mut Tree, seen: &mut Vec<u64>, cells: &[u64]) {
+    seen.resize(cells.len(), 0);
+    let changed = seen.chunks_mut(16).zip(cells.chunks(16)).enumerate().filter(|(_, (old, new))| old != new);
+    tree.update(changed.map(|(i, (old, new))| {
+        old.copy_from_slice(new);
+        (i as u64, leaf_hash(&leaf_at(&cell_bytes(new), 0)))
+    }));
+}

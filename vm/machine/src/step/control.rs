@@ -1,0 +1,143 @@
+//! Family 0: control, constants, moves, globals, calls. Mirrored by `StepControl.sol`.
+
+use super::{Ctx, Flow};
+use crate::access::{Access, Stop};
+use crate::isa::Op;
+use assay_types::Status;
+use assay_types::params::{GLOBALS_CELLS, MAX_TABLES, STACK_CELLS, TABLE_ELEMENTS, TABLE_SIZE_BASE};
+
+#[inline(always)]
+pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
+    match op {
+        Op::Move => {
+            let value = x.a()?;
+            x.set(value)
+        }
+        Op::Const => x.set(x.ins.imm),
+        Op::Select => select(x),
+        Op::Br => jump(x, true),
+        Op::BrIf => {
+            let taken = x.a()? as u32 != 0;
+            jump(x, taken)
+        }
+        Op::BrUnless => {
+            let taken = x.a()? as u32 == 0;
+            jump(x, taken)
+        }
+        Op::BrTable => {
+            let skip = u64::from(x.a()? as u32).min(x.ins.imm);
+            goto(x, u64::from(x.cpu.pc) + 1 + skip)
+        }
+        Op::Call => call(x, x.ins.imm as u32),
+        Op::CallIndirect => call_indirect(x),
+        Op::Enter => enter(x),
+        Op::Return => {
+            let link = x.get(0)?;
+            x.cpu.pc = link as u32;
+            x.cpu.fp = (link >> 32) as u32;
+            Ok(())
+        }
+        Op::GlobalGet => {
+            let index = global_index(x)?;
+            let value = x.access.global(index)?;
+            x.set(value)
+        }
+        Op::GlobalSet => {
+            let value = x.a()?;
+            let index = global_index(x)?;
+            x.access.set_global(index, value)?;
+            x.next()
+        }
+        Op::Finish => finish(x),
+        Op::Halt => {
+            let code = x.b()? as u32;
+            x.cpu.status = Status::Halted(code);
+            Ok(())
+        }
+        // Trap, Unreachable, and nothing else: the caller sends family 0 only.
+        _ => Err(Stop::Trap),
+    }
+}
+
+#[inline(always)]
+fn select<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+    let condition = x.get(x.ins.imm as u16)? as u32;
+    let value = if condition != 0 { x.a()? } else { x.get(x.ins.b)? };
+    x.set(value)
+}
+
+#[inline(always)]
+fn jump<A: Access>(x: &mut Ctx<'_, A>, taken: bool) -> Flow<A> {
+    if taken {
+        x.cpu.pc = x.ins.imm as u32;
+        Ok(())
+    } else {
+        x.next()
+    }
+}
+
+/// Jumps to a computed pc; one that does not fit 32 bits traps (only hand-made code has such).
+#[inline(always)]
+fn goto<A: Access>(x: &mut Ctx<'_, A>, pc: u64) -> Flow<A> {
+    x.cpu.pc = u32::try_from(pc).map_err(|_| Stop::Trap)?;
+    Ok(())
+}
+
+#[inline(always)]
+fn call<A: Access>(x: &mut Ctx<'_, A>, target: u32) -> Flow<A> {
+    let frame = u64::from(x.cpu.fp) + u64::from(x.ins.d);
+    if frame >= u64::from(STACK_CELLS) {
+        return Err(Stop::Trap);
+    }
+    let link = u64::from(x.cpu.pc + 1) | u64::from(x.cpu.fp) << 32;
+    x.access.set_cell(frame as u32, link)?;
+    x.cpu.fp = frame as u32;
+    x.cpu.pc = target;
+    Ok(())
+}
+
+fn call_indirect<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+    let i = x.a()? as u32;
+    let table = u32::from(x.ins.b);
+    if table >= MAX_TABLES {
+        return Err(Stop::Trap);
+    }
+    let size = x.access.global(TABLE_SIZE_BASE + table)?;
+    let index = (x.ins.imm >> 32) + u64::from(i);
+    if u64::from(i) >= size || index >= u64::from(TABLE_ELEMENTS) {
+        return Err(Stop::Trap);
+    }
+    let element = x.access.element(index as u32)?;
+    let (pc, type_id) = (element as u32, (element >> 32) as u32);
+    if pc == 0 || type_id != x.ins.imm as u32 {
+        return Err(Stop::Trap);
+    }
+    call(x, pc)
+}
+
+#[inline(always)]
+fn enter<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+    match u64::from(x.cpu.fp).checked_add(x.ins.imm) {
+        Some(top) if top <= u64::from(x.limits.stack_cells) => x.next(),
+        _ => Err(Stop::Trap),
+    }
+}
+
+#[inline(always)]
+fn global_index<A: Access>(x: &Ctx<'_, A>) -> Result<u32, Stop<A::Error>> {
+    if x.ins.imm < u64::from(GLOBALS_CELLS) { Ok(x.ins.imm as u32) } else { Err(Stop::Trap) }
+}
+
+/// `step()` has returned: 0 yields, v halts with v - 1.
+fn finish<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+    let value = x.a()? as u32;
+    if value != 0 {
+        x.cpu.status = Status::Halted(value - 1);
+        return Ok(());
+    }
+    x.access.reset(x.limits.volatile_log2)?;
+    x.cpu.status = Status::Yielded;
+    x.cpu.pc = x.limits.entry;
+    x.cpu.fp = 0;
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! Family 1: linear memory, bulk operations, read-only inputs. Mirrored by `StepMemory.sol`.
+
+use super::{Ctx, Flow};
+use crate::access::{Access, Stop};
+use crate::isa::Op;
+use assay_types::params::{DATA_DROPPED_BASE, FRAME_ALIGN, LEAF_BYTES, MAX_DATAS, PAGE_BYTES, ROM_BYTES, ROMS, STACK_CELLS};
+
+const LEAF: u64 = LEAF_BYTES as u64;
+/// Bit of a rom_read block's first cell: bounds have been checked.
+const CHECKED: u64 = 1 << 32;
+
+#[inline(always)]
+pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
+    match op {
+        Op::Load8U => load::<A, 1>(x, |b| u64::from(b[0])),
+        Op::Load16U => load::<A, 2>(x, |b| u64::from(u16::from_le_bytes(b))),
+        Op::Load32U => load::<A, 4>(x, |b| u64::from(u32::from_le_bytes(b))),
+        Op::Load64 => load::<A, 8>(x, u64::from_le_bytes),
+        Op::Load8S32 => load::<A, 1>(x, |b| u64::from(b[0] as i8 as u32)),
+        Op::Load16S32 => load::<A, 2>(x, |b| u64::from(i16::from_le_bytes(b) as u32)),
+        Op::Load8S64 => load::<A, 1>(x, |b| b[0] as i8 as u64),
+        Op::Load16S64 => load::<A, 2>(x, |b| i16::from_le_bytes(b) as u64),
+        Op::Load32S64 => load::<A, 4>(x, |b| i32::from_le_bytes(b) as u64),
+        Op::Store8 => store::<A, 1>(x, |v| [v as u8]),
+        Op::Store16 => store::<A, 2>(x, |v| (v as u16).to_le_bytes()),
+        Op::Store32 => store::<A, 4>(x, |v| (v as u32).to_le_bytes()),
+        Op::Store64 => store::<A, 8>(x, u64::to_le_bytes),
+        Op::MemorySize => x.set(u64::from(x.cpu.pages)),
+        Op::MemoryGrow => grow(x),
+        Op::MemoryFill => fill(x),
+        Op::MemoryCopy => copy(x),
+        Op::MemoryInit => init(x),
+        Op::DataDrop => {
+            let index = data_flag(x)?;
+            x.access.set_global(index, 1)?;
+            x.next()
+        }
+        Op::RomRead => rom_read(x),
+        // Unreachable: the caller sends family 1 only.
+        _ => Err(Stop::Trap),
+    }
+}
+
+/// Checks `start + len <= memory size`.
+#[inline(always)]
+fn in_memory<A: Access>(x: &Ctx<'_, A>, start: u64, len: u64) -> Result<(), Stop<A::Error>> {
+    if start + len <= u64::from(x.cpu.pages) * PAGE_BYTES { Ok(()) } else { Err(Stop::Trap) }
+}
+
+#[inline(always)]
+fn address<A: Access>(x: &mut Ctx<'_, A>) -> Result<u64, Stop<A::Error>> {
+    Ok(u64::from(x.a()? as u32) + u64::from(x.ins.imm as u32))
+}
+
+#[inline(always)]
+fn load<A: Access, const N: usize>(x: &mut Ctx<'_, A>, widen: impl Fn([u8; N]) -> u64) -> Flow<A> {
+    let address = address(x)?;
+    in_memory(x, address, N as u64)?;
+    let bytes = x.access.load::<N>(address)?;
+    x.set(widen(bytes))
+}
+
+#[inline(always)]
+fn store<A: Access, const N: usize>(x: &mut Ctx<'_, A>, narrow: impl Fn(u64) -> [u8; N]) -> Flow<A> {
+    let address = address(x)?;
+    let value = x.get(x.ins.b)?;
+    in_memory(x, address, N as u64)?;
+    x.access.store(address, narrow(value))?;
+    x.next()
+}
+
+fn grow<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+    let old = x.cpu.pages;
+    let new = u64::from(old) + u64::from(x.a()? as u32);
+    if new > u64::from(x.limits.max_pages) {
+        return x.set(u64::from(u32::MAX));
+    }
+    x.access.grow(new as u32)?;
+    x.cpu.pages = new as u32;
+    x.set(u64::from(old))
+}
+
+/// First cell of the operand block; its four cells are in one leaf.
+fn block<A: Access>(x: &Ctx<'_, A>) -> Result<u32, Stop<A::Error>> {
+    let first = u64::from(x.cpu.fp) + u64::from(x.ins.a);
+    if first < u64::from(STACK_CELLS) && first % u64::from(FRAME_ALIGN) == 0 { Ok(first as u32) } else { Err(Stop::Trap) }
+}
+
+/// Writes the block's progress and goes on when everything is moved.
+fn advance<A: Access>(x: &mut Ctx<'_, A>, cells: &[(u32, u64)], done: bool) -> Flow<A> {
+    for &(cell, value) in cells {
+        x.access.set_cell(cell, value)?;
+    }
+    if done { x.next() } else { Ok(()) }
+}
+
+/// Bytes from `offset` to the end of its leaf.
+fn to_leaf_end(offset: u64) -> u64 {
+    LEAF - offset % LEAF
+}
+
+fn fill<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+    let first = block(x)?;
+    let dst = u64::from(x.access.cell(first)? as u32);
+    let byte = x.access.cell(first + 1)? as u8;
+    let len = u64::from(x.access.cell(first + 2)? as u32);
+    in_memory(x, dst, len)?;
+    if len == 0 {
+        return x.next();
+    }
+    let n = len.min(to_leaf_end(dst));
+    x.access.fill(dst, byte, n as u32)?;
+    advance(x, &[(first, dst + n), (first + 2, len - n)], n == len)
+}
+
+fn copy<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+    let first = block(x)?;
+    let dst = u64::from(x.access.cell(first)? as u32);
+    let src = u64::from(x.access.cell(first + 1)? as u32);
+    let len = u64::from(x.access.cell(first + 2)? as u32);
+    in_memory(x, dst, len)?;
+    in_memory(x, src, len)?;
+    if len == 0 {
+        return x.next();
+    }
+    if dst <= src {
+        let n = len.min(to_leaf_end(dst)).min(to_leaf_end(src));
+        x.access.copy(dst, src, n as u32)?;
+        return advance(x, &[(first, dst + n), (first + 1, src + n), (first + 2, len - n)], n == len);
+    }
+    // Overlap with the destination above the source: from the end, as memmove.
+    let (src_end, dst_end) = (src + len, dst + len);
+    let n = len.min((src_end - 1) % LEAF + 1).min((dst_end - 1) % LEAF + 1);
+    x.access.copy(dst_end - n, src_end - n, n as u32)?;
+    advance(x, &[(first + 2, len - n)], n == len)
+}
+
+fn data_flag<A: Access>(x: &Ctx<'_, A>) -> Result<u32, Stop<A::Error>> {
+    let index = u32::from(x.ins.d);
+    if index < MAX_DATAS { Ok(DATA_DROPPED_BASE + index) } else { Err(Stop::Trap) }
+}
+
+fn init<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+    let first = block(x)?;
+    let dst = u64::from(x.access.cell(first)? as u32);
+    let src = u64::from(x.access.cell(first + 1)? as u32);
+    let len = u64::from(x.access.cell(first + 2)? as u32);
+    let flag = data_flag(x)?;
+    let dropped = x.access.global(flag)? != 0;
+    let segment_len = if dropped { 0 } else { x.ins.imm >> 32 };
+    if src + len > segment_len {
+        return Err(Stop::Trap);
+    }
+    in_memory(x, dst, len)?;
+    if len == 0 {
+        return x.next();
+    }
+    let offset = u64::from(x.ins.imm as u32) + src;
+    if offset >= 1 << 32 {
+        return Err(Stop::Trap);
+    }
+    let n = len.min(to_leaf_end(dst)).min(to_leaf_end(offset));
+    x.access.copy_segment(dst, offset, n as u32)?;
+    advance(x, &[(first, dst + n), (first + 1, src + n), (first + 2, len - n)], n == len)
+}
+
+fn rom_read<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+    let first = block(x)?;
+    let head = x.access.cell(first)?;
+    let offset = x.access.cell(first + 1)?;
+    let dst = u64::from(x.access.cell(first + 2)? as u32);
+    let len = u64::from(x.access.cell(first + 3)? as u32);
+    let rom = head as u32;
+    if rom >= ROMS {
+        return Err(Stop::Trap);
+    }
+    in_memory(x, dst, len)?;
+    if head & CHECKED == 0 {
+        let length = x.access.rom_length(rom)?;
+        // The proof of a length is part of registering a model; a length near 2^64 still must not wrap.
+        let limit = u128::from(length) + 8;
+        if u128::from(offset) + u128::from(len) > limit {
+            return Err(Stop::Trap);
+        }
+        return advance(x, &[(first, head | CHECKED)], false);
+    }
+    if offset > ROM_BYTES || offset + len > ROM_BYTES {
+        return Err(Stop::Trap);
+    }
+    if len == 0 {
+        return x.next();
+    }
+    let n = len.min(to_leaf_end(dst)).min(to_leaf_end(offset));
+    x.access.copy_rom(dst, rom, offset, n as u32)?;
+    advance(x, &[(first + 1, offset + n), (first + 2, dst + n), (first + 3, len - n)], n == len)
+}
