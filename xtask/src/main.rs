@@ -1,2 +1,30 @@
-//! xtask
-fn main() {}
+//! Generators: everything committed that is made from Rust's tables.
+//!
+//! `cargo run --release -p xtask -- generate [--check]`
+
+mod generate;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Generators of Assay's committed files")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Write Solidity's constants and opcodes and `docs/opcodes.md` from the Rust tables.
+    Generate {
+        /// Write nothing; fail if a committed file differs.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().task {
+        Task::Generate { check } => generate::run(check),
+    }
+}
