@@ -28,6 +28,8 @@ pub enum Action {
     },
     /// End the game: the opponent ran out of time.
     ClaimTimeout,
+    /// Settle this game as void, which gives the challenger's bond back: the claim lost another one.
+    SettleVoid,
     /// Nothing can be contested: the own trace has every root that the opponent posted, or not the first one.
     /// An honest player never gets here.
     Concede,

@@ -3,7 +3,8 @@
 //! Pure mirror of `contracts/src/dispute/DisputeGame.sol` (`docs/encoding.md`, section 8); rebuilt from its events.
 
 use crate::clock::{Clock, Timestamp};
-use assay_types::game::{dissection_proof, dissection_root, next_history};
+use crate::multiproof::segment_proof;
+use assay_types::game::{dissection_root, next_history};
 use assay_types::{Hash, StateRoot};
 
 /// One of the two players.
@@ -86,31 +87,29 @@ impl Dissection {
 
     /// What the contract needs to see of piece `i` to know its two ends.
     pub fn segment(&self, i: u32) -> Segment {
-        let i = i as usize;
-        let proof = |leaf: usize| dissection_proof(&self.roots[1..], leaf);
         Segment {
-            index: i as u32,
-            start: self.roots[i],
-            end: self.roots[i + 1],
-            start_proof: if i == 0 { Vec::new() } else { proof(i - 1) },
-            end_proof: proof(i),
+            index: i,
+            standing_start: self.roots[0],
+            start: self.roots[i as usize],
+            end: self.roots[i as usize + 1],
+            proof: segment_proof(&self.roots[1..], i),
         }
     }
 }
 
-/// A piece of the standing dissection, opened: its ends, with Merkle proofs where the contract keeps only the root.
+/// A piece of the standing dissection, opened: its ends, with the siblings that show them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Segment {
     /// Which piece, from 0.
     pub index: u32,
-    /// Root at its start.
+    /// First root of the standing dissection.
+    pub standing_start: StateRoot,
+    /// Root at the piece's start.
     pub start: StateRoot,
     /// Root at its end.
     pub end: StateRoot,
-    /// Siblings of `start`, bottom up; empty for piece 0, whose start is stored.
-    pub start_proof: Vec<Hash>,
-    /// Siblings of `end`, bottom up.
-    pub end_proof: Vec<Hash>,
+    /// See [`segment_proof`].
+    pub proof: Vec<Hash>,
 }
 
 /// How a game ended.
@@ -128,6 +127,9 @@ pub enum IllegalMove {
     /// The game is over.
     #[error("the game is over")]
     Over,
+    /// The claim lost another game.
+    #[error("the claim lost another game: this one is to be settled as void")]
+    ClaimLost,
     /// It is the other side's move.
     #[error("it is the other side's move")]
     NotYourTurn,
@@ -149,6 +151,9 @@ pub enum IllegalMove {
     /// The pieces are longer than one step.
     #[error("the segment is longer than one step: it is dissected, not proven")]
     TooLongToProve,
+    /// The claim has lost no game.
+    #[error("the claim has lost no game")]
+    ClaimStands,
     /// The side to move still has time.
     #[error("the side to move still has time")]
     NotExpired,
@@ -162,6 +167,7 @@ pub struct Game {
     history: Hash,
     moves: u32,
     clock: Clock,
+    claim_lost: bool,
     outcome: Option<Outcome>,
 }
 
@@ -181,6 +187,7 @@ impl Game {
             history,
             moves: 0,
             clock: Clock::start(rules.allowance, now),
+            claim_lost: false,
             outcome: None,
         }
     }
@@ -213,6 +220,16 @@ impl Game {
     /// How the game ended, if it has.
     pub fn outcome(&self) -> Option<Outcome> {
         self.outcome
+    }
+
+    /// Whether the claim lost another game: moves are refused from then on, and this game is to be settled as void.
+    pub fn claim_lost(&self) -> bool {
+        self.claim_lost
+    }
+
+    /// Records that the claim lost another game.
+    pub fn lose_claim(&mut self) {
+        self.claim_lost = true;
     }
 
     /// Whose move it is. The challenger's is the first.
@@ -305,11 +322,27 @@ impl Game {
     pub fn time_out(&mut self, now: Timestamp) -> Result<Side, IllegalMove> {
         match self.outcome {
             Some(_) => Err(IllegalMove::Over),
+            None if self.claim_lost => Err(IllegalMove::ClaimLost),
             None if !self.expired(now) => Err(IllegalMove::NotExpired),
             None => {
                 let winner = self.turn().other();
                 self.outcome = Some(Outcome::Won(winner));
                 Ok(winner)
+            }
+        }
+    }
+
+    /// Anyone ends a game on a claim that lost another one.
+    ///
+    /// # Errors
+    /// The game is over, or the claim stands.
+    pub fn settle_void(&mut self) -> Result<(), IllegalMove> {
+        match self.outcome {
+            Some(_) => Err(IllegalMove::Over),
+            None if !self.claim_lost => Err(IllegalMove::ClaimStands),
+            None => {
+                self.outcome = Some(Outcome::Void);
+                Ok(())
             }
         }
     }
@@ -322,6 +355,8 @@ impl Game {
     fn may_move(&self, side: Side, segment: u32, now: Timestamp) -> Result<(), IllegalMove> {
         if self.outcome.is_some() {
             Err(IllegalMove::Over)
+        } else if self.claim_lost {
+            Err(IllegalMove::ClaimLost)
         } else if side != self.turn() {
             Err(IllegalMove::NotYourTurn)
         } else if self.expired(now) {

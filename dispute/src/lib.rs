@@ -5,5 +5,6 @@
 pub mod action;
 pub mod clock;
 pub mod game;
+pub mod multiproof;
 pub mod solver;
 pub mod trace;

@@ -22,6 +22,14 @@ pub fn next_actions<T: Trace>(
     if game.outcome().is_some() {
         return Ok(Vec::new());
     }
+    if game.claim_lost() {
+        // Only the challenger has anything to get back.
+        return Ok(if me == Side::Challenger {
+            vec![Action::SettleVoid]
+        } else {
+            Vec::new()
+        });
+    }
     if game.expired(now) {
         // The contract refuses late moves, so the side that is late has nothing to send.
         return Ok(if game.turn() == me {

@@ -7,7 +7,7 @@
 mod toy;
 
 use assay_dispute::action::Action;
-use assay_dispute::game::{Game, Rules, Side};
+use assay_dispute::game::{Game, IllegalMove, Rules, Side};
 use assay_dispute::solver::next_actions;
 use assay_types::Hash;
 use toy::enumerate::{ALLOWANCE, NoBoard, OPENED, Setup, Tally, play_all};
@@ -90,5 +90,46 @@ fn wrong_side_has_nothing_honest_to_do() {
     assert_eq!(
         next_actions(&game, &mut truth, Side::Executor, OPENED),
         Ok(vec![Action::Concede])
+    );
+}
+
+#[test]
+fn game_on_a_claim_lost_elsewhere_is_only_settled() {
+    let rules = Rules {
+        arity_log2: 1,
+        trace_log2: 3,
+        allowance: ALLOWANCE,
+    };
+    let machine = Machine {
+        period: 5,
+        end: HALTED_1,
+    };
+    let mut game = Game::open(rules, root(0), root(HALTED_0), Hash::ZERO, OPENED);
+    assert_eq!(game.settle_void(), Err(IllegalMove::ClaimStands));
+    game.lose_claim();
+    let roots = [root(machine.at(4)), root(machine.at(8))];
+    assert_eq!(
+        game.dissect(Side::Challenger, 0, &roots, OPENED),
+        Err(IllegalMove::ClaimLost)
+    );
+    assert_eq!(
+        game.time_out(OPENED + ALLOWANCE),
+        Err(IllegalMove::ClaimLost)
+    );
+    for now in [OPENED, OPENED + ALLOWANCE] {
+        let mut truth = Toy(machine);
+        assert_eq!(
+            next_actions(&game, &mut truth, Side::Challenger, now),
+            Ok(vec![Action::SettleVoid])
+        );
+        assert_eq!(
+            next_actions(&game, &mut truth, Side::Executor, now),
+            Ok(vec![])
+        );
+    }
+    assert_eq!(game.settle_void(), Ok(()));
+    assert_eq!(
+        next_actions(&game, &mut Toy(machine), Side::Challenger, OPENED),
+        Ok(vec![])
     );
 }
