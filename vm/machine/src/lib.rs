@@ -3,6 +3,7 @@
 pub mod access;
 pub mod image;
 pub mod isa;
+pub mod lower;
 pub mod machine;
 pub mod rom;
 pub mod step;
