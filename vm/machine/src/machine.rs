@@ -148,6 +148,18 @@ impl Machine {
         self.cpu.status = Status::Trapped;
     }
 
+    /// Flips the bits `mask` of the memory byte at `address` (no step does this: for tests and for lying players).
+    pub fn poke(&mut self, address: u32, mask: u8) {
+        self.memory[address as usize] ^= mask;
+        self.dirty[address as usize >> 7] = 1;
+    }
+
+    /// Flips the bits `mask` of stack cell `cell`; see [`Machine::poke`].
+    pub fn poke_stack(&mut self, cell: u32, mask: u64) {
+        self.stack[cell as usize] ^= mask;
+        self.stack_top = self.stack_top.max(cell + 1);
+    }
+
     /// The header of the present state.
     pub fn header(&mut self) -> Header {
         if let Status::Halted(_) | Status::Trapped = self.cpu.status {
