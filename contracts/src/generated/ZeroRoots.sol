@@ -11,6 +11,12 @@ bytes32 constant ZERO_STACK = 0xfd373efcd38d552dba731f85f78e4aa939e0769ddf58b72e
 // Root of an all-zero linear memory.
 bytes32 constant ZERO_MEMORY = 0x12c34a51f17eca26c586048c35f9d97e963b069e7157e05f0fbc992e589afc3d;
 
+// The Trapped state.
+bytes32 constant TRAPPED_ROOT = 0x9e102299a292ea595afb176f5042a16ed64bde569bb491886af8f909852d15ec;
+
+// The state Halted(0), which every claim says is reached.
+bytes32 constant HALTED_0_ROOT = 0x8b982e0bb591a97c535f72c1591665d7be9744a9292212891ec4a0ca26008bb0;
+
 // Roots of all-zero trees: bytes 32 * d .. 32 * d + 32 are the root of 2^d leaves.
 // forgefmt: disable-next-item
 bytes constant ZERO_ROOTS =

@@ -1,7 +1,7 @@
-//! `ZeroRoots.sol`: roots of all-zero trees of every depth.
+//! `ZeroRoots.sol`: roots known in advance, of all-zero trees and of the final states.
 
 use assay_types::params::{MEMORY_DEPTH, STACK_DEPTH};
-use assay_types::{Hash, hash};
+use assay_types::{Hash, hash, state};
 
 /// Text of `ZeroRoots.sol`.
 pub fn solidity() -> String {
@@ -20,6 +20,16 @@ pub fn solidity() -> String {
         "Root of an all-zero linear memory.",
         "ZERO_MEMORY",
         &roots[MEMORY_DEPTH as usize],
+    ));
+    out.push_str(&named(
+        "The Trapped state.",
+        "TRAPPED_ROOT",
+        &state::trapped_root().0,
+    ));
+    out.push_str(&named(
+        "The state Halted(0), which every claim says is reached.",
+        "HALTED_0_ROOT",
+        &state::halted_root(0).0,
     ));
     out.push_str(
         "\n// Roots of all-zero trees: bytes 32 * d .. 32 * d + 32 are the root of 2^d leaves.\n",
