@@ -16,6 +16,8 @@ uint8 constant TAG_STATE = 2;
 uint8 constant TAG_PROGRAM = 3;
 // Domain tag of a model id.
 uint8 constant TAG_MODEL = 4;
+// Domain tag of a result, the leaf of a segment's tree.
+uint8 constant TAG_RESULT = 5;
 // Bytes in a tree leaf.
 uint256 constant LEAF_BYTES = 128;
 // 8-byte cells in a tree leaf.

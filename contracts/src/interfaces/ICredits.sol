@@ -15,12 +15,8 @@ interface ICredits {
     error CreditTransferFailed(address to);
 
     /// @notice Wei that `account` may withdraw.
-    function credit(
-        address account
-    ) external view returns (uint256);
+    function credit(address account) external view returns (uint256);
 
     /// @notice Sends all of the caller's credit to `to`.
-    function withdrawCredit(
-        address payable to
-    ) external returns (uint256 amount);
+    function withdrawCredit(address payable to) external returns (uint256 amount);
 }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ClaimGames, ClaimRef, GameContext, GameState, Move, Proof, Request} from "./Types.sol";
 import {ICredits} from "./ICredits.sol";
+import {IRollup} from "./IRollup.sol";
 
 /// @title The bisection game over one claim
 /// @notice Many games per claim at once, each between one challenger and the claim's executor
@@ -23,13 +24,9 @@ interface IDisputeGame is ICredits {
         bytes32 initialRoot
     );
     /// @notice `mover` answered `history` by splitting piece `segment` into `roots`.
-    event Moved(
-        bytes32 indexed gameId, address indexed mover, bytes32 history, uint256 segment, bytes32[] roots
-    );
+    event Moved(bytes32 indexed gameId, address indexed mover, bytes32 history, uint256 segment, bytes32[] roots);
     /// @notice One step was run: at `index` the machine goes from `beforeRoot` to `afterRoot`, not to `claimedRoot`.
-    event StepProven(
-        bytes32 indexed gameId, uint256 index, bytes32 beforeRoot, bytes32 afterRoot, bytes32 claimedRoot
-    );
+    event StepProven(bytes32 indexed gameId, uint256 index, bytes32 beforeRoot, bytes32 afterRoot, bytes32 claimedRoot);
     /// @notice A game is over. Gas in wei as counted by the rules.
     event GameWon(
         bytes32 indexed gameId,
@@ -40,9 +37,7 @@ interface IDisputeGame is ICredits {
         uint256 executorGas
     );
     /// @notice The claim's bond was split: `burned + pool + toWinner` is all of it.
-    event ClaimLost(
-        bytes32 indexed requestId, bytes32 indexed gameId, uint256 burned, uint256 pool, uint256 toWinner
-    );
+    event ClaimLost(bytes32 indexed requestId, bytes32 indexed gameId, uint256 burned, uint256 pool, uint256 toWinner);
     /// @notice The challenger's bond was split: `burned + toExecutor` is all of it.
     event BondForfeited(bytes32 indexed gameId, uint256 burned, uint256 toExecutor);
     /// @notice A game ended because the claim was lost in another one.
@@ -94,56 +89,40 @@ interface IDisputeGame is ICredits {
     /// @param claim the claim, with its leaf's proof
     /// @param payload the request's payload
     /// @param output the claimed output
-    function open(
-        Request calldata req,
-        ClaimRef calldata claim,
-        bytes calldata payload,
-        bytes calldata output
-    ) external payable returns (bytes32 gameId);
+    function open(Request calldata req, ClaimRef calldata claim, bytes calldata payload, bytes calldata output)
+        external
+        payable
+        returns (bytes32 gameId);
 
     /// @notice The player to move contests one piece with a finer dissection.
-    function move(
-        Move calldata m
-    ) external;
+    function move(Move calldata m) external;
 
     /// @notice The player to move shows that a piece of length 1 is wrong, and wins.
-    function prove(
-        GameContext calldata context,
-        Proof calldata p
-    ) external;
+    function prove(GameContext calldata context, Proof calldata p) external;
 
     /// @notice Ends a game whose player to move has run out of time. Anyone.
-    function timeout(
-        GameContext calldata context
-    ) external;
+    function timeout(GameContext calldata context) external;
 
     /// @notice Ends a game on a claim that was lost in another one: the bond goes back, gas is repaid. Anyone.
-    function settleVoid(
-        GameContext calldata context
-    ) external;
+    function settleVoid(GameContext calldata context) external;
 
     /// @notice A game's packed slot, unpacked.
-    function game(
-        bytes32 gameId
-    ) external view returns (GameState memory);
+    function game(bytes32 gameId) external view returns (GameState memory);
 
     /// @notice Commitment that a move must match: `H(history, startRoot, dissectionRoot, claim, mover, opponent)`.
-    function commitment(
-        bytes32 gameId
-    ) external view returns (bytes32);
+    function commitment(bytes32 gameId) external view returns (bytes32);
 
     /// @notice Games of a claim, by claim key (`segmentId << 16 | index`).
-    function claimGames(
-        uint256 claimKey
-    ) external view returns (ClaimGames memory);
+    function claimGames(uint256 claimKey) external view returns (ClaimGames memory);
 
     /// @notice The id of a game.
-    function gameIdOf(
-        GameContext calldata context
-    ) external view returns (bytes32);
+    function gameIdOf(GameContext calldata context) external view returns (bytes32);
 
     /// @notice Wei that a challenger sends with `open`: twice the executor's worst gas for a game.
     function challengerBond() external view returns (uint256);
+
+    /// @notice The rollup whose claims are played for.
+    function rollup() external view returns (IRollup);
 
     /// @notice Seconds that each player may use in one game.
     function allowance() external view returns (uint64);

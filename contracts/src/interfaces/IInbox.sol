@@ -22,19 +22,12 @@ interface IInbox is ICredits {
     }
 
     /// @notice A request is open. Everything needed to answer it is here.
-    event Requested(
-        bytes32 indexed id, address indexed requester, Request request, bytes payload, bytes userData
-    );
+    event Requested(bytes32 indexed id, address indexed requester, Request request, bytes payload, bytes userData);
     /// @notice A signed request of a batch was left out.
     event SignedRequestSkipped(address indexed payer, uint64 nonce, AdmitError reason);
     /// @notice A request moved. `deadline` is the inclusion deadline in force when it is Open.
     event StateChanged(
-        bytes32 indexed id,
-        RequestState from,
-        RequestState to,
-        uint64 segmentId,
-        uint16 index,
-        uint40 deadline
+        bytes32 indexed id, RequestState from, RequestState to, uint64 segmentId, uint16 index, uint40 deadline
     );
     /// @notice A callback's progress.
     event CallbackChanged(bytes32 indexed id, Mode mode, Callback progress);
@@ -75,95 +68,55 @@ interface IInbox is ICredits {
     /// @param params what the asker chooses
     /// @param payload docs/encoding.md, section 7
     /// @param userData at most 4,096 bytes, handed back to the consumer
-    function request(
-        RequestParams calldata params,
-        bytes calldata payload,
-        bytes calldata userData
-    ) external payable returns (bytes32 id);
+    function request(RequestParams calldata params, bytes calldata payload, bytes calldata userData)
+        external
+        payable
+        returns (bytes32 id);
 
     /// @notice Adds the value sent to `payer`'s deposit, which pays for signed requests.
-    function deposit(
-        address payer
-    ) external payable;
+    function deposit(address payer) external payable;
 
     /// @notice Announces that `amount` of the caller's deposit will leave. It still pays for signed requests until it does.
-    function startDepositWithdrawal(
-        uint256 amount
-    ) external;
+    function startDepositWithdrawal(uint256 amount) external;
 
     /// @notice Pays what was announced, or what is left of it, once the delay is over.
-    function withdrawDeposit(
-        address payable to
-    ) external returns (uint256 amount);
+    function withdrawDeposit(address payable to) external returns (uint256 amount);
 
     /// @notice Gives the money of an Open request back, as credit of `refundTo`. Anyone, once the time for direct claims is over.
-    function refund(
-        Request calldata req
-    ) external;
+    function refund(Request calldata req) external;
 
     /// @notice Admits the signed requests of a batch; the bad ones are skipped. Rollup only.
-    function admit(
-        SignedRequest[] calldata signed
-    ) external;
+    function admit(SignedRequest[] calldata signed) external;
 
     /// @notice Open -> Claimed. Returns false, and does nothing, unless Open. Rollup only.
-    function claim(
-        bytes32 id,
-        uint64 segmentId,
-        uint16 index
-    ) external returns (bool claimed);
+    function claim(bytes32 id, uint64 segmentId, uint16 index) external returns (bool claimed);
 
     /// @notice Claimed -> Final, and credits `fee` to `executor`. Rollup only; it has checked everything.
-    function settle(
-        bytes32 id,
-        address executor,
-        Request calldata req
-    ) external;
+    function settle(bytes32 id, address executor, Request calldata req) external;
 
-    /// @notice Claimed -> Open with a fresh deadline. Rollup only.
-    function reopen(
-        bytes32 id
-    ) external;
+    /// @notice Claimed -> Open with a fresh deadline, if this is the standing claim. Rollup only.
+    function reopen(bytes32 id, uint64 segmentId, uint16 index) external;
 
     /// @notice Marks a callback Done before it is made, and pays its deliverer the first time. Rollup only.
-    function beginCallback(
-        bytes32 id,
-        Mode mode,
-        Request calldata req,
-        address deliverer
-    ) external;
+    function beginCallback(bytes32 id, Mode mode, Request calldata req, address deliverer) external;
 
     /// @notice Marks a callback Failed, so that it can be retried. Rollup only.
-    function failCallback(
-        bytes32 id,
-        Mode mode
-    ) external;
+    function failCallback(bytes32 id, Mode mode) external;
 
     /// @notice How a request stands.
-    function status(
-        bytes32 id
-    ) external view returns (RequestStatus memory);
+    function status(bytes32 id) external view returns (RequestStatus memory);
 
     /// @notice The id of a request.
-    function idOf(
-        Request calldata req
-    ) external view returns (bytes32);
+    function idOf(Request calldata req) external view returns (bytes32);
 
     /// @notice EIP-712 digest that the payer of a signed request signs.
-    function signedRequestDigest(
-        SignedRequest calldata signed
-    ) external view returns (bytes32);
+    function signedRequestDigest(SignedRequest calldata signed) external view returns (bytes32);
 
     /// @notice Whether `payer` has used `nonce`.
-    function nonceUsed(
-        address payer,
-        uint64 nonce
-    ) external view returns (bool);
+    function nonceUsed(address payer, uint64 nonce) external view returns (bool);
 
     /// @notice `payer`'s deposit; `leaving` of it may be withdrawn from `availableAt` on.
-    function deposits(
-        address payer
-    ) external view returns (uint112 balance, uint112 leaving, uint32 availableAt);
+    function deposits(address payer) external view returns (uint112 balance, uint112 leaving, uint32 availableAt);
 
     /// @notice EIP-712 domain separator.
     function domainSeparator() external view returns (bytes32);
@@ -176,6 +129,9 @@ interface IInbox is ICredits {
 
     /// @notice Seconds after the inclusion deadline in which direct claims come before refunds.
     function directPeriod() external view returns (uint64);
+
+    /// @notice The one contract that moves requests.
+    function rollup() external view returns (address);
 
     /// @notice Seconds from a rejection to the fresh inclusion deadline.
     function reopenPeriod() external view returns (uint64);

@@ -9,20 +9,11 @@ interface IInferenceConsumer {
     /// @param output canonical output (docs/encoding.md, section 7)
     /// @param userData the bytes that the request gave
     /// @param isFinal whether the claim is final
-    function onInferenceResult(
-        bytes32 id,
-        bytes calldata output,
-        bytes calldata userData,
-        bool isFinal
-    ) external;
+    function onInferenceResult(bytes32 id, bytes calldata output, bytes calldata userData, bool isFinal) external;
 
     /// @notice The result delivered before is final. Optimistic delivery only.
-    function onInferenceFinal(
-        bytes32 id
-    ) external;
+    function onInferenceFinal(bytes32 id) external;
 
     /// @notice The result delivered before was a lie; another one will come. Optimistic delivery only.
-    function onInferenceOverturned(
-        bytes32 id
-    ) external;
+    function onInferenceOverturned(bytes32 id) external;
 }

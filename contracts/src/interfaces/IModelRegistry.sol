@@ -32,9 +32,7 @@ interface IModelRegistry {
     error BadLengthProof();
 
     /// @notice Makes a program known, and computes its first state's root.
-    function registerProgram(
-        Program calldata program
-    ) external returns (bytes32 programId);
+    function registerProgram(Program calldata program) external returns (bytes32 programId);
 
     /// @notice Makes a model known.
     /// @param modelRoot root of the model's ROM
@@ -56,27 +54,20 @@ interface IModelRegistry {
         string calldata uri
     ) external returns (bytes32 modelId);
 
-    /// @notice What is known about a model; reverts with `UnknownModel`.
-    function model(
-        bytes32 modelId
-    ) external view returns (Model memory);
+    /// @notice What is known about a model; all zero if it is not registered.
+    function model(bytes32 modelId) external view returns (Model memory);
 
     /// @notice Root of a program's first state; reverts with `UnknownProgram`.
-    function initialRoot(
-        bytes32 programId
-    ) external view returns (bytes32);
+    function initialRoot(bytes32 programId) external view returns (bytes32);
 
     /// @notice Root of the first state of a model's program; reverts with `UnknownModel`.
-    function initialRootOf(
-        bytes32 modelId
-    ) external view returns (bytes32);
+    function initialRootOf(bytes32 modelId) external view returns (bytes32);
 
     /// @notice What one step of a claim on `modelId` depends on.
-    function stepContext(
-        bytes32 modelId,
-        bytes32 requestRoot,
-        bytes32 outputRoot
-    ) external view returns (StepContext memory);
+    function stepContext(bytes32 modelId, bytes32 requestRoot, bytes32 outputRoot)
+        external
+        view
+        returns (StepContext memory);
 
     /// @notice log2 of the number of trace indices: a + b of every program here.
     function traceLog2() external view returns (uint8);

@@ -39,27 +39,15 @@ interface IRollup {
     event SegmentSkipped(address indexed executor, uint64 number, SegmentError reason);
     /// @notice A result is now a claim.
     event ResultClaimed(
-        bytes32 indexed requestId,
-        uint64 indexed segmentId,
-        uint16 index,
-        address indexed executor,
-        bytes output
+        bytes32 indexed requestId, uint64 indexed segmentId, uint16 index, address indexed executor, bytes output
     );
     /// @notice A result was left out.
     event ResultSkipped(
-        bytes32 indexed requestId,
-        uint64 indexed segmentId,
-        uint16 index,
-        bytes32 outputHash,
-        ResultError reason
+        bytes32 indexed requestId, uint64 indexed segmentId, uint16 index, bytes32 outputHash, ResultError reason
     );
     /// @notice A claim is final and paid.
     event ClaimFinalized(
-        bytes32 indexed requestId,
-        uint64 indexed segmentId,
-        uint16 index,
-        address executor,
-        bytes32 outputHash
+        bytes32 indexed requestId, uint64 indexed segmentId, uint16 index, address executor, bytes32 outputHash
     );
     /// @notice A claim lost a game.
     event ClaimRejected(bytes32 indexed requestId, uint64 indexed segmentId, uint16 index, address executor);
@@ -90,22 +78,13 @@ interface IRollup {
     error BadParameters();
 
     /// @notice Admits signed requests, then turns results into claims. Bad entries are skipped with an event. Sequencer only.
-    function postBatch(
-        Segment[] calldata segments,
-        SignedRequest[] calldata signed
-    ) external;
+    function postBatch(Segment[] calldata segments, SignedRequest[] calldata signed) external;
 
     /// @notice Claims a request that the sequencer left past its deadline. Any executor with free stake.
-    function claimDirect(
-        Request calldata req,
-        bytes calldata output
-    ) external returns (uint64 segmentId);
+    function claimDirect(Request calldata req, bytes calldata output) external returns (uint64 segmentId);
 
     /// @notice Makes a claim final: unlocks the bond, credits the fee. Anyone, after the window, with no game open or lost.
-    function finalize(
-        Request calldata req,
-        ClaimRef calldata claim
-    ) external;
+    function finalize(Request calldata req, ClaimRef calldata claim) external;
 
     /// @notice Hands the output to the consumer: after finality, or at once for Optimistic delivery.
     function deliverResult(
@@ -116,58 +95,42 @@ interface IRollup {
     ) external returns (bool success);
 
     /// @notice Tells an Optimistic consumer that the delivered result is final.
-    function deliverFinality(
-        Request calldata req
-    ) external returns (bool success);
+    function deliverFinality(Request calldata req) external returns (bool success);
 
     /// @notice Tells an Optimistic consumer that the delivered result was a lie.
-    function deliverOverturn(
-        Request calldata req
-    ) external returns (bool success);
+    function deliverOverturn(Request calldata req) external returns (bool success);
 
     /// @notice Takes a lost claim back: its request is Open again. Game only.
-    function reject(
-        bytes32 requestId,
-        uint64 segmentId,
-        uint16 index
-    ) external;
+    function reject(bytes32 requestId, uint64 segmentId, uint16 index) external;
 
     /// @notice Checks that `claim` is the standing claim of `requestId`; reverts with `NotTheClaim`.
     /// @return executor who claimed
     /// @return postedAt when, unix seconds
-    function checkClaim(
-        bytes32 requestId,
-        ClaimRef calldata claim
-    ) external view returns (address executor, uint40 postedAt);
+    function checkClaim(bytes32 requestId, ClaimRef calldata claim)
+        external
+        view
+        returns (address executor, uint40 postedAt);
 
     /// @notice A posted segment; all zero if there is none.
-    function segments(
-        uint64 segmentId
-    ) external view returns (bytes32 root, address executor, uint40 postedAt, uint16 count);
+    function segments(uint64 segmentId)
+        external
+        view
+        returns (bytes32 root, address executor, uint40 postedAt, uint16 count);
 
     /// @notice Segments posted so far.
     function segmentCount() external view returns (uint64);
 
     /// @notice Whether `executor` has spent segment number `number`.
-    function numberUsed(
-        address executor,
-        uint64 number
-    ) external view returns (bool);
+    function numberUsed(address executor, uint64 number) external view returns (bool);
 
     /// @notice EIP-712 digest that an executor signs for a segment.
-    function segmentDigest(
-        uint64 number,
-        uint64 expiry,
-        bytes32 root
-    ) external view returns (bytes32);
+    function segmentDigest(uint64 number, uint64 expiry, bytes32 root) external view returns (bytes32);
 
     /// @notice EIP-712 domain separator.
     function domainSeparator() external view returns (bytes32);
 
     /// @notice Wei that a claim on `req` locks: the larger of `claimBond` and the request's `minBond`.
-    function bondOf(
-        Request calldata req
-    ) external view returns (uint256);
+    function bondOf(Request calldata req) external view returns (uint256);
 
     /// @notice Least wei that a claim locks.
     function claimBond() external view returns (uint128);

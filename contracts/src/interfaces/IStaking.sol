@@ -27,47 +27,37 @@ interface IStaking {
     error TransferFailed(address to);
 
     /// @notice Adds the value sent to `executor`'s stake.
-    function deposit(
-        address executor
-    ) external payable;
+    function deposit(address executor) external payable;
 
     /// @notice Takes `amount` of the caller's free stake out of use; a second call adds to it and starts the delay anew.
-    function startWithdrawal(
-        uint256 amount
-    ) external;
+    function startWithdrawal(uint256 amount) external;
 
     /// @notice Pays what the caller took out of use, once the delay is over.
-    function withdraw(
-        address payable to
-    ) external returns (uint256 amount);
+    function withdraw(address payable to) external returns (uint256 amount);
 
     /// @notice Locks `amount` of `executor`'s free stake. Rollup only.
-    function lock(
-        address executor,
-        uint256 amount
-    ) external;
+    function lock(address executor, uint256 amount) external;
 
     /// @notice Unlocks `amount`. Rollup only.
-    function unlock(
-        address executor,
-        uint256 amount
-    ) external;
+    function unlock(address executor, uint256 amount) external;
 
     /// @notice Takes `amount` of `executor`'s locked stake and sends it to the caller. Game only.
-    function slash(
-        address executor,
-        uint256 amount
-    ) external;
+    function slash(address executor, uint256 amount) external;
 
     /// @notice Stake that backs nothing and is not leaving.
-    function freeStake(
-        address executor
-    ) external view returns (uint256);
+    function freeStake(address executor) external view returns (uint256);
 
     /// @notice `executor`'s account, in wei; `staked >= locked + leaving`.
-    function accounts(
-        address executor
-    ) external view returns (uint128 staked, uint128 locked, uint128 leaving, uint64 availableAt);
+    function accounts(address executor)
+        external
+        view
+        returns (uint128 staked, uint128 locked, uint128 leaving, uint64 availableAt);
+
+    /// @notice The contract that locks and unlocks.
+    function rollup() external view returns (address);
+
+    /// @notice The contract that slashes.
+    function game() external view returns (address);
 
     /// @notice Seconds between `startWithdrawal` and `withdraw`.
     function unbondingDelay() external view returns (uint64);

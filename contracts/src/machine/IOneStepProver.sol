@@ -19,9 +19,8 @@ interface IOneStepProver {
     /// @notice Runs the step at trace index `index`; reverts where the witness is bad (docs/encoding.md, sections 5, 6).
     /// @return beforeRoot root of the state that the witness opens
     /// @return afterRoot root of the state after the step
-    function step(
-        StepContext calldata ctx,
-        uint64 index,
-        bytes calldata witness
-    ) external view returns (bytes32 beforeRoot, bytes32 afterRoot);
+    function step(StepContext calldata ctx, uint64 index, bytes calldata witness)
+        external
+        view
+        returns (bytes32 beforeRoot, bytes32 afterRoot);
 }

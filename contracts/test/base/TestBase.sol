@@ -9,96 +9,34 @@ interface Vm {
         address emitter;
     }
 
-    function warp(
-        uint256 time
-    ) external;
-    function roll(
-        uint256 height
-    ) external;
-    function deal(
-        address who,
-        uint256 wei_
-    ) external;
-    function prank(
-        address sender
-    ) external;
-    function startPrank(
-        address sender
-    ) external;
+    function warp(uint256 time) external;
+    function roll(uint256 height) external;
+    function deal(address who, uint256 wei_) external;
+    function prank(address sender) external;
+    function startPrank(address sender) external;
     function stopPrank() external;
     function expectRevert() external;
-    function expectRevert(
-        bytes4 selector
-    ) external;
-    function expectRevert(
-        bytes calldata data
-    ) external;
-    function expectEmit(
-        bool t1,
-        bool t2,
-        bool t3,
-        bool data,
-        address emitter
-    ) external;
+    function expectRevert(bytes4 selector) external;
+    function expectRevert(bytes calldata data) external;
+    function expectEmit(bool t1, bool t2, bool t3, bool data, address emitter) external;
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
-    function addr(
-        uint256 key
-    ) external pure returns (address);
-    function sign(
-        uint256 key,
-        bytes32 digest
-    ) external pure returns (uint8 v, bytes32 r, bytes32 s);
-    function prevrandao(
-        bytes32 value
-    ) external;
-    function fee(
-        uint256 baseFee
-    ) external;
-    function txGasPrice(
-        uint256 price
-    ) external;
-    function assume(
-        bool ok
-    ) external pure;
-    function computeCreateAddress(
-        address deployer,
-        uint256 nonce
-    ) external pure returns (address);
-    function getNonce(
-        address who
-    ) external view returns (uint64);
-    function store(
-        address target,
-        bytes32 slot,
-        bytes32 value
-    ) external;
-    function load(
-        address target,
-        bytes32 slot
-    ) external view returns (bytes32);
-    function etch(
-        address target,
-        bytes calldata code
-    ) external;
-    function readFile(
-        string calldata path
-    ) external view returns (string memory);
-    function parseJsonBytes32(
-        string calldata json,
-        string calldata key
-    ) external pure returns (bytes32);
-    function parseJsonBytes(
-        string calldata json,
-        string calldata key
-    ) external pure returns (bytes memory);
-    function snapshotGasLastCall(
-        string calldata group,
-        string calldata name
-    ) external returns (uint256);
-    function toString(
-        uint256 value
-    ) external pure returns (string memory);
+    function addr(uint256 key) external pure returns (address);
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function prevrandao(bytes32 value) external;
+    function fee(uint256 baseFee) external;
+    function txGasPrice(uint256 price) external;
+    function assume(bool ok) external pure;
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function getNonce(address who) external view returns (uint64);
+    function store(address target, bytes32 slot, bytes32 value) external;
+    function load(address target, bytes32 slot) external view returns (bytes32);
+    function etch(address target, bytes calldata code) external;
+    function readFile(string calldata path) external view returns (string memory);
+    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
+    function toString(uint256 value) external pure returns (string memory);
 }
 
 /// @notice All that a test needs besides: the cheatcodes and six assertions.
@@ -108,42 +46,23 @@ abstract contract TestBase {
     error Differs(string what, uint256 left, uint256 right);
     error Wrong(string what);
 
-    function assertTrue(
-        bool ok,
-        string memory what
-    ) internal pure {
+    function assertTrue(bool ok, string memory what) internal pure {
         if (!ok) revert Wrong(what);
     }
 
-    function assertEq(
-        uint256 left,
-        uint256 right,
-        string memory what
-    ) internal pure {
+    function assertEq(uint256 left, uint256 right, string memory what) internal pure {
         if (left != right) revert Differs(what, left, right);
     }
 
-    function assertEq(
-        bytes32 left,
-        bytes32 right,
-        string memory what
-    ) internal pure {
+    function assertEq(bytes32 left, bytes32 right, string memory what) internal pure {
         if (left != right) revert Differs(what, uint256(left), uint256(right));
     }
 
-    function assertEq(
-        address left,
-        address right,
-        string memory what
-    ) internal pure {
+    function assertEq(address left, address right, string memory what) internal pure {
         if (left != right) revert Differs(what, uint160(left), uint160(right));
     }
 
-    function assertEq(
-        bytes memory left,
-        bytes memory right,
-        string memory what
-    ) internal pure {
+    function assertEq(bytes memory left, bytes memory right, string memory what) internal pure {
         if (keccak256(left) != keccak256(right)) revert Wrong(what);
     }
 }

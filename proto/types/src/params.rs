@@ -13,6 +13,8 @@ pub const TAG_STATE: u8 = 0x02;
 pub const TAG_PROGRAM: u8 = 0x03;
 /// Domain tag of a model id.
 pub const TAG_MODEL: u8 = 0x04;
+/// Domain tag of a result, the leaf of a segment's tree.
+pub const TAG_RESULT: u8 = 0x05;
 
 /// Bytes in a tree leaf.
 pub const LEAF_BYTES: usize = 128;

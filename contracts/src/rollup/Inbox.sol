@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {
+    Callback,
+    Delivery,
+    Model,
+    Request,
+    RequestParams,
+    RequestState,
+    RequestStatus,
+    SignedRequest
+} from "../interfaces/Types.sol";
+import {IInbox} from "../interfaces/IInbox.sol";
+import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {Credits} from "./Credits.sol";
+import {Ecdsa} from "./Ecdsa.sol";
+import {Eip712} from "./Eip712.sol";
+import {RequestLaws} from "./RequestLaws.sol";
+import {StatusSlot, pack} from "./StatusSlot.sol";
+
+/// @title Where questions come in
+// INVARIANT: balance = fees and unpaid callback fees of Open and Claimed requests + unpaid callback fees of Final ones
+//            + deposits + credits.
+contract Inbox is IInbox, Credits, Eip712 {
+    struct Account {
+        uint112 balance;
+        uint112 leaving;
+        uint32 availableAt;
+    }
+
+    bytes32 private constant REQUEST_TYPEHASH = keccak256(
+        "InferenceRequest(address payer,uint64 nonce,bytes32 entropy,bytes32 modelId,address callback,uint32 callbackGas,uint8 delivery,bool tolerant,uint128 minBond,uint128 fee,uint128 callbackFee,address refundTo,uint64 inclusionDeadline,bytes payload,bytes userData)"
+    );
+    uint8 private constant ORIGIN_CHAIN = 0;
+    uint8 private constant ORIGIN_SIGNED = 1;
+    uint256 private constant MAX_USER_DATA = 4096;
+    uint256 private constant MAX_CALLBACK_GAS = 2_000_000;
+    uint256 private constant MAX_INCLUSION_DELAY = 7 days;
+    uint256 private constant DEPOSIT_DELAY = 1 hours;
+    uint8 private constant FIRST_HALF = 1;
+    uint8 private constant SECOND_HALF = 2;
+
+    /// @inheritdoc IInbox
+    address public immutable rollup;
+    IModelRegistry private immutable _registry;
+    /// @inheritdoc IInbox
+    uint256 public immutable maxWork;
+    /// @inheritdoc IInbox
+    uint64 public immutable directPeriod;
+    /// @inheritdoc IInbox
+    uint64 public immutable reopenPeriod;
+
+    /// @inheritdoc IInbox
+    uint64 public requestCount;
+    /// @inheritdoc IInbox
+    mapping(address payer => Account) public deposits;
+    mapping(bytes32 id => StatusSlot) private _slots;
+    mapping(address payer => mapping(uint256 word => uint256 bits)) private _nonces;
+
+    modifier onlyRollup() {
+        if (msg.sender != rollup) revert NotRollup(msg.sender);
+        _;
+    }
+
+    constructor(
+        address rollup_,
+        IModelRegistry registry_,
+        uint256 maxWork_,
+        uint64 directPeriod_,
+        uint64 reopenPeriod_
+    ) {
+        (rollup, _registry, maxWork) = (rollup_, registry_, maxWork_);
+        (directPeriod, reopenPeriod) = (directPeriod_, reopenPeriod_);
+    }
+
+    // ---- asking -----------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IInbox
+    function request(RequestParams calldata params, bytes calldata payload, bytes calldata userData)
+        external
+        payable
+        returns (bytes32 id)
+    {
+        uint256 due = uint256(params.fee) + params.callbackFee;
+        if (msg.value != due) revert WrongValue(due, msg.value);
+        Request memory req;
+        req.requester = msg.sender;
+        req.origin = ORIGIN_CHAIN;
+        req.nonce = requestCount++;
+        req.entropy = _entropy();
+        AdmitError reason = _complete(req, params, payload, userData);
+        if (reason != AdmitError.None) revert Refused(reason);
+        id = _open(req, payload, userData);
+    }
+
+    /// @inheritdoc IInbox
+    function admit(SignedRequest[] calldata signed) external onlyRollup {
+        for (uint256 i = 0; i < signed.length; ++i) {
+            SignedRequest calldata s = signed[i];
+            AdmitError reason = _admit(s);
+            if (reason != AdmitError.None) emit SignedRequestSkipped(s.payer, s.nonce, reason);
+        }
+    }
+
+    /// @inheritdoc IInbox
+    function refund(Request calldata req) external {
+        bytes32 id = idOf(req);
+        RequestStatus memory s = status(id);
+        uint256 from = uint256(s.deadline) + directPeriod;
+        if (s.state == RequestState.Open && block.timestamp < from) revert TooEarly(from);
+        uint256 amount = uint256(req.params.fee) + _unpaid(s, req.params.callbackFee);
+        s.feeHalvesPaid = FIRST_HALF | SECOND_HALF;
+        _transition(id, s, RequestState.Refunded);
+        _credit(req.params.refundTo, amount);
+    }
+
+    // ---- deposits for signed requests -------------------------------------------------------------------------------
+
+    /// @inheritdoc IInbox
+    function deposit(address payer) external payable {
+        deposits[payer].balance += uint112(msg.value);
+        emit DepositMade(payer, msg.value);
+    }
+
+    /// @inheritdoc IInbox
+    function startDepositWithdrawal(uint256 amount) external {
+        Account storage account = deposits[msg.sender];
+        if (amount > account.balance) revert InsufficientDeposit(account.balance, amount);
+        account.leaving = uint112(amount);
+        account.availableAt = uint32(block.timestamp + DEPOSIT_DELAY);
+        emit DepositWithdrawalStarted(msg.sender, amount, account.availableAt);
+    }
+
+    /// @inheritdoc IInbox
+    function withdrawDeposit(address payable to) external returns (uint256 amount) {
+        Account storage account = deposits[msg.sender];
+        // Signed requests may have eaten into it: they were promised the money first.
+        amount = account.leaving < account.balance ? account.leaving : account.balance;
+        if (block.timestamp < account.availableAt) revert TooEarly(account.availableAt);
+        if (amount == 0) revert InsufficientDeposit(0, 0);
+        account.balance -= uint112(amount);
+        account.leaving = 0;
+        emit DepositWithdrawn(msg.sender, to, amount);
+        (bool ok,) = to.call{value: amount}("");
+        if (!ok) revert TransferFailed(to);
+    }
+
+    // ---- what the rollup does ---------------------------------------------------------------------------------------
+
+    /// @inheritdoc IInbox
+    function claim(bytes32 id, uint64 segmentId, uint16 index) external onlyRollup returns (bool claimed) {
+        RequestStatus memory s = status(id);
+        if (s.state != RequestState.Open) return false;
+        (s.segmentId, s.index) = (segmentId, index);
+        unchecked {
+            ++s.claims;
+        }
+        _transition(id, s, RequestState.Claimed);
+        return true;
+    }
+
+    /// @inheritdoc IInbox
+    function settle(bytes32 id, address executor, Request calldata req) external onlyRollup {
+        RequestStatus memory s = status(id);
+        _transition(id, s, RequestState.Final);
+        _credit(executor, req.params.fee);
+    }
+
+    /// @inheritdoc IInbox
+    function reopen(bytes32 id, uint64 segmentId, uint16 index) external onlyRollup {
+        RequestStatus memory s = status(id);
+        if (s.segmentId != segmentId || s.index != index) revert WrongState(id, s.state);
+        if (s.result == Callback.Done) s.overturn = Callback.Owed;
+        s.result = Callback.None;
+        (s.segmentId, s.index) = (0, 0);
+        s.deadline = uint40(block.timestamp + reopenPeriod);
+        _transition(id, s, RequestState.Open);
+    }
+
+    /// @inheritdoc IInbox
+    function beginCallback(bytes32 id, Mode mode, Request calldata req, address deliverer) external onlyRollup {
+        RequestStatus memory s = status(id);
+        Callback progress = _progress(s, mode);
+        if (!_due(s, mode, req.params.delivery)) revert NotDue(id, mode, progress);
+        // INVARIANT: marked before the call, so a consumer that calls back in finds nothing due.
+        _mark(s, mode, Callback.Done);
+        uint8 halves = _halves(mode, req.params.delivery) & ~s.feeHalvesPaid;
+        s.feeHalvesPaid |= halves;
+        _slots[id] = pack(s);
+        emit CallbackChanged(id, mode, Callback.Done);
+        _credit(deliverer, _feeOf(halves, req.params.callbackFee));
+    }
+
+    /// @inheritdoc IInbox
+    function failCallback(bytes32 id, Mode mode) external onlyRollup {
+        RequestStatus memory s = status(id);
+        _mark(s, mode, Callback.Failed);
+        _slots[id] = pack(s);
+        emit CallbackChanged(id, mode, Callback.Failed);
+    }
+
+    // ---- views ------------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IInbox
+    function status(bytes32 id) public view returns (RequestStatus memory) {
+        return _slots[id].unpack();
+    }
+
+    /// @inheritdoc IInbox
+    function idOf(Request calldata req) public view returns (bytes32) {
+        return RequestLaws.idOf(req, address(this));
+    }
+
+    /// @inheritdoc IInbox
+    function nonceUsed(address payer, uint64 nonce) public view returns (bool) {
+        return (_nonces[payer][nonce >> 8] >> (nonce & 0xff)) & 1 == 1;
+    }
+
+    /// @inheritdoc IInbox
+    function signedRequestDigest(SignedRequest calldata s) public view returns (bytes32) {
+        return _digest(
+            keccak256(
+                abi.encode(
+                    REQUEST_TYPEHASH, s.payer, s.nonce, s.entropy, s.params, keccak256(s.payload), keccak256(s.userData)
+                )
+            )
+        );
+    }
+
+    /// @inheritdoc IInbox
+    function domainSeparator() public view override(IInbox, Eip712) returns (bytes32) {
+        return Eip712.domainSeparator();
+    }
+
+    // ---- inside -----------------------------------------------------------------------------------------------------
+
+    /// @dev The one place where a request changes its state.
+    // INVARIANT: None -> Open -> Claimed -> Final, Claimed -> Open, Open -> Refunded, and nothing else.
+    function _transition(bytes32 id, RequestStatus memory s, RequestState to) private {
+        RequestState from = s.state;
+        bool allowed;
+        if (to == RequestState.Open) allowed = from == RequestState.None || from == RequestState.Claimed;
+        else if (to == RequestState.Final) allowed = from == RequestState.Claimed;
+        else allowed = from == RequestState.Open;
+        if (!allowed) revert WrongState(id, from);
+        s.state = to;
+        _slots[id] = pack(s);
+        emit StateChanged(id, from, to, s.segmentId, s.index, s.deadline);
+    }
+
+    /// @dev Seed policy: the request's own block. Good for a devnet, where nobody shops for blocks; a later block's
+    ///      entropy would be recorded here instead.
+    function _entropy() internal view virtual returns (bytes32) {
+        return bytes32(block.prevrandao);
+    }
+
+    /// @dev Checks everything that is refused when a request is made, and fills in what the contract knows.
+    function _complete(
+        Request memory req,
+        RequestParams calldata params,
+        bytes calldata payload,
+        bytes calldata userData
+    ) private view returns (AdmitError) {
+        if (params.inclusionDeadline <= block.timestamp) return AdmitError.PastDeadline;
+        if (params.inclusionDeadline > block.timestamp + MAX_INCLUSION_DELAY) return AdmitError.DeadlineTooFar;
+        if (!_paramsFit(params) || userData.length > MAX_USER_DATA) return AdmitError.BadParams;
+        req.maxTokens = RequestLaws.maxTokens(payload);
+        if (req.maxTokens == 0) return AdmitError.BadPayload;
+        Model memory model = _registry.model(params.modelId);
+        if (model.programId == 0) return AdmitError.UnknownModel;
+        // INVARIANT: no request can cost a watchtower more than maxWork.
+        if (RequestLaws.work(model.length, payload.length, req.maxTokens) > maxWork) return AdmitError.TooMuchWork;
+        req.payloadHash = keccak256(payload);
+        req.payloadLength = uint32(payload.length);
+        req.userDataHash = keccak256(userData);
+        req.modelLength = model.length;
+        if (params.tolerant) req.tolerance = uint64(model.maxGap) << 32 | model.maxFlips;
+        req.params = params;
+        return AdmitError.None;
+    }
+
+    function _paramsFit(RequestParams calldata p) private pure returns (bool) {
+        if (p.refundTo == address(0) || p.delivery > uint8(Delivery.Optimistic)) return false;
+        return p.callback == address(0) ? p.callbackFee == 0 : p.callbackGas <= MAX_CALLBACK_GAS;
+    }
+
+    function _open(Request memory req, bytes calldata payload, bytes calldata userData) private returns (bytes32 id) {
+        id = RequestLaws.id(req, address(this));
+        RequestStatus memory s = status(id);
+        s.deadline = uint40(req.params.inclusionDeadline);
+        emit Requested(id, req.requester, req, payload, userData);
+        _transition(id, s, RequestState.Open);
+    }
+
+    function _admit(SignedRequest calldata s) private returns (AdmitError) {
+        if (nonceUsed(s.payer, s.nonce)) return AdmitError.NonceUsed;
+        uint256 due = uint256(s.params.fee) + s.params.callbackFee;
+        Account storage account = deposits[s.payer];
+        if (due > account.balance) return AdmitError.CannotPay;
+        Request memory req;
+        req.requester = s.payer;
+        req.origin = ORIGIN_SIGNED;
+        req.nonce = s.nonce;
+        req.entropy = s.entropy;
+        AdmitError reason = _complete(req, s.params, s.payload, s.userData);
+        if (reason != AdmitError.None) return reason;
+        if (!Ecdsa.isBy(s.signature, signedRequestDigest(s), s.payer)) return AdmitError.BadSignature;
+        // INVARIANT: a nonce is spent with its request, so no signature opens two.
+        _nonces[s.payer][s.nonce >> 8] |= 1 << (s.nonce & 0xff);
+        account.balance -= uint112(due);
+        bytes32 id = _open(req, s.payload, s.userData);
+        emit DepositCharged(s.payer, id, due);
+        return AdmitError.None;
+    }
+
+    /// @dev A consumer hears its result once it is final, or at once if it is Optimistic and has heard of any overturn.
+    function _due(RequestStatus memory s, Mode mode, uint8 delivery) private pure returns (bool) {
+        bool optimistic = delivery == uint8(Delivery.Optimistic);
+        bool isFinal = s.state == RequestState.Final;
+        if (mode == Mode.Result) {
+            bool early = optimistic && s.state == RequestState.Claimed;
+            return (isFinal || early) && s.result != Callback.Done && s.overturn != Callback.Owed;
+        }
+        if (mode == Mode.Finality) {
+            return optimistic && isFinal && s.result == Callback.Done && s.finality != Callback.Done;
+        }
+        // Once a newer result was heard, a failed overturn is stale.
+        bool pending = s.overturn == Callback.Owed || s.overturn == Callback.Failed;
+        return pending && s.result != Callback.Done;
+    }
+
+    function _progress(RequestStatus memory s, Mode mode) private pure returns (Callback) {
+        if (mode == Mode.Result) return s.result;
+        return mode == Mode.Finality ? s.finality : s.overturn;
+    }
+
+    function _mark(RequestStatus memory s, Mode mode, Callback progress) private pure {
+        if (mode == Mode.Result) s.result = progress;
+        else if (mode == Mode.Finality) s.finality = progress;
+        else s.overturn = progress;
+    }
+
+    /// @dev Final delivery makes one callback, Optimistic two: the second half waits for the second.
+    function _halves(Mode mode, uint8 delivery) private pure returns (uint8) {
+        if (delivery == uint8(Delivery.Final)) return FIRST_HALF | SECOND_HALF;
+        return mode == Mode.Result ? FIRST_HALF : SECOND_HALF;
+    }
+
+    function _feeOf(uint8 halves, uint256 callbackFee) private pure returns (uint256 amount) {
+        if (halves & FIRST_HALF != 0) amount += callbackFee / 2;
+        if (halves & SECOND_HALF != 0) amount += callbackFee - callbackFee / 2;
+    }
+
+    function _unpaid(RequestStatus memory s, uint256 callbackFee) private pure returns (uint256) {
+        return _feeOf((FIRST_HALF | SECOND_HALF) & ~s.feeHalvesPaid, callbackFee);
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {MAX_REQUEST_OUTPUT_BYTES, MAX_TOKENS} from "../generated/Params.sol";
+import {Request} from "../interfaces/Types.sol";
+
+/// @title What follows from a request alone
+library RequestLaws {
+    /// @dev An output has a kind and a count at least.
+    uint256 internal constant MIN_OUTPUT = 5;
+    /// @dev The one payload version.
+    uint8 internal constant PAYLOAD_VERSION = 1;
+    /// @dev Version, sampling, max tokens, temperature, number of stop strings, number of parts.
+    uint256 internal constant MIN_PAYLOAD = 13;
+
+    /// @notice Id of a request: binds every field, the chain and the inbox.
+    function id(Request memory req, address inbox) internal view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, inbox, req));
+    }
+
+    /// @notice As `id`, from calldata.
+    function idOf(Request calldata req, address inbox) internal view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, inbox, req));
+    }
+
+    /// @notice Sampler's seed of a request.
+    function seed(Request calldata req, bytes32 requestId) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(req.entropy, requestId));
+    }
+
+    /// @notice Work to check `tokens` of answer, in model bytes x tokens. A payload's bytes bound its prompt's tokens.
+    function work(uint256 modelLength, uint256 payloadLength, uint256 tokens) internal pure returns (uint256) {
+        return modelLength * (payloadLength + tokens);
+    }
+
+    /// @notice Max tokens of a payload; 0 where version, length or count are out of range.
+    function maxTokens(bytes calldata payload) internal pure returns (uint32) {
+        if (payload.length < MIN_PAYLOAD || payload.length > MAX_REQUEST_OUTPUT_BYTES - MIN_OUTPUT) return 0;
+        if (uint8(payload[0]) != PAYLOAD_VERSION) return 0;
+        uint256 n = _u32le(payload, 2);
+        return n > MAX_TOKENS ? 0 : uint32(n);
+    }
+
+    /// @notice Tokens that an output is charged for: those of an answer, the request's maximum for anything else.
+    // INVARIANT: an error never costs its author less than the longest answer, since refuting it may take as long.
+    function outputTokens(bytes calldata output, uint256 most) internal pure returns (uint256) {
+        if (output.length < MIN_OUTPUT || output[0] != 0) return most;
+        uint256 n = _u32le(output, 1);
+        return n > most ? most : n;
+    }
+
+    function _u32le(bytes calldata data, uint256 offset) private pure returns (uint256) {
+        return uint256(uint8(data[offset])) | uint256(uint8(data[offset + 1])) << 8 | uint256(uint8(data[offset + 2]))
+            << 16 | uint256(uint8(data[offset + 3])) << 24;
+    }
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {
+    ClaimGames,
+    ClaimRef,
+    Request,
+    RequestState,
+    RequestStatus,
+    Result,
+    Segment,
+    SignedRequest
+} from "../interfaces/Types.sol";
+import {MAX_REQUEST_OUTPUT_BYTES} from "../generated/Params.sol";
+import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
+import {IInbox} from "../interfaces/IInbox.sol";
+import {IInferenceConsumer} from "../interfaces/IInferenceConsumer.sol";
+import {IRollup} from "../interfaces/IRollup.sol";
+import {IStaking} from "../interfaces/IStaking.sol";
+import {Ecdsa} from "./Ecdsa.sol";
+import {Eip712} from "./Eip712.sol";
+import {RequestLaws} from "./RequestLaws.sol";
+import {ResultTree} from "./ResultTree.sol";
+import {WorkMeter, WorkSlot} from "./WorkMeter.sol";
+
+/// @title Batches of answers, their finality and their delivery
+contract Rollup is IRollup, Eip712 {
+    struct SegmentRecord {
+        bytes32 root;
+        address executor;
+        uint40 postedAt;
+        uint16 count;
+    }
+
+    bytes32 private constant SEGMENT_TYPEHASH = keccak256("Segment(uint64 number,uint64 expiry,bytes32 root)");
+    /// @dev What the rollup itself may need after a consumer has burned all that it was given.
+    uint256 private constant CALLBACK_MARGIN = 40_000;
+
+    /// @inheritdoc IRollup
+    address public immutable sequencer;
+    /// @inheritdoc IRollup
+    uint128 public immutable claimBond;
+    /// @inheritdoc IRollup
+    uint64 public immutable window;
+    /// @inheritdoc IRollup
+    uint256 public immutable workPerWindow;
+    IInbox private immutable _inbox;
+    IStaking private immutable _staking;
+    IDisputeGame private immutable _game;
+
+    /// @inheritdoc IRollup
+    uint64 public segmentCount;
+    WorkSlot private _work;
+    /// @inheritdoc IRollup
+    mapping(uint64 segmentId => SegmentRecord) public segments;
+    mapping(address executor => mapping(uint256 word => uint256 bits)) private _numbers;
+
+    constructor(
+        IInbox inbox_,
+        IStaking staking_,
+        IDisputeGame game_,
+        address sequencer_,
+        uint128 claimBond_,
+        uint64 window_,
+        uint256 workPerWindow_
+    ) {
+        (_inbox, _staking, _game) = (inbox_, staking_, game_);
+        (sequencer, claimBond, window, workPerWindow) = (sequencer_, claimBond_, window_, workPerWindow_);
+        bool wired = inbox_.rollup() == address(this) && staking_.rollup() == address(this)
+            && staking_.game() == address(game_) && address(game_.rollup()) == address(this);
+        // INVARIANT: stake can't leave before every claim that it backs is decided.
+        bool bonded = staking_.unbondingDelay() > uint256(window_) + 2 * uint256(game_.allowance());
+        // INVARIANT: the largest request fits what is kept for direct claims, or censorship would be final.
+        bool direct = WorkMeter.directCap(workPerWindow_) >= inbox_.maxWork();
+        bool counts = window_ != 0 && workPerWindow_ <= type(uint96).max;
+        if (!(wired && bonded && direct && counts)) revert BadParameters();
+    }
+
+    // ---- posting ----------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IRollup
+    function postBatch(Segment[] calldata batch, SignedRequest[] calldata signed) external {
+        if (msg.sender != sequencer) revert NotSequencer(msg.sender);
+        if (signed.length != 0) _inbox.admit(signed);
+        for (uint256 i = 0; i < batch.length; ++i) {
+            _postSegment(batch[i]);
+        }
+    }
+
+    /// @inheritdoc IRollup
+    function claimDirect(Request calldata req, bytes calldata output) external returns (uint64 segmentId) {
+        bytes32 id = RequestLaws.idOf(req, address(_inbox));
+        RequestStatus memory s = _inbox.status(id);
+        if (s.state != RequestState.Open) revert ClaimRefused(ResultError.NotOpen);
+        if (block.timestamp <= s.deadline) revert NotYetDirect(uint256(s.deadline) + 1);
+        segmentId = segmentCount++;
+        bytes32 root = ResultTree.leaf(id, keccak256(output));
+        segments[segmentId] = SegmentRecord(root, msg.sender, uint40(block.timestamp), 1);
+        uint256 bond = bondOf(req);
+        uint256 free = _staking.freeStake(msg.sender);
+        ResultError reason = _claim(id, req, output, segmentId, 0, free, true);
+        if (reason != ResultError.None) revert ClaimRefused(reason);
+        emit ResultClaimed(id, segmentId, 0, msg.sender, output);
+        _staking.lock(msg.sender, bond);
+        emit SegmentPosted(segmentId, msg.sender, 0, root, 1, 1, bond);
+    }
+
+    // ---- finality ---------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IRollup
+    function finalize(Request calldata req, ClaimRef calldata claim) external {
+        bytes32 id = RequestLaws.idOf(req, address(_inbox));
+        (address executor, uint40 postedAt) = checkClaim(id, claim);
+        uint256 until = uint256(postedAt) + window;
+        if (block.timestamp < until) revert WindowOpen(until);
+        ClaimGames memory games = _game.claimGames(_claimKey(claim.segmentId, claim.index));
+        // INVARIANT: nothing is final while it is disputed, nor after it lost.
+        if (games.open != 0 || games.lost) revert Disputed(games.open, games.lost);
+        emit ClaimFinalized(id, claim.segmentId, claim.index, executor, claim.outputHash);
+        _staking.unlock(executor, bondOf(req));
+        _inbox.settle(id, executor, req);
+    }
+
+    /// @inheritdoc IRollup
+    function reject(bytes32 requestId, uint64 segmentId, uint16 index) external {
+        if (msg.sender != address(_game)) revert NotGame(msg.sender);
+        emit ClaimRejected(requestId, segmentId, index, segments[segmentId].executor);
+        _inbox.reopen(requestId, segmentId, index);
+    }
+
+    // ---- delivery ---------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IRollup
+    function deliverResult(
+        Request calldata req,
+        ClaimRef calldata claim,
+        bytes calldata output,
+        bytes calldata userData
+    ) external returns (bool) {
+        bytes32 id = RequestLaws.idOf(req, address(_inbox));
+        checkClaim(id, claim);
+        if (keccak256(output) != claim.outputHash || keccak256(userData) != req.userDataHash) revert HashMismatch();
+        bool isFinal = _inbox.status(id).state == RequestState.Final;
+        bytes memory data = abi.encodeCall(IInferenceConsumer.onInferenceResult, (id, output, userData, isFinal));
+        return _deliver(id, req, IInbox.Mode.Result, data);
+    }
+
+    /// @inheritdoc IRollup
+    function deliverFinality(Request calldata req) external returns (bool) {
+        bytes32 id = RequestLaws.idOf(req, address(_inbox));
+        bytes memory data = abi.encodeCall(IInferenceConsumer.onInferenceFinal, (id));
+        return _deliver(id, req, IInbox.Mode.Finality, data);
+    }
+
+    /// @inheritdoc IRollup
+    function deliverOverturn(Request calldata req) external returns (bool) {
+        bytes32 id = RequestLaws.idOf(req, address(_inbox));
+        bytes memory data = abi.encodeCall(IInferenceConsumer.onInferenceOverturned, (id));
+        return _deliver(id, req, IInbox.Mode.Overturn, data);
+    }
+
+    // ---- views ------------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IRollup
+    function checkClaim(bytes32 requestId, ClaimRef calldata claim)
+        public
+        view
+        returns (address executor, uint40 postedAt)
+    {
+        RequestStatus memory s = _inbox.status(requestId);
+        SegmentRecord memory segment = segments[claim.segmentId];
+        bool standing = s.state == RequestState.Claimed || s.state == RequestState.Final;
+        bool named = s.segmentId == claim.segmentId && s.index == claim.index;
+        bool fits = claim.index < segment.count && claim.proof.length == ResultTree.depth(segment.count);
+        bytes32 leaf = ResultTree.leaf(requestId, claim.outputHash);
+        // INVARIANT: the very leaf that claimed the request, and no other, is disputed, final or delivered.
+        if (!(standing && named && fits && ResultTree.fold(leaf, claim.index, claim.proof) == segment.root)) {
+            revert NotTheClaim(requestId);
+        }
+        return (segment.executor, segment.postedAt);
+    }
+
+    /// @inheritdoc IRollup
+    function bondOf(Request calldata req) public view returns (uint256) {
+        return req.params.minBond > claimBond ? req.params.minBond : claimBond;
+    }
+
+    /// @inheritdoc IRollup
+    function numberUsed(address executor, uint64 number) public view returns (bool) {
+        return (_numbers[executor][number >> 8] >> (number & 0xff)) & 1 == 1;
+    }
+
+    /// @inheritdoc IRollup
+    function segmentDigest(uint64 number, uint64 expiry, bytes32 root) public view returns (bytes32) {
+        return _digest(keccak256(abi.encode(SEGMENT_TYPEHASH, number, expiry, root)));
+    }
+
+    /// @inheritdoc IRollup
+    function workLeft() external view returns (uint256 batch, uint256 direct) {
+        return _work.left(_epoch(), workPerWindow);
+    }
+
+    /// @inheritdoc IRollup
+    function domainSeparator() public view override(IRollup, Eip712) returns (bytes32) {
+        return Eip712.domainSeparator();
+    }
+
+    // ---- inside -----------------------------------------------------------------------------------------------------
+
+    function _postSegment(Segment calldata segment) private {
+        uint256 count = segment.results.length;
+        if (count == 0) return _skip(segment, SegmentError.Empty);
+        if (count > type(uint16).max) return _skip(segment, SegmentError.TooManyResults);
+        if (block.timestamp > segment.expiry) return _skip(segment, SegmentError.Expired);
+        if (numberUsed(segment.executor, segment.number)) return _skip(segment, SegmentError.NumberUsed);
+
+        bytes32[] memory ids = new bytes32[](count);
+        bytes32[] memory hashes = new bytes32[](count);
+        bytes32[] memory leaves = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            ids[i] = RequestLaws.idOf(segment.results[i].request, address(_inbox));
+            hashes[i] = keccak256(segment.results[i].output);
+            leaves[i] = ResultTree.leaf(ids[i], hashes[i]);
+        }
+        // INVARIANT: the signed root is the one computed from the posted bytes, so what is claimed is available.
+        bytes32 root = ResultTree.root(leaves);
+        bytes32 digest = segmentDigest(segment.number, segment.expiry, root);
+        if (!Ecdsa.isBy(segment.signature, digest, segment.executor)) return _skip(segment, SegmentError.BadSignature);
+        _numbers[segment.executor][segment.number >> 8] |= 1 << (segment.number & 0xff);
+        _postResults(segment, ids, hashes, root);
+    }
+
+    function _postResults(Segment calldata segment, bytes32[] memory ids, bytes32[] memory hashes, bytes32 root)
+        private
+    {
+        uint64 segmentId = segmentCount++;
+        segments[segmentId] = SegmentRecord(root, segment.executor, uint40(block.timestamp), uint16(ids.length));
+        uint256 free = _staking.freeStake(segment.executor);
+        uint256 locked = 0;
+        uint16 claimed = 0;
+        for (uint256 i = 0; i < ids.length; ++i) {
+            Result calldata result = segment.results[i];
+            ResultError reason =
+                _claim(ids[i], result.request, result.output, segmentId, uint16(i), free - locked, false);
+            if (reason == ResultError.None) {
+                locked += bondOf(result.request);
+                ++claimed;
+                emit ResultClaimed(ids[i], segmentId, uint16(i), segment.executor, result.output);
+            } else {
+                emit ResultSkipped(ids[i], segmentId, uint16(i), hashes[i], reason);
+            }
+        }
+        if (locked != 0) _staking.lock(segment.executor, locked);
+        emit SegmentPosted(segmentId, segment.executor, segment.number, root, uint16(ids.length), claimed, locked);
+    }
+
+    /// @dev Turns one result into a claim, or says why not. Never reverts on anything that a result can contain.
+    function _claim(
+        bytes32 id,
+        Request calldata req,
+        bytes calldata output,
+        uint64 segmentId,
+        uint16 index,
+        uint256 free,
+        bool direct
+    ) private returns (ResultError) {
+        if (uint256(req.payloadLength) + output.length > MAX_REQUEST_OUTPUT_BYTES) {
+            return ResultError.Oversized;
+        }
+        if (bondOf(req) > free) return ResultError.NoStake;
+        uint256 tokens = RequestLaws.outputTokens(output, req.maxTokens);
+        uint256 work = RequestLaws.work(req.modelLength, req.payloadLength, tokens);
+        (bool fits, WorkSlot next) = _work.add(_epoch(), workPerWindow, work, direct);
+        if (!fits) return ResultError.WindowFull;
+        // An id that was never opened is not Open either: a result for another hash, seed or chain ends here.
+        if (!_inbox.claim(id, segmentId, index)) return ResultError.NotOpen;
+        _work = next;
+        return ResultError.None;
+    }
+
+    function _deliver(bytes32 id, Request calldata req, IInbox.Mode mode, bytes memory data)
+        private
+        returns (bool success)
+    {
+        address consumer = req.params.callback;
+        if (consumer == address(0)) revert NoConsumer();
+        _inbox.beginCallback(id, mode, req, msg.sender);
+        uint256 give = req.params.callbackGas;
+        // INVARIANT: a callback fails by its consumer's doing, never because the deliverer brought too little gas.
+        uint256 have = gasleft() * 63 / 64;
+        if (have < give + CALLBACK_MARGIN) revert NotEnoughGas(have, give + CALLBACK_MARGIN);
+        // Why assembly: Solidity would copy whatever the consumer returns into our memory, at our cost.
+        assembly ("memory-safe") {
+            success := call(give, consumer, 0, add(data, 32), mload(data), 0, 0)
+        }
+        if (!success) _inbox.failCallback(id, mode);
+        emit Delivered(id, mode, consumer, success);
+    }
+
+    function _skip(Segment calldata segment, SegmentError reason) private {
+        emit SegmentSkipped(segment.executor, segment.number, reason);
+    }
+
+    function _epoch() private view returns (uint64) {
+        return uint64(block.timestamp / window);
+    }
+
+    function _claimKey(uint64 segmentId, uint16 index) private pure returns (uint256) {
+        return uint256(segmentId) << 16 | index;
+    }
+}
