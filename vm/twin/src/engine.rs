@@ -1,0 +1,160 @@
+//! States at yields from a native run: constants from the image, the arena from the native machine, all else zero.
+
+use crate::guest::guest;
+use assay_inference::layout::ARENA_ADDRESS;
+use assay_inference::native::{Bytes, NativeMachine};
+use assay_machine::image::Image;
+use assay_machine::machine::Machine;
+use assay_machine::rom::Rom;
+use assay_machine::trace::{Engine, is_terminal};
+use assay_machine::tree::{Tree, ZERO, leaf_at};
+use assay_types::params::{LEAF_BYTES, STACK_DEPTH};
+use assay_types::{Header, StateRoot, Status, leaf_hash};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// First memory leaf of the arena.
+const ARENA_LEAF: usize = ARENA_ADDRESS as usize / LEAF_BYTES;
+
+/// A read-only input's data without its length prefix.
+struct RomData(Rom);
+
+impl AsRef<[u8]> for RomData {
+    fn as_ref(&self) -> &[u8] {
+        self.0.data()
+    }
+}
+
+/// The guest's run on given inputs, computed natively.
+///
+/// At a yield the guest's memory is: zeros in the volatile region, the module's constants, the arena; its globals are what
+/// they were at first (the stack pointer is back). `tests/tests/parity.rs` compares every yield with both other engines.
+pub struct TwinEngine {
+    image: Arc<Image>,
+    roms: [Rom; 3],
+    native: NativeMachine,
+    y: u64,
+    status: Status,
+    tree: Tree,
+    /// The arena as the tree last saw it.
+    seen: Vec<u8>,
+}
+
+fn start(roms: &[Rom; 3]) -> NativeMachine {
+    let [request, output, model] = roms.clone().map(|rom| Arc::new(RomData(rom)) as Bytes);
+    NativeMachine::new(request, output, model)
+}
+
+impl TwinEngine {
+    /// Request, output and model of the run.
+    pub fn new(roms: [Rom; 3]) -> TwinEngine {
+        let image = guest().image.clone();
+        TwinEngine {
+            native: start(&roms),
+            y: 0,
+            status: Status::Yielded,
+            tree: image.memory_tree.clone(),
+            seen: Vec::new(),
+            image,
+            roms,
+        }
+    }
+
+    /// Where the run stands: macro steps done, and the status after them.
+    pub fn position(&self) -> (u64, Status) {
+        (self.y, self.status)
+    }
+
+    /// Runs to the end or to state `limit`; returns [`TwinEngine::position`].
+    pub fn finish(&mut self, limit: u64) -> (u64, Status) {
+        self.seek(limit);
+        self.position()
+    }
+
+    fn seek(&mut self, y: u64) {
+        if y < self.y {
+            self.native = start(&self.roms);
+            self.y = 0;
+            self.status = Status::Yielded;
+        }
+        while self.y < y && !is_terminal(self.status) {
+            self.status = match self.native.step() {
+                0 => Status::Yielded,
+                value => Status::Halted(value - 1),
+            };
+            self.y += 1;
+        }
+    }
+
+    fn pages(&self) -> u32 {
+        self.native.pages().max(self.image.limits.pages)
+    }
+
+    /// Linear memory at the present yield.
+    fn memory(&self) -> Vec<u8> {
+        let mut memory = vec![0; self.pages() as usize * assay_types::params::PAGE_BYTES as usize];
+        memory[..self.image.memory.len()].copy_from_slice(&self.image.memory);
+        let arena = self.native.arena();
+        memory[ARENA_ADDRESS as usize..][..arena.len()].copy_from_slice(arena);
+        memory
+    }
+
+    fn update_tree(&mut self) {
+        let arena = self.native.arena();
+        // A restarted run's arena is shorter than what the tree saw; the rest is zero again.
+        let length = arena.len().max(self.seen.len());
+        self.tree.reserve((ARENA_LEAF + length / LEAF_BYTES) as u64);
+        self.seen.resize(length, 0);
+        let mut leaves = Vec::new();
+        for (i, old) in self.seen.chunks_mut(LEAF_BYTES).enumerate() {
+            let new = leaf_at(arena, i as u64);
+            if *old != new {
+                old.copy_from_slice(&new);
+                leaves.push(((ARENA_LEAF + i) as u64, leaf_hash(&new)));
+            }
+        }
+        self.tree.update(leaves.into_iter());
+    }
+
+    fn root(&mut self) -> StateRoot {
+        if is_terminal(self.status) {
+            return Header::terminal(self.status).root();
+        }
+        self.update_tree();
+        Header {
+            status: Status::Yielded,
+            pc: self.image.limits.entry,
+            fp: 0,
+            pages: self.pages(),
+            memory: self.tree.root(),
+            stack: ZERO[STACK_DEPTH as usize],
+            globals: self.image.globals_tree.root(),
+            table: self.image.table_tree.root(),
+        }
+        .root()
+    }
+}
+
+impl Engine for TwinEngine {
+    type Error = Infallible;
+
+    fn b(&self) -> u8 {
+        self.image.limits.b
+    }
+
+    fn roots(&mut self, yields: &[u64]) -> Result<Vec<StateRoot>, Infallible> {
+        let root = |&y: &u64| {
+            self.seek(y);
+            self.root()
+        };
+        Ok(yields.iter().map(root).collect())
+    }
+
+    fn machine(&mut self, y: u64) -> Result<Machine, Infallible> {
+        self.seek(y);
+        let mut machine =
+            Machine::at_yield(self.image.clone(), self.roms.clone(), self.memory(), self.image.globals.clone());
+        machine.cpu.status = self.status;
+        Ok(machine)
+    }
+}
