@@ -1,1 +1,34 @@
-//! assay-inference
+//! The program P: checks a language model's answer by recomputing it, one macro step at a time.
+//!
+//! The core needs no std and no allocator: all state lives in an arena laid out in [`layout`]. `NUMERICS.md` gives every
+//! operator's arithmetic. With feature `std` come the native machine and the engine that answers and checks quickly.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+pub mod arena;
+pub mod attention;
+pub mod error;
+pub mod forward;
+pub mod gguf;
+pub mod host;
+pub mod keys;
+pub mod layout;
+pub mod logits;
+pub mod math;
+pub mod matmul;
+pub mod merge;
+pub mod model;
+pub mod ops;
+pub mod plan;
+pub mod program;
+pub mod quantize;
+pub mod request;
+pub mod rope;
+pub mod split;
+pub mod tensors;
+pub mod text;
+pub mod vocab;
+
+#[cfg(feature = "std")]
+pub mod native;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,0 +1,77 @@
+//! The metadata keys that the program knows: name, type and where the value goes.
+
+/// What a known key must hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Want {
+    /// A u32.
+    U32,
+    /// An f32.
+    F32,
+    /// A bool, 0 or 1.
+    Bool,
+    /// This very string.
+    Exactly(&'static [u8]),
+    /// An array of strings: its count is kept, its entries go to the vocabulary.
+    Strings,
+    /// An array of f32: its count and file offset are kept.
+    Floats,
+    /// An array of i32: its count and file offset are kept.
+    Ints,
+}
+
+macro_rules! keys {
+    ($($id:ident $name:literal $want:expr, $required:literal, $default:expr;)*) => {
+        /// Index of a known key.
+        #[allow(missing_docs)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u32)]
+        pub enum Key { $($id),* }
+
+        /// Known keys: name, type, whether it must be there, and the value's bits if it isn't.
+        pub const KEYS: &[(&str, Want, bool, u32)] = &[$(($name, $want, $required, $default)),*];
+    };
+}
+
+/// The bits of a number that stands for an absent key.
+pub const ABSENT: u32 = u32::MAX;
+
+keys! {
+    Architecture "general.architecture" Want::Exactly(b"llama"), true, 0;
+    Alignment "general.alignment" Want::U32, false, 32;
+    VocabSize "llama.vocab_size" Want::U32, false, ABSENT;
+    Context "llama.context_length" Want::U32, true, 0;
+    Dim "llama.embedding_length" Want::U32, true, 0;
+    Layers "llama.block_count" Want::U32, true, 0;
+    Ffn "llama.feed_forward_length" Want::U32, true, 0;
+    Heads "llama.attention.head_count" Want::U32, true, 0;
+    KvHeads "llama.attention.head_count_kv" Want::U32, false, ABSENT;
+    KeyLength "llama.attention.key_length" Want::U32, false, ABSENT;
+    ValueLength "llama.attention.value_length" Want::U32, false, ABSENT;
+    Epsilon "llama.attention.layer_norm_rms_epsilon" Want::F32, true, 0;
+    RopeDims "llama.rope.dimension_count" Want::U32, false, ABSENT;
+    RopeBase "llama.rope.freq_base" Want::F32, false, 0x461c_4000; // 10000.0
+    RopeScaling "llama.rope.scaling.type" Want::Exactly(b"none"), false, 0;
+    Experts "llama.expert_count" Want::U32, false, 0;
+    ExpertsUsed "llama.expert_used_count" Want::U32, false, 0;
+    Tokenizer "tokenizer.ggml.model" Want::Exactly(b"llama"), true, 0;
+    Tokens "tokenizer.ggml.tokens" Want::Strings, true, 0;
+    Scores "tokenizer.ggml.scores" Want::Floats, true, 0;
+    Kinds "tokenizer.ggml.token_type" Want::Ints, true, 0;
+    Bos "tokenizer.ggml.bos_token_id" Want::U32, false, ABSENT;
+    Eos "tokenizer.ggml.eos_token_id" Want::U32, false, ABSENT;
+    Eot "tokenizer.ggml.eot_token_id" Want::U32, false, ABSENT;
+    Eom "tokenizer.ggml.eom_token_id" Want::U32, false, ABSENT;
+    AddBos "tokenizer.ggml.add_bos_token" Want::Bool, false, 1;
+    AddEos "tokenizer.ggml.add_eos_token" Want::Bool, false, 0;
+    AddSpace "tokenizer.ggml.add_space_prefix" Want::Bool, false, 1;
+}
+
+impl Key {
+    /// Where the value is in the arena; 8 bytes each: the bits, and for arrays of numbers the file offset.
+    pub const fn at(self) -> u32 {
+        crate::layout::VALUES + 8 * self as u32
+    }
+}
+
+const _: () =
+    assert!(KEYS.len() <= 32 && crate::layout::VALUES + 8 * 32 <= crate::layout::LONGEST_SPECIAL);

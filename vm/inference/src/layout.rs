@@ -1,0 +1,234 @@
+//! Where everything in the arena is, and the limits that make it fit.
+//!
+//! `NAME: u32` is a byte offset; the comment gives what is there. Up to [`DYNAMIC`] the layout is fixed (untouched parts stay
+//! zero and cost nothing); what depends on the model's dimensions follows it and is placed by [`crate::plan`].
+
+/// Address of the arena in the guest's linear memory.
+pub const ARENA_ADDRESS: u32 = 2 << 20;
+/// Bytes in a page of linear memory.
+pub const PAGE: u32 = 65_536;
+/// Largest arena: slices must stay below 2 GiB.
+pub const ARENA_MAX: u32 = (1 << 31) - PAGE - ARENA_ADDRESS;
+
+/// Instructions that a macro step aims at; a step ends once it has counted as many.
+pub const BUDGET: u32 = 3_000_000;
+/// Most macro steps that a plan may need: half of the trace's 2^25.
+pub const MAX_YIELDS: u64 = 1 << 24;
+
+/// Largest GGUF header (metadata and tensor list), in bytes.
+pub const MAX_HEADER: u64 = 1 << 26;
+/// Most metadata entries.
+pub const MAX_KEYS: u64 = 65_536;
+/// Most vocabulary entries.
+pub const MAX_VOCAB: u32 = 262_144;
+/// Longest vocabulary entry, in bytes.
+pub const MAX_TOKEN_BYTES: u32 = 256;
+/// Most layers.
+pub const MAX_LAYERS: u32 = 128;
+/// Largest embedding.
+pub const MAX_DIM: u32 = 16_384;
+/// Largest feed-forward width.
+pub const MAX_FFN: u32 = 65_536;
+/// Most attention heads.
+pub const MAX_HEADS: u32 = 512;
+/// Most elements of a head.
+pub const MAX_HEAD: u32 = 512;
+/// Longest context that a file may name.
+pub const MAX_CONTEXT: u32 = 1 << 20;
+/// Most probes in the vocabulary's index.
+pub const MAX_PROBES: u32 = 128;
+/// Most tokens of one class that share a hash.
+pub const MAX_EQUAL: u32 = 3;
+
+/// Most bytes of payload and output together.
+pub const MAX_BYTES: u32 = 65_536;
+/// Bytes of the request header that the contract writes.
+pub const REQUEST_HEADER: u32 = 192;
+/// Most answer tokens.
+pub const MAX_TOKENS: u32 = 4096;
+/// Most stop strings.
+pub const MAX_STOPS: u32 = 8;
+/// Longest stop string.
+pub const MAX_STOP_BYTES: u32 = 256;
+/// Most prompt parts.
+pub const MAX_PARTS: u32 = 64;
+/// Most prompt ids that are kept.
+pub const MAX_PROMPT: u32 = 240_000;
+
+// Header: u32 unless said otherwise.
+/// Phase, a [`crate::program::Phase`].
+pub const PHASE: u32 = 0;
+/// u64: bytes of the model.
+pub const MODEL_LEN: u32 = 8;
+/// u64: bytes of the request ROM.
+pub const REQUEST_LEN: u32 = 16;
+/// Bytes of the output.
+pub const OUTPUT_LEN: u32 = 24;
+/// Kind byte of the output.
+pub const KIND: u32 = 28;
+/// Ids in the output.
+pub const COUNT: u32 = 32;
+/// u64: where the GGUF parser is.
+pub const POSITION: u32 = 40;
+/// u64: entries left of what is being parsed.
+pub const LEFT: u32 = 48;
+/// u64: keys left after the string array being walked.
+pub const KEYS_LEFT: u32 = 56;
+/// Whether the string array being walked is the vocabulary.
+pub const IS_VOCAB: u32 = 64;
+/// u64: tensors in the file.
+pub const TENSOR_COUNT: u32 = 72;
+/// u64: known keys seen, one bit each.
+pub const SEEN: u32 = 80;
+/// u64: file offset of tensor data.
+pub const DATA_START: u32 = 88;
+
+/// Values of known keys, in the order of [`crate::keys::KEYS`], u32 each (arrays: two, see there).
+pub const VALUES: u32 = 256;
+
+/// Longest control or user-defined token, in bytes.
+pub const LONGEST_SPECIAL: u32 = 512;
+/// Longest normal token, in bytes.
+pub const LONGEST_NORMAL: u32 = 516;
+/// 256 bits: first bytes of control and user-defined tokens.
+pub const SPECIAL_FIRST: u32 = 520;
+/// Vocabulary index: slots - 1.
+pub const INDEX_MASK: u32 = 552;
+/// Vocabulary entries indexed so far.
+pub const INDEXED: u32 = 556;
+
+/// Bytes of payload.
+pub const PAYLOAD_LEN: u32 = 640;
+/// Most ids of the answer.
+pub const TOKENS_WANTED: u32 = 644;
+/// Stop strings.
+pub const STOP_COUNT: u32 = 648;
+/// Prompt parts.
+pub const PART_COUNT: u32 = 652;
+/// Tolerance: thousandths of a logit.
+pub const MAX_GAP: u32 = 656;
+/// Tolerance: positions.
+pub const MAX_FLIPS: u32 = 660;
+/// Bytes of all parts.
+pub const INPUT_LEN: u32 = 664;
+
+/// Splitter: the part it is in.
+pub const SPLIT_PART: u32 = 704;
+/// Splitter: bytes done of all parts.
+pub const SPLIT_AT: u32 = 708;
+/// Splitter: end of the part it is in.
+pub const SPLIT_END: u32 = 712;
+/// Bytes of escaped text.
+pub const ESCAPED_LEN: u32 = 716;
+/// Items: raw runs and special tokens.
+pub const ITEM_COUNT: u32 = 720;
+/// Whether the last item is a run that still grows.
+pub const RUN_OPEN: u32 = 724;
+
+/// Merger: the item it is in.
+pub const MERGE_ITEM: u32 = 736;
+/// Merger: stage within the item, a [`crate::merge::Stage`].
+pub const MERGE_STAGE: u32 = 740;
+/// Merger: cursor within the stage.
+pub const MERGE_AT: u32 = 744;
+/// Symbols of the run.
+pub const SYMBOL_COUNT: u32 = 748;
+/// Pairs in the heap.
+pub const HEAP_COUNT: u32 = 752;
+/// Ids of the prompt.
+pub const PROMPT_COUNT: u32 = 756;
+
+/// Stop rule: ids taken so far.
+pub const TAKEN: u32 = 768;
+/// Stop rule: bytes that they spell.
+pub const SPELLED: u32 = 772;
+/// Stop rule: bytes of text, cut by a stop string.
+pub const TEXT_LEN: u32 = 776;
+/// Whether the answer is over.
+pub const ENDED: u32 = 780;
+
+/// Positions to compute.
+pub const FED: u32 = 832;
+/// Whether the last position is alone in its chunk.
+pub const ALONE: u32 = 836;
+/// First position of the chunk.
+pub const CHUNK_AT: u32 = 840;
+/// Positions in the chunk.
+pub const CHUNK_LEN: u32 = 844;
+/// Layer.
+pub const LAYER: u32 = 848;
+/// Operator, a [`crate::forward::Op`].
+pub const OP: u32 = 852;
+/// Row or token that the operator is at.
+pub const ITEM: u32 = 856;
+/// First position of the chunk whose logits are needed, counted in the chunk.
+pub const NEED_FROM: u32 = 860;
+/// Positions that had a gap.
+pub const FLIPS: u32 = 864;
+/// Attention: head.
+pub const HEAD: u32 = 868;
+/// Attention: stage.
+pub const ATTENTION_STAGE: u32 = 872;
+/// Attention: key position.
+pub const KEY_AT: u32 = 876;
+/// f32: attention's largest score.
+pub const SCORE_MAX: u32 = 880;
+/// f32: attention's sum of weights.
+pub const WEIGHT_SUM: u32 = 884;
+/// f32: `1 / sqrt(head size)`.
+pub const SCALE: u32 = 888;
+/// Positions that the key and value cache holds.
+pub const CAPACITY: u32 = 892;
+/// u64: bound on the macro steps of the whole request.
+pub const PLANNED: u32 = 896;
+/// u64: macro steps so far.
+pub const YIELDS: u32 = 904;
+
+/// Offsets of the dynamic buffers, u32 each.
+pub const BUFFERS: u32 = 960;
+
+/// Tensor table: 32 bytes a slot.
+pub const TENSORS: u32 = 0x1000;
+/// Prompt parts: kind, bytes.
+pub const PARTS: u32 = 0xb000;
+/// Stop strings: `length u32`, then 256 bytes.
+pub const STOPS: u32 = 0xb400;
+/// Bytes between stop strings.
+pub const STOP_STRIDE: u32 = 4 + MAX_STOP_BYTES;
+/// For each byte value, its token's id + 1.
+pub const BYTES: u32 = 0xc000;
+/// Best score (f32), best id, score of the claimed id (f32) for each needed position of the chunk.
+pub const PICKS: u32 = 0xc800;
+/// The parts' bytes.
+pub const INPUT: u32 = 0x1_0000;
+/// What the answer's ids spell.
+pub const TEXT: u32 = 0x2_0000;
+/// Vocabulary: 16 bytes an entry.
+pub const TOKENS: u32 = 0x4_0000;
+/// Vocabulary index: id + 1, 0 for an empty slot.
+pub const INDEX: u32 = TOKENS + 16 * MAX_VOCAB;
+/// Escaped text of the raw runs.
+pub const ESCAPED: u32 = INDEX + 8 * MAX_VOCAB;
+/// Items: `first, count` of escaped text, or `id, u32::MAX`.
+pub const ITEMS: u32 = ESCAPED + (256 << 10);
+/// Symbols of one run: offset, bytes, previous, next.
+pub const SYMBOLS: u32 = ITEMS + 8 * (MAX_BYTES + 64);
+/// Heap of candidate pairs: score (f32), left, right, bytes.
+pub const HEAP: u32 = SYMBOLS + 16 * (MAX_BYTES + 64);
+/// Ids: the prompt's, then the output's.
+pub const IDS: u32 = HEAP + 48 * (MAX_BYTES + 64);
+/// Ids that fit.
+pub const IDS_MAX: u32 = 262_144;
+/// First byte of the buffers whose size depends on the model.
+pub const DYNAMIC: u32 = IDS + 4 * IDS_MAX;
+
+const _: () = assert!(
+    TENSORS + 32 * (crate::tensors::GLOBAL + crate::tensors::PER_LAYER * MAX_LAYERS) <= PARTS
+);
+const _: () = assert!(STOPS + MAX_STOPS * STOP_STRIDE <= BYTES && BYTES + 1024 <= PICKS);
+// Escaping triples a space, and each run's prefix takes the place of at least one byte of a special token.
+const _: () = assert!(3 * (MAX_BYTES + 1) <= ITEMS - ESCAPED);
+const _: () = assert!(TEXT + MAX_BYTES + MAX_TOKEN_BYTES <= TOKENS);
+const _: () = assert!(MAX_PROMPT + MAX_BYTES / 4 <= IDS_MAX && 3 * (MAX_BYTES + 1) < MAX_PROMPT);
+const _: () =
+    assert!(DYNAMIC.is_multiple_of(16) && INDEX.is_multiple_of(16) && SYMBOLS.is_multiple_of(16));

@@ -1,0 +1,279 @@
+//! A loaded model: prepares requests, answers them exactly, and checks outputs quickly, without roots.
+
+use super::answer::Answer;
+use super::host::{Bytes, bytes};
+use super::inspect::{ModelInfo, Unsupported};
+use super::machine::NativeMachine;
+use super::session::Session;
+use crate::error::{Due, Stop, Wrong};
+use crate::forward::next_chunk;
+use crate::host::{Host, Rom};
+use crate::layout::*;
+use crate::logits::{Picks, check};
+use crate::math::{rope_ratio, rope_turns};
+use crate::model::Config;
+use crate::program::{Phase, open, verdict};
+use crate::tensors::{GLOBAL, PER_LAYER, Tensor};
+use crate::text::Taken;
+use assay_types::output::{ErrorCode, Output};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Why a model can't be loaded.
+pub type LoadError = Unsupported;
+
+/// A model's bytes with everything that is looked up in them.
+pub(super) struct Model {
+    bytes: Bytes,
+    tensors: Vec<Option<Tensor>>,
+    /// Matrix of the logits.
+    pub output: Tensor,
+    pub config: Config,
+    /// Turns per position of each rotated pair.
+    pub turns: Vec<u64>,
+    pub threads: NonZeroUsize,
+    /// The program, about to read a request.
+    ready: NativeMachine,
+}
+
+impl Model {
+    /// The tensor in `slot`, which the parser made sure of.
+    pub fn tensor(&self, slot: u32) -> &Tensor {
+        self.tensors[slot as usize].as_ref().unwrap_or(&self.output)
+    }
+
+    /// The bytes of consecutive rows.
+    pub fn rows(&self, tensor: &Tensor, range: Range<usize>) -> &[u8] {
+        let row = tensor.row_bytes() as usize;
+        // The parser checked that tensors lie in the file, which is in memory.
+        &(*self.bytes).as_ref()[tensor.at as usize + range.start * row..][..range.len() * row]
+    }
+}
+
+/// A model ready for requests. Cheap to clone; shared by threads.
+#[derive(Clone)]
+pub struct Engine {
+    model: Arc<Model>,
+}
+
+/// A request that can be answered, tokenized and planned.
+#[derive(Clone)]
+pub struct Prepared {
+    machine: NativeMachine,
+}
+
+/// Whether an output is the right one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The program would exit 0.
+    Right,
+    /// The program would exit with this code.
+    Wrong(Wrong),
+}
+
+/// A verdict with a code that isn't known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("the program has no halt code {0}")]
+pub struct CheckError(pub u32);
+
+impl TryFrom<u32> for Verdict {
+    type Error = CheckError;
+
+    fn try_from(code: u32) -> Result<Verdict, CheckError> {
+        use Wrong::*;
+        if code == 0 {
+            return Ok(Verdict::Right);
+        }
+        let wrong = [NotCanonical, Kind, Token, Length, Text]
+            .into_iter()
+            .find(|w| *w as u32 == code);
+        wrong.map(Verdict::Wrong).ok_or(CheckError(code))
+    }
+}
+
+impl Engine {
+    /// Loads a GGUF file; computing uses up to `threads` threads, which never change a byte.
+    pub fn load(model: Bytes, threads: NonZeroUsize) -> Result<Engine, LoadError> {
+        let nothing = Output::Answer {
+            ids: Vec::new(),
+            text: Vec::new(),
+        };
+        let mut ready = NativeMachine::new(bytes([]), bytes(nothing.encode()), model.clone());
+        match ready.run_until(Phase::Request) {
+            Ok(()) => {}
+            Err(Stop::Reject(reject)) => return Err(Unsupported::new(reject, (*model).as_ref())),
+            // Before the request nothing else ends the program: the output above is canonical.
+            Err(stop) => unreachable!("{stop:?}"),
+        }
+        let arena = ready.host_mut().arena();
+        let config = Config::read(&arena);
+        let tensors = (0..GLOBAL + PER_LAYER * config.layers)
+            .map(|slot| Tensor::find(&arena, slot))
+            .collect();
+        let output = Tensor::output(&arena);
+        let mut turns = vec![0; config.head as usize / 2];
+        rope_turns(rope_ratio(config.rope_base, config.head), &mut turns);
+        Ok(Engine {
+            model: Arc::new(Model {
+                bytes: model,
+                tensors,
+                output,
+                config,
+                turns,
+                threads,
+                ready,
+            }),
+        })
+    }
+
+    /// The model's dimensions.
+    pub fn info(&self) -> ModelInfo {
+        ModelInfo {
+            config: self.model.config,
+            bytes: (*self.model.bytes).as_ref().len() as u64,
+        }
+    }
+
+    /// An empty session.
+    pub fn session(&self) -> Session {
+        Session::new(self.model.clone())
+    }
+
+    /// Reads, tokenizes and plans the request in a request ROM's data; `Err` is the error output that it is due.
+    pub fn prepare(&self, request: &[u8]) -> Result<Prepared, ErrorCode> {
+        let nothing = Output::Answer {
+            ids: Vec::new(),
+            text: Vec::new(),
+        };
+        let mut machine = self.with_inputs(request, &nothing.encode());
+        // The output above is canonical, and the phases below don't look at it.
+        let stop = match open(machine.host_mut()).and_then(|()| machine.run_until(Phase::Claim)) {
+            Ok(()) => return Ok(Prepared { machine }),
+            Err(stop) => stop,
+        };
+        match stop {
+            Stop::Due(Due::BadRequest) => Err(ErrorCode::BadRequest),
+            Stop::Due(Due::NotUtf8) => Err(ErrorCode::NotUtf8),
+            Stop::Due(Due::PromptTooLong) => Err(ErrorCode::PromptTooLong),
+            Stop::Due(Due::PlanTooLong) => Err(ErrorCode::PlanTooLong),
+            Stop::Due(Due::BadModel | Due::NonFinite)
+            | Stop::Reject(_)
+            | Stop::Right
+            | Stop::Wrong(_) => unreachable!("{stop:?}"),
+        }
+    }
+
+    /// The one right output of a request ROM's data at tolerance (0, 0), found by generating it.
+    pub fn answer_exact(&self, request: &[u8]) -> Output {
+        let prepared = match self.prepare(request) {
+            Ok(prepared) => prepared,
+            Err(code) => {
+                return Output::Error {
+                    code,
+                    ids: Vec::new(),
+                };
+            }
+        };
+        let (mut session, mut answer) = (self.session(), prepared.answer());
+        let (mut picks, mut fed) = session.feed(&prepared.prompt(), prepared.prompt().len() - 1);
+        loop {
+            // Feeding one id gives one pick, or fails.
+            let (Ok(()), Some(pick)) = (fed, picks.pop()) else {
+                return answer.fail(crate::error::NonFinite);
+            };
+            match answer.take(pick.id) {
+                Taken::Open => (picks, fed) = session.feed(&[pick.id], 0),
+                Taken::Ended | Taken::Refused => return answer.finish(),
+            }
+        }
+    }
+
+    /// What the program would say of `output`, an output ROM's data.
+    pub fn check(&self, request: &[u8], output: &[u8]) -> Verdict {
+        let mut machine = self.with_inputs(request, output);
+        let opened = open(machine.host_mut()).and_then(|()| machine.run_until(Phase::Forward));
+        let stop = match opened {
+            Ok(()) => self.compute(&mut machine),
+            Err(stop) => stop,
+        };
+        match Verdict::try_from(verdict(machine.host_mut(), stop)) {
+            Ok(verdict) => verdict,
+            Err(code) => unreachable!("{code}"),
+        }
+    }
+
+    fn with_inputs(&self, request: &[u8], output: &[u8]) -> NativeMachine {
+        let mut machine = self.model.ready.clone();
+        machine
+            .host_mut()
+            .set_inputs(bytes(request.to_vec()), bytes(output.to_vec()));
+        machine
+    }
+
+    /// The forward phase, chunk by chunk on the engine's buffers; says how the program ends.
+    fn compute(&self, machine: &mut NativeMachine) -> Stop {
+        let mut session = self.session();
+        loop {
+            let host = machine.host_mut();
+            let (at, len, need) = (
+                host.get::<u32>(CHUNK_AT),
+                host.get::<u32>(CHUNK_LEN),
+                host.get::<u32>(NEED_FROM),
+            );
+            let ids = host.view::<u32>(IDS + 4 * at, len).to_vec();
+            let mut picks = Picks::load(&host.arena(), 0);
+            if let Err(fault) =
+                session.chunk(&ids, need as usize, |id, logits| picks.see(id, logits))
+            {
+                return fault.into();
+            }
+            picks.store(&mut host.arena());
+            if need < len
+                && let Err(stop) = check(host)
+            {
+                return stop;
+            }
+            if let Err(stop) = next_chunk(&mut host.arena()) {
+                return stop;
+            }
+        }
+    }
+}
+
+impl Prepared {
+    /// The prompt's ids.
+    pub fn prompt(&self) -> Vec<u32> {
+        let host = self.machine.host();
+        host.view::<u32>(IDS, host.get(PROMPT_COUNT)).to_vec()
+    }
+
+    /// Most ids of an answer.
+    pub fn max_tokens(&self) -> u32 {
+        self.machine.host().get(TOKENS_WANTED)
+    }
+
+    /// Tolerance in force: `max_gap` in thousandths of a logit, `max_flips`.
+    pub fn tolerance(&self) -> (u32, u32) {
+        (
+            self.machine.host().get(MAX_GAP),
+            self.machine.host().get(MAX_FLIPS),
+        )
+    }
+
+    /// Bound on the program's macro steps.
+    pub fn planned_steps(&self) -> u64 {
+        self.machine.host().get(PLANNED)
+    }
+
+    /// Bytes of the request.
+    pub fn request(&self) -> &[u8] {
+        self.machine.host().rom(Rom::Request)
+    }
+
+    /// An empty answer under the request's stop rule.
+    pub fn answer(&self) -> Answer {
+        Answer::new(self.machine.host().clone())
+    }
+}

@@ -1,0 +1,73 @@
+//! The program run natively, macro step by macro step, with the very arena bytes that the guest has at each yield.
+
+use super::host::{Bytes, NativeHost};
+use crate::error::Stop;
+use crate::layout::{ARENA_ADDRESS, PAGE};
+use crate::program::{self, Phase};
+
+/// The program over one request, output and model. Cloning takes a snapshot.
+#[derive(Clone)]
+pub struct NativeMachine {
+    host: NativeHost,
+    result: Option<u32>,
+}
+
+impl NativeMachine {
+    /// Before the first macro step. Each argument is an input's data, without the length prefix.
+    pub fn new(request: Bytes, output: Bytes, model: Bytes) -> NativeMachine {
+        NativeMachine {
+            host: NativeHost::new(request, output, model),
+            result: None,
+        }
+    }
+
+    /// Runs one macro step: 0 for a yield, 1 where the output is right, 1 + code where it is wrong. After that it stays.
+    pub fn step(&mut self) -> u32 {
+        if let Some(result) = self.result {
+            return result;
+        }
+        let result = program::step(&mut self.host);
+        self.result = (result != 0).then_some(result);
+        result
+    }
+
+    /// Runs to the end; returns the halt code and the number of macro steps.
+    pub fn run(&mut self) -> (u32, u64) {
+        let mut steps = 1;
+        loop {
+            match self.step() {
+                0 => steps += 1,
+                result => return (result - 1, steps),
+            }
+        }
+    }
+
+    /// Runs until `phase` is next; `Err` where the program ends before it.
+    pub(super) fn run_until(&mut self, phase: Phase) -> Result<(), Stop> {
+        while program::phase(&mut self.host) < phase as u32 {
+            program::advance(&mut self.host)?;
+        }
+        Ok(())
+    }
+
+    /// The arena: linear memory from [`ARENA_ADDRESS`] to its end.
+    pub fn arena(&self) -> &[u8] {
+        self.host.bytes()
+    }
+
+    /// Size of linear memory, in pages.
+    pub fn pages(&self) -> u32 {
+        // The arena is below 2 GiB, in whole pages.
+        (ARENA_ADDRESS + self.arena().len() as u32) / PAGE
+    }
+
+    /// The host, for soiling scratch memory in tests and reading fields.
+    pub fn host_mut(&mut self) -> &mut NativeHost {
+        &mut self.host
+    }
+
+    /// The host, for reading fields.
+    pub fn host(&self) -> &NativeHost {
+        &self.host
+    }
+}

@@ -1,0 +1,142 @@
+//! The plan: how many macro steps a request can take, and where the buffers that depend on the model lie.
+
+use crate::arena::Arena;
+use crate::error::{Due, Stop};
+use crate::host::Host;
+use crate::layout::*;
+use crate::math::{rope_ratio, rope_turns, sqrt};
+use crate::model::Config;
+use crate::ops::{CHUNK, Op};
+use crate::program::Phase;
+use crate::quantize::{BLOCK, BLOCK_SCALES, BLOCK_WORDS};
+use crate::text::{TAKE_WORK, stop_work};
+
+/// A buffer whose size depends on the model. `C` is [`CHUNK`], `W` the widest row, `B` its blocks, `P` the cache's positions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Buffer {
+    /// f32 C x dim: the residual stream.
+    Stream,
+    /// f32 C x W: what goes into the next matrix.
+    Normed,
+    /// i64 B x 5 x 32: the same, quantized and packed.
+    Words,
+    /// f32 B x C: its scales.
+    Scales,
+    /// f32 C x dim: queries.
+    Query,
+    /// f32 C x ffn: gate.
+    Gate,
+    /// f32 C x ffn: up.
+    Up,
+    /// f32 C x head: sines and cosines.
+    Table,
+    /// u64 head / 2: turns per position.
+    Turns,
+    /// f32 P: attention's scores, then weights.
+    Scores,
+    /// f32 layers x P x kv dim: keys.
+    Keys,
+    /// f32 layers x P x kv dim: values.
+    Values,
+}
+
+impl Buffer {
+    /// Every buffer, in the order in which they lie.
+    pub const ALL: [Buffer; 12] = {
+        use Buffer::*;
+        [
+            Stream, Normed, Words, Scales, Query, Gate, Up, Table, Turns, Scores, Keys, Values,
+        ]
+    };
+
+    /// Its offset.
+    pub fn at(self, arena: &Arena) -> u32 {
+        arena.get(BUFFERS + 4 * self as u32)
+    }
+
+    /// Its bytes, of which there may be too many for an arena.
+    fn bytes(self, config: &Config, positions: u32) -> u64 {
+        let [chunk, dim, ffn, head] = [CHUNK, config.dim, config.ffn, config.head].map(u64::from);
+        let blocks = u64::from(config.widest()).div_ceil(BLOCK as u64);
+        match self {
+            Buffer::Stream | Buffer::Query => 4 * chunk * dim,
+            Buffer::Normed => 4 * chunk * u64::from(config.widest()),
+            Buffer::Words => 8 * blocks * BLOCK_WORDS as u64,
+            Buffer::Scales => 4 * blocks * BLOCK_SCALES as u64,
+            Buffer::Gate | Buffer::Up => 4 * chunk * ffn,
+            Buffer::Table => 4 * chunk * head,
+            Buffer::Turns => 4 * head,
+            Buffer::Scores => 4 * u64::from(positions),
+            Buffer::Keys | Buffer::Values => {
+                4 * u64::from(config.layers) * u64::from(positions) * u64::from(config.kv_dim())
+            }
+        }
+    }
+}
+
+/// The macro step that plans. Depends on request and model alone, never on the output.
+pub fn plan<H: Host>(host: &mut H) -> Result<(), Stop> {
+    let arena = host.arena();
+    let config = Config::read(&arena);
+    let positions = config
+        .context
+        .min(arena.get::<u32>(PROMPT_COUNT) + arena.get::<u32>(TOKENS_WANTED));
+    let planned = arena.get::<u64>(YIELDS) + most_steps(&arena, &config, positions);
+    let size = Buffer::ALL.iter().fold(u64::from(DYNAMIC), |end, b| {
+        aligned(end) + b.bytes(&config, positions)
+    });
+    if planned > MAX_YIELDS || size > u64::from(ARENA_MAX) {
+        return Err(Due::PlanTooLong.into());
+    }
+    // At most ARENA_MAX, so it fits.
+    host.grow(size as u32);
+    let mut arena = host.arena();
+    let mut end = u64::from(DYNAMIC);
+    for buffer in Buffer::ALL {
+        let at = aligned(end);
+        arena.put(BUFFERS + 4 * buffer as u32, at as u32);
+        end = at + buffer.bytes(&config, positions);
+    }
+    arena.put(PLANNED, planned);
+    arena.put(CAPACITY, positions);
+    arena.put(SCALE, 1.0 / sqrt(config.head as f32));
+    let turns = Buffer::Turns.at(&arena);
+    rope_turns(
+        rope_ratio(config.rope_base, config.head),
+        arena.view_mut(turns, config.head / 2),
+    );
+    arena.put(PHASE, Phase::Claim as u32);
+    Ok(())
+}
+
+/// Buffers start at leaves.
+fn aligned(at: u64) -> u64 {
+    at.next_multiple_of(128)
+}
+
+/// At most as many macro steps are left, with `positions` computed.
+fn most_steps(arena: &Arena, config: &Config, positions: u32) -> u64 {
+    // One chunk more than needed where the last position is alone.
+    let chunks = u64::from(positions.div_ceil(CHUNK)) + 1;
+    let layers = 0..config.layers;
+    let is_global = |op: &Op| matches!(op, Op::Embed | Op::Table | Op::OutputNorm | Op::Logits);
+    let (global, layered): (u64, u64) = Op::ALL.iter().fold((0, 0), |(global, layered), op| {
+        if is_global(op) {
+            (global + op.most_steps(arena, config, 0, positions), layered)
+        } else {
+            (
+                global,
+                layered
+                    + layers
+                        .clone()
+                        .map(|l| op.most_steps(arena, config, l, positions))
+                        .sum::<u64>(),
+            )
+        }
+    });
+    let replay = u64::from(arena.get::<u32>(TOKENS_WANTED))
+        * u64::from(TAKE_WORK + stop_work(arena))
+        / u64::from(BUDGET);
+    chunks * (global + layered) + replay + 4
+}

@@ -1,0 +1,191 @@
+//! The tensor table: which tensors the architecture has, and where each lies in the file.
+
+use crate::arena::Arena;
+use crate::layout::TENSORS;
+
+/// Tensors outside layers.
+pub const GLOBAL: u32 = 3;
+/// Tensors in a layer.
+pub const PER_LAYER: u32 = 9;
+
+/// A tensor outside layers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Global {
+    /// `token_embd.weight`: vocabulary x dim.
+    Embedding,
+    /// `output_norm.weight`: dim.
+    Norm,
+    /// `output.weight`: vocabulary x dim; the embedding serves where it is missing.
+    Output,
+}
+
+/// A tensor of a layer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum InLayer {
+    /// `attn_norm`: dim.
+    AttentionNorm,
+    /// `attn_q`: dim x dim.
+    Query,
+    /// `attn_k`: kv dim x dim.
+    Key,
+    /// `attn_v`: kv dim x dim.
+    Value,
+    /// `attn_output`: dim x dim.
+    AttentionOut,
+    /// `ffn_norm`: dim.
+    FfnNorm,
+    /// `ffn_gate`: ffn x dim.
+    Gate,
+    /// `ffn_up`: ffn x dim.
+    Up,
+    /// `ffn_down`: dim x ffn.
+    Down,
+}
+
+const GLOBAL_NAMES: [&[u8]; GLOBAL as usize] = [
+    b"token_embd.weight",
+    b"output_norm.weight",
+    b"output.weight",
+];
+const LAYER_NAMES: [&[u8]; PER_LAYER as usize] = [
+    b"attn_norm.weight",
+    b"attn_q.weight",
+    b"attn_k.weight",
+    b"attn_v.weight",
+    b"attn_output.weight",
+    b"ffn_norm.weight",
+    b"ffn_gate.weight",
+    b"ffn_up.weight",
+    b"ffn_down.weight",
+];
+
+/// Slot of a tensor outside layers.
+pub const fn global(tensor: Global) -> u32 {
+    tensor as u32
+}
+
+/// Slot of a tensor of layer `layer`.
+pub const fn in_layer(layer: u32, tensor: InLayer) -> u32 {
+    GLOBAL + PER_LAYER * layer + tensor as u32
+}
+
+/// The slot that `name` has in a model of `layers` layers.
+pub fn slot(name: &[u8], layers: u32) -> Option<u32> {
+    if let Some(i) = GLOBAL_NAMES.iter().position(|n| *n == name) {
+        return Some(i as u32);
+    }
+    let rest = name.strip_prefix(b"blk.")?;
+    let dot = rest.iter().position(|b| *b == b'.')?;
+    let (digits, rest) = (&rest[..dot], &rest[dot + 1..]);
+    // One spelling per layer: no leading zero, three digits at most.
+    if digits.is_empty()
+        || digits.len() > 3
+        || (digits[0] == b'0' && digits.len() > 1)
+        || !digits.iter().all(u8::is_ascii_digit)
+    {
+        return None;
+    }
+    let layer = digits.iter().fold(0, |n, d| 10 * n + u32::from(d - b'0'));
+    let i = LAYER_NAMES.iter().position(|n| *n == rest)? as u32;
+    (layer < layers).then_some(GLOBAL + PER_LAYER * layer + i)
+}
+
+/// The name of a slot, as its layer (if any) and the rest.
+pub fn slot_name(slot: u32) -> (Option<u32>, &'static str) {
+    let (layer, name) = match slot.checked_sub(GLOBAL) {
+        None => (None, GLOBAL_NAMES[slot as usize]),
+        Some(i) => (Some(i / PER_LAYER), LAYER_NAMES[(i % PER_LAYER) as usize]),
+    };
+    (layer, core::str::from_utf8(name).unwrap_or_default())
+}
+
+/// Element type of a tensor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Format {
+    /// IEEE binary32.
+    F32 = 0,
+    /// IEEE binary16.
+    F16 = 1,
+    /// Blocks of 32 int8 with one binary16 scale.
+    Q8 = 8,
+}
+
+impl Format {
+    /// The format of GGUF's type number.
+    pub fn from_gguf(number: u32) -> Option<Format> {
+        match number {
+            0 => Some(Format::F32),
+            1 => Some(Format::F16),
+            8 => Some(Format::Q8),
+            _ => None,
+        }
+    }
+
+    /// Bytes of a row of `columns` elements; for Q8 a multiple of 32.
+    pub fn row_bytes(self, columns: u32) -> u32 {
+        match self {
+            Format::F32 => 4 * columns,
+            Format::F16 => 2 * columns,
+            Format::Q8 => columns / 32 * 34,
+        }
+    }
+}
+
+/// Where a tensor lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tensor {
+    /// Element type.
+    pub format: Format,
+    /// Elements in a row.
+    pub columns: u32,
+    /// Rows.
+    pub rows: u32,
+    /// File offset of the first row.
+    pub at: u64,
+}
+
+impl Tensor {
+    /// Bytes of one row.
+    pub fn row_bytes(&self) -> u32 {
+        self.format.row_bytes(self.columns)
+    }
+
+    /// Stores it in `slot`: `1 + type, columns, rows, 0, offset u64`.
+    pub fn store(&self, arena: &mut Arena, slot: u32) {
+        let at = TENSORS + 32 * slot;
+        arena
+            .view_mut(at, 3)
+            .copy_from_slice(&[1 + self.format as u32, self.columns, self.rows]);
+        arena.put(at + 16, self.at);
+    }
+
+    /// The tensor in `slot`, if there is one.
+    pub fn find(arena: &Arena, slot: u32) -> Option<Tensor> {
+        let at = TENSORS + 32 * slot;
+        let head: &[u32] = arena.view(at, 3);
+        let format = Format::from_gguf(head[0].checked_sub(1)?)?;
+        Some(Tensor {
+            format,
+            columns: head[1],
+            rows: head[2],
+            at: arena.get(at + 16),
+        })
+    }
+
+    /// A tensor that the parser made sure of.
+    pub fn get(arena: &Arena, slot: u32) -> Tensor {
+        match Tensor::find(arena, slot) {
+            Some(tensor) => tensor,
+            None => panic!("the parser refuses models without this tensor"),
+        }
+    }
+
+    /// The matrix that gives logits: the output's, else the embedding.
+    pub fn output(arena: &Arena) -> Tensor {
+        Tensor::find(arena, global(Global::Output))
+            .unwrap_or_else(|| Tensor::get(arena, global(Global::Embedding)))
+    }
+}
