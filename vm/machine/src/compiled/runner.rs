@@ -327,7 +327,10 @@ impl CompiledEngine {
 
     /// Runs to the end: the number of the first terminal state, and its status. `limit` bounds the macro steps.
     pub fn finish(&mut self, limit: u64) -> Result<Option<(u64, Status)>, NoResult> {
-        self.on_big_stack(|e| e.seek(limit).map(|_| e.end))
+        self.on_big_stack(|e| {
+            e.seek(limit)?;
+            Ok(e.end)
+        })
     }
 
     /// Runs `f` on a thread whose native stack outlasts the machine's.
