@@ -1,0 +1,48 @@
+# `make devnet` to see it work, `make test` to see it proven.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-contracts build devnet test lint fmt bench fuzz clean
+
+# anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
+# cargo where rustup puts it, for shells that have not read its settings yet.
+export PATH := $(CURDIR)/contracts/node_modules/.bin:$(PATH):$(HOME)/.cargo/bin
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing (Debian/Ubuntu packages, npm tools)
+	@scripts/setup.sh
+
+setup-contracts:
+	@scripts/setup.sh --contracts
+
+build: setup ## Build everything in the release profile
+	cargo build --release --workspace
+
+devnet: build ## Start a local rollup, ask a model, watch a liar lose its bond
+	@target/release/assay-devnet $(DEVNET_ARGS)
+
+test: setup-contracts ## Run every test, contracts included
+	cd contracts && forge test --offline
+	cargo test --release --workspace
+
+lint: setup-contracts ## Formatting and lints, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	cd contracts && forge fmt --check
+
+fmt: setup-contracts ## Format everything
+	cargo fmt --all
+	cd contracts && forge fmt
+
+bench: build ## Measure a dispute; writes target/bench/summary.json
+	@target/release/assay-devnet bench --out target/bench/summary.json
+
+fuzz: setup-contracts ## Longer randomized runs of the tests that have them (ASSAY_FUZZ=10 times the work by default)
+	ASSAY_FUZZ=$${ASSAY_FUZZ:-10} cargo test --release --workspace -- fuzz
+	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} forge test --offline --match-test testFuzz
+
+clean: ## Remove build output
+	cargo clean
+	rm -rf contracts/out contracts/cache
