@@ -121,6 +121,16 @@ impl Session {
         (picks, Ok(()))
     }
 
+    /// Feeds one id; gives the score of every vocabulary entry at the position after it.
+    pub fn scores(&mut self, id: u32) -> Result<Vec<f32>, NonFinite> {
+        let mut scores = Vec::with_capacity(self.model.config.vocab as usize);
+        self.chunk(&[id], 0, |_, logits| {
+            scores.push(logits[0]);
+            Ok(())
+        })?;
+        Ok(scores)
+    }
+
     fn feed_chunk(
         &mut self,
         ids: &[u32],
