@@ -1,1 +1,16 @@
-//! assay-bindings
+//! The contracts as Rust sees them: generated types, the hashes they sign and store, and how they are deployed.
+//!
+//! Generated from the committed `contracts/abi`; building this needs no Solidity compiler.
+
+pub mod abi;
+pub mod convert;
+pub mod deploy;
+pub mod game;
+pub mod hashes;
+pub mod results;
+pub mod sign;
+
+pub use abi::{
+    ClaimRef, DisputeGame, GameContext, Inbox, ModelRegistry, Request, RequestParams, ReviewJudge, Rollup, Segment,
+    SegmentResult, SignedRequest, Staking,
+};

@@ -111,7 +111,7 @@ contract Inbox is IInbox, Credits, Eip712 {
         if (s.state == RequestState.Open && block.timestamp < from) revert TooEarly(from);
         uint256 amount = uint256(req.params.fee) + _unpaid(s, req.params.callbackFee);
         s.feeHalvesPaid = FIRST_HALF | SECOND_HALF;
-        _transition(id, s, RequestState.Refunded);
+        _transition(id, s, RequestState.Open, RequestState.Refunded);
         _credit(req.params.refundTo, amount);
     }
 
@@ -156,14 +156,14 @@ contract Inbox is IInbox, Credits, Eip712 {
         unchecked {
             ++s.claims;
         }
-        _transition(id, s, RequestState.Claimed);
+        _transition(id, s, RequestState.Open, RequestState.Claimed);
         return true;
     }
 
     /// @inheritdoc IInbox
     function settle(bytes32 id, address executor, Request calldata req) external onlyRollup {
         RequestStatus memory s = status(id);
-        _transition(id, s, RequestState.Final);
+        _transition(id, s, RequestState.Claimed, RequestState.Final);
         _credit(executor, req.params.fee);
     }
 
@@ -175,7 +175,7 @@ contract Inbox is IInbox, Credits, Eip712 {
         s.result = Callback.None;
         (s.segmentId, s.index) = (0, 0);
         s.deadline = uint40(block.timestamp + reopenPeriod);
-        _transition(id, s, RequestState.Open);
+        _transition(id, s, RequestState.Claimed, RequestState.Open);
     }
 
     /// @inheritdoc IInbox
@@ -235,15 +235,10 @@ contract Inbox is IInbox, Credits, Eip712 {
 
     // ---- inside -----------------------------------------------------------------------------------------------------
 
-    /// @dev The one place where a request changes its state.
+    /// @dev The one place where a request changes its state; each path names its edge.
     // INVARIANT: None -> Open -> Claimed -> Final, Claimed -> Open, Open -> Refunded, and nothing else.
-    function _transition(bytes32 id, RequestStatus memory s, RequestState to) private {
-        RequestState from = s.state;
-        bool allowed;
-        if (to == RequestState.Open) allowed = from == RequestState.None || from == RequestState.Claimed;
-        else if (to == RequestState.Final) allowed = from == RequestState.Claimed;
-        else allowed = from == RequestState.Open;
-        if (!allowed) revert WrongState(id, from);
+    function _transition(bytes32 id, RequestStatus memory s, RequestState from, RequestState to) private {
+        if (s.state != from) revert WrongState(id, s.state);
         s.state = to;
         _slots[id] = pack(s);
         emit StateChanged(id, from, to, s.segmentId, s.index, s.deadline);
@@ -290,7 +285,7 @@ contract Inbox is IInbox, Credits, Eip712 {
         RequestStatus memory s = status(id);
         s.deadline = uint40(req.params.inclusionDeadline);
         emit Requested(id, req.requester, req, payload, userData);
-        _transition(id, s, RequestState.Open);
+        _transition(id, s, RequestState.None, RequestState.Open);
     }
 
     function _admit(SignedRequest calldata s) private returns (AdmitError) {

@@ -20,6 +20,7 @@ interface Vm {
     function expectRevert(bytes calldata data) external;
     function expectEmit(bool t1, bool t2, bool t3, bool data, address emitter) external;
     function recordLogs() external;
+    function chainId(uint256 id) external;
     function getRecordedLogs() external returns (Log[] memory);
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
@@ -43,6 +44,14 @@ interface Vm {
 abstract contract TestBase {
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
+    /// @notice A recorded event: its first topic and data.
+    struct Log {
+        bytes32 topic;
+        bytes data;
+        address emitter;
+        bytes32[] topics;
+    }
+
     error Differs(string what, uint256 left, uint256 right);
     error Wrong(string what);
 
@@ -64,5 +73,13 @@ abstract contract TestBase {
 
     function assertEq(bytes memory left, bytes memory right, string memory what) internal pure {
         if (keccak256(left) != keccak256(right)) revert Wrong(what);
+    }
+
+    function _logs() internal returns (Log[] memory logs) {
+        Vm.Log[] memory raw = vm.getRecordedLogs();
+        logs = new Log[](raw.length);
+        for (uint256 i = 0; i < raw.length; ++i) {
+            logs[i] = Log(raw[i].topics[0], raw[i].data, raw[i].emitter, raw[i].topics);
+        }
     }
 }

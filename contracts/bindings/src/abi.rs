@@ -1,0 +1,50 @@
+//! Calls, events, errors and structs, generated from `contracts/abi`.
+//!
+//! Each contract's module carries its own copy of the structs that cross its border; those of [`rollup`] are the ones
+//! to use, and [`crate::convert`] turns them into the others.
+
+/// Declares one module for each committed ABI.
+macro_rules! contracts {
+    ($($(#[$doc:meta])* $module:ident $name:ident $path:literal;)*) => {$(
+        $(#[$doc])*
+        #[allow(missing_docs, clippy::too_many_arguments, clippy::large_enum_variant)]
+        pub mod $module {
+            alloy::sol!(
+                #[sol(rpc, all_derives)]
+                $name,
+                $path
+            );
+        }
+        pub use $module::$name;
+    )*};
+}
+
+contracts! {
+    /// Programs and models that can be asked.
+    model_registry ModelRegistry "../abi/ModelRegistry.json";
+    /// Executors' stakes.
+    staking Staking "../abi/Staking.json";
+    /// Where questions come in.
+    inbox Inbox "../abi/Inbox.json";
+    /// Batches, finality, delivery.
+    rollup Rollup "../abi/Rollup.json";
+    /// The bisection game.
+    dispute_game DisputeGame "../abi/DisputeGame.json";
+    /// One step of the machine.
+    one_step_prover OneStepProver "../abi/OneStepProver.json";
+    /// Step family: control.
+    step_control StepControl "../abi/StepControl.json";
+    /// Step family: memory.
+    step_memory StepMemory "../abi/StepMemory.json";
+    /// Step family: integers.
+    step_integer StepInteger "../abi/StepInteger.json";
+    /// Step family: f32.
+    step_float32 StepFloat32 "../abi/StepFloat32.json";
+    /// The sample dApp.
+    review_judge ReviewJudge "../abi/ReviewJudge.json";
+}
+
+pub use dispute_game::DisputeGame::{ClaimGames, GameContext, GameState, Move, Proof};
+pub use inbox::Inbox::RequestStatus;
+pub use model_registry::ModelRegistry::{Model, Program};
+pub use rollup::Rollup::{ClaimRef, Request, RequestParams, Result as SegmentResult, Segment, SignedRequest};

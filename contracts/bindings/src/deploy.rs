@@ -1,0 +1,166 @@
+//! How a rollup is deployed: parameters, addresses known in advance, creation code in order.
+//!
+//! The contracts name each other as immutables, so their addresses follow from the deployer's nonces.
+
+use crate::abi::{
+    DisputeGame, Inbox, ModelRegistry, OneStepProver, Rollup, Staking, StepControl, StepFloat32, StepInteger, StepMemory,
+};
+use alloy::primitives::{Address, Bytes, U256};
+use alloy::sol_types::SolConstructor;
+
+/// Everything that a deployment fixes for ever.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parameters {
+    /// The one account that posts batches.
+    pub sequencer: Address,
+    /// Least wei that a claim locks. A quarter of it repays challengers: more than four times the gas of a whole game.
+    pub claim_bond: u128,
+    /// Challenge window, seconds.
+    pub window: u64,
+    /// Seconds that each player may use in one game: tolerated censorship + compute.
+    pub allowance: u64,
+    /// Seconds before stake leaves; more than window + both allowances.
+    pub unbonding_delay: u64,
+    /// Most work of one request, model bytes x tokens (a byte of payload counts as a token).
+    pub max_work: u128,
+    /// Most work that may be claimed in any stretch of one window; `max_work` is at most a tenth of it.
+    pub work_per_window: u128,
+    /// Seconds after the inclusion deadline in which direct claims come before refunds.
+    pub direct_period: u64,
+    /// Seconds from a rejection to the fresh inclusion deadline.
+    pub reopen_period: u64,
+    /// log2 of k, the most pieces of a dissection.
+    pub arity_log2: u8,
+    /// log2 of the number of trace indices.
+    pub trace_log2: u8,
+    /// Wei per gas that the challenger's bond reckons with.
+    pub bond_gas_price: u128,
+    /// Most wei per gas over the base fee that is repaid.
+    pub tip_cap: u128,
+}
+
+impl Parameters {
+    /// The devnet's: a window of 30 seconds and two minutes of clock.
+    pub fn devnet(sequencer: Address) -> Parameters {
+        const ETHER: u128 = 1_000_000_000_000_000_000;
+        const GWEI: u128 = 1_000_000_000;
+        Parameters {
+            sequencer,
+            claim_bond: ETHER,
+            window: 30,
+            allowance: 120,
+            unbonding_delay: 300,
+            // A 6 MB model and 2,500 bytes + tokens.
+            max_work: 15_000_000_000,
+            // Payload bytes count three times over as tokens: 15 s at about 3 billion multiplications a second.
+            work_per_window: 150_000_000_000,
+            direct_period: 60,
+            reopen_period: 60,
+            arity_log2: assay_types::params::GAME_ARITY.ilog2() as u8,
+            trace_log2: assay_types::params::TRACE_LOG2 as u8,
+            bond_gas_price: 10 * GWEI,
+            tip_cap: 2 * GWEI,
+        }
+    }
+}
+
+/// Where everything is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Addresses {
+    /// One step of the machine.
+    pub prover: Address,
+    /// Programs and models.
+    pub registry: Address,
+    /// Stakes.
+    pub staking: Address,
+    /// Requests.
+    pub inbox: Address,
+    /// Games.
+    pub game: Address,
+    /// Batches.
+    pub rollup: Address,
+}
+
+/// One creation transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Creation {
+    /// Contract's name, as in `contracts/abi`.
+    pub name: &'static str,
+    /// Where it will be.
+    pub address: Address,
+    /// Creation bytecode and constructor arguments.
+    pub init_code: Bytes,
+}
+
+/// The creations of a whole rollup by `deployer`, whose next nonce is `nonce`; to be sent in this order and with nothing
+/// in between.
+pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Creation>) {
+    let (steps, prover) = plan_prover(deployer, nonce);
+    let first = nonce + steps.len() as u64;
+    let at = |i: u64| deployer.create(first + i);
+    let to = Addresses { prover, registry: at(0), staking: at(1), inbox: at(2), game: at(3), rollup: at(4) };
+    let mut out = steps;
+    let mut push = |name, address, code: &Bytes, arguments: Vec<u8>| {
+        out.push(Creation { name, address, init_code: [&code[..], &arguments[..]].concat().into() });
+    };
+    let registry = ModelRegistry::constructorCall { traceLog2_: p.trace_log2 };
+    push("ModelRegistry", to.registry, &ModelRegistry::BYTECODE, registry.abi_encode());
+    let staking =
+        Staking::constructorCall { rollup_: to.rollup, game_: to.game, unbondingDelay_: p.unbonding_delay };
+    push("Staking", to.staking, &Staking::BYTECODE, staking.abi_encode());
+    let inbox = Inbox::constructorCall {
+        rollup_: to.rollup,
+        registry_: to.registry,
+        maxWork_: U256::from(p.max_work),
+        directPeriod_: p.direct_period,
+        reopenPeriod_: p.reopen_period,
+    };
+    push("Inbox", to.inbox, &Inbox::BYTECODE, inbox.abi_encode());
+    let game = DisputeGame::constructorCall {
+        rollup_: to.rollup,
+        inbox_: to.inbox,
+        staking_: to.staking,
+        registry_: to.registry,
+        prover_: to.prover,
+        arityLog2_: p.arity_log2,
+        allowance_: p.allowance,
+        bondGasPrice: U256::from(p.bond_gas_price),
+        tipCap: U256::from(p.tip_cap),
+    };
+    push("DisputeGame", to.game, &DisputeGame::BYTECODE, game.abi_encode());
+    let rollup = Rollup::constructorCall {
+        inbox_: to.inbox,
+        staking_: to.staking,
+        game_: to.game,
+        sequencer_: p.sequencer,
+        claimBond_: p.claim_bond,
+        window_: p.window,
+        workPerWindow_: U256::from(p.work_per_window),
+    };
+    push("Rollup", to.rollup, &Rollup::BYTECODE, rollup.abi_encode());
+    (to, out)
+}
+
+/// The creations of the step families and the prover in front of them, and the prover's address.
+pub fn plan_prover(deployer: Address, nonce: u64) -> (Vec<Creation>, Address) {
+    let families = [
+        ("StepControl", &StepControl::BYTECODE),
+        ("StepMemory", &StepMemory::BYTECODE),
+        ("StepInteger", &StepInteger::BYTECODE),
+        ("StepFloat32", &StepFloat32::BYTECODE),
+    ];
+    let mut out: Vec<Creation> = (nonce..)
+        .zip(families)
+        .map(|(n, (name, code))| Creation { name, address: deployer.create(n), init_code: code.clone() })
+        .collect();
+    let prover = deployer.create(nonce + out.len() as u64);
+    let arguments = OneStepProver::constructorCall {
+        control_: out[0].address,
+        memory__: out[1].address,
+        integer_: out[2].address,
+        float32_: out[3].address,
+    };
+    let init_code = [&OneStepProver::BYTECODE[..], &arguments.abi_encode()[..]].concat().into();
+    out.push(Creation { name: "OneStepProver", address: prover, init_code });
+    (out, prover)
+}

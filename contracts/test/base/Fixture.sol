@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {
+    ClaimRef,
+    Delivery,
+    Program,
+    Request,
+    RequestParams,
+    RequestState,
+    Result,
+    Segment,
+    SignedRequest
+} from "../../src/interfaces/Types.sol";
+import {DisputeGame} from "../../src/dispute/DisputeGame.sol";
+import {RomTree} from "../../src/dispute/RomTree.sol";
+import {Inbox} from "../../src/rollup/Inbox.sol";
+import {ModelRegistry} from "../../src/rollup/ModelRegistry.sol";
+import {Rollup} from "../../src/rollup/Rollup.sol";
+import {Staking} from "../../src/rollup/Staking.sol";
+import {TestBase} from "./TestBase.sol";
+import {ToyProver} from "./ToyProver.sol";
+
+/// @notice A whole rollup over the toy machine, and the players' hands.
+abstract contract Fixture is TestBase {
+    uint256 internal constant EXECUTOR_KEY = 0xE1;
+    uint256 internal constant OTHER_KEY = 0xE2;
+    uint256 internal constant PAYER_KEY = 0xA1;
+    uint256 internal constant START = 1_700_000_000;
+    uint64 internal constant WINDOW = 30;
+    uint64 internal constant ALLOWANCE = 120;
+    uint64 internal constant UNBONDING = 300;
+    uint64 internal constant DIRECT = 60;
+    uint64 internal constant REOPEN = 60;
+    uint128 internal constant CLAIM_BOND = 4 ether;
+    uint64 internal constant MODEL_LENGTH = 1000;
+    uint256 internal constant MAX_WORK = MODEL_LENGTH * 1000;
+    uint256 internal constant WORK_PER_WINDOW = 10 * MAX_WORK;
+    uint32 internal constant MAX_TOKENS = 16;
+
+    address internal constant SEQUENCER = address(0x5E0);
+    address internal constant ASKER = address(0xA5);
+    address internal constant REFUND = address(0xAF);
+    address internal constant CHALLENGER = address(0xC1);
+    address internal constant RIVAL = address(0xC2);
+    address internal constant ANYONE = address(0xB0B);
+
+    ModelRegistry internal registry;
+    Staking internal staking;
+    Inbox internal inbox;
+    DisputeGame internal game;
+    Rollup internal rollup;
+    ToyProver internal prover;
+    bytes32 internal programId;
+    bytes32 internal modelId;
+    address internal executor;
+    address internal other;
+    address internal payer;
+
+    /// @dev A payload as a dApp would send it: greedy, 16 tokens, one user part "hello".
+    bytes internal payload = hex"01001000000000000000000100000500000068656c6c6f";
+    /// @dev An answer of two ids, text "ok".
+    bytes internal output = hex"000200000007000000090000006f6b";
+    bytes internal userData = "order 7";
+
+    uint64 internal unbonding = UNBONDING;
+    uint256 internal workPerWindow = WORK_PER_WINDOW;
+
+    function setUp() public virtual {
+        _deploy(5, 50, true);
+    }
+
+    // ---- deployment -------------------------------------------------------------------------------------------------
+
+    function _deploy(uint8 arityLog2, uint8 traceLog2, bool claimIsTrue) internal {
+        vm.warp(START);
+        vm.prevrandao(keccak256("entropy"));
+        executor = vm.addr(EXECUTOR_KEY);
+        other = vm.addr(OTHER_KEY);
+        payer = vm.addr(PAYER_KEY);
+        uint256 nonce = vm.getNonce(address(this));
+        address gameAt = vm.computeCreateAddress(address(this), nonce + 4);
+        address rollupAt = vm.computeCreateAddress(address(this), nonce + 5);
+        registry = new ModelRegistry(traceLog2);
+        programId = registry.registerProgram(_program(traceLog2));
+        bytes32 last = claimIsTrue ? _haltedRoot() : keccak256("it trapped");
+        prover = new ToyProver(uint256(1) << traceLog2, registry.initialRoot(programId), last);
+        staking = new Staking(rollupAt, gameAt, unbonding);
+        inbox = new Inbox(rollupAt, registry, MAX_WORK, DIRECT, REOPEN);
+        game = new DisputeGame(
+            Rollup(rollupAt), address(inbox), staking, registry, prover, arityLog2, ALLOWANCE, 10 gwei, 2 gwei
+        );
+        rollup = new Rollup(inbox, staking, game, SEQUENCER, CLAIM_BOND, WINDOW, workPerWindow);
+        modelId = _registerModel(0, 0);
+        vm.deal(ASKER, 1000 ether);
+        vm.deal(payer, 1000 ether);
+        vm.deal(CHALLENGER, 1000 ether);
+        vm.deal(RIVAL, 1000 ether);
+        vm.deal(address(this), 10_000 ether);
+        staking.deposit{value: 100 ether}(executor);
+        staking.deposit{value: 100 ether}(other);
+    }
+
+    /// @dev External, so that a test can expect its revert.
+    function deployAgain() external {
+        _deploy(5, 50, true);
+    }
+
+    function _program(uint8 traceLog2) internal pure returns (Program memory p) {
+        p.codeRoot = keccak256("code");
+        p.segmentsRoot = keccak256("segments");
+        p.tableRoot = keccak256("table");
+        p.memoryRoot = keccak256("memory");
+        p.globalsRoot = keccak256("globals");
+        (p.pages, p.maxPages, p.volatileLog2, p.stackCells) = (1, 2, 16, 1024);
+        (p.a, p.b, p.entry) = (traceLog2 / 2, traceLog2 - traceLog2 / 2, 3);
+    }
+
+    function _registerModel(uint32 maxGap, uint32 maxFlips) internal returns (bytes32) {
+        (bytes32 root, bytes memory leaf, bytes32[33] memory siblings) = _modelProof(MODEL_LENGTH);
+        return registry.registerModel(root, MODEL_LENGTH, programId, maxGap, maxFlips, leaf, siblings, "file:toy");
+    }
+
+    /// @dev A model whose file begins with its length and is zero in the first leaf.
+    function _modelProof(uint64 length)
+        internal
+        pure
+        returns (bytes32 root, bytes memory leaf, bytes32[33] memory siblings)
+    {
+        leaf = new bytes(128);
+        for (uint256 i = 0; i < 8; ++i) {
+            leaf[i] = bytes1(uint8(length >> uint64(8 * i)));
+        }
+        root = keccak256(abi.encodePacked(uint8(0), leaf));
+        for (uint256 i = 0; i < 33; ++i) {
+            siblings[i] = keccak256(abi.encode("sibling", i));
+            root = RomTree.nodeHash(root, siblings[i]);
+        }
+    }
+
+    function _haltedRoot() internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(uint8(2), uint8(3), new bytes(144)));
+    }
+
+    // ---- requests ---------------------------------------------------------------------------------------------------
+
+    function _params() internal view returns (RequestParams memory p) {
+        p.modelId = modelId;
+        p.delivery = uint8(Delivery.Final);
+        p.fee = 1 ether;
+        p.refundTo = REFUND;
+        p.inclusionDeadline = uint64(block.timestamp) + 100;
+    }
+
+    /// @dev What the inbox should make of these; the tests compare ids.
+    function _requestOf(RequestParams memory p, address requester, uint8 origin, uint64 nonce, bytes32 entropy)
+        internal
+        view
+        returns (Request memory r)
+    {
+        (r.requester, r.origin, r.nonce, r.entropy) = (requester, origin, nonce, entropy);
+        (r.payloadHash, r.payloadLength) = (keccak256(payload), uint32(payload.length));
+        (r.maxTokens, r.userDataHash, r.modelLength) = (MAX_TOKENS, keccak256(userData), MODEL_LENGTH);
+        r.params = p;
+    }
+
+    function _idOf(Request memory r) internal view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(inbox), r));
+    }
+
+    function _ask(RequestParams memory p) internal returns (Request memory r) {
+        r = _requestOf(p, ASKER, 0, inbox.requestCount(), keccak256("entropy"));
+        vm.prank(ASKER);
+        bytes32 id = inbox.request{value: uint256(p.fee) + p.callbackFee}(p, payload, userData);
+        assertEq(id, _idOf(r), "request id");
+    }
+
+    function _ask() internal returns (Request memory) {
+        return _ask(_params());
+    }
+
+    function _state(Request memory r) internal view returns (RequestState) {
+        return inbox.status(_idOf(r)).state;
+    }
+
+    function _assertState(Request memory r, RequestState state, string memory what) internal view {
+        assertEq(uint256(_state(r)), uint256(state), what);
+    }
+
+    function _signed(RequestParams memory p, uint64 nonce) internal view returns (SignedRequest memory s) {
+        (s.payer, s.nonce, s.entropy, s.params) = (payer, nonce, keccak256("payer's own"), p);
+        (s.payload, s.userData) = (payload, userData);
+        s.signature = _sign(PAYER_KEY, inbox.signedRequestDigest(s));
+    }
+
+    // ---- batches ----------------------------------------------------------------------------------------------------
+
+    function _sign(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    function _leaf(Request memory r, bytes memory out) internal view returns (bytes32) {
+        return keccak256(abi.encodePacked(uint8(5), _idOf(r), keccak256(out)));
+    }
+
+    function _leaves(Result[] memory results) internal view returns (bytes32[] memory leaves) {
+        uint256 size = 1;
+        while (size < results.length) size *= 2;
+        leaves = new bytes32[](size);
+        for (uint256 i = 0; i < results.length; ++i) {
+            leaves[i] = _leaf(results[i].request, results[i].output);
+        }
+    }
+
+    /// @dev Root of a full tree, halves first: another way than the contract's.
+    function _rootOf(bytes32[] memory leaves, uint256 from, uint256 to) internal pure returns (bytes32) {
+        if (to - from == 1) return leaves[from];
+        uint256 mid = (from + to) / 2;
+        return keccak256(abi.encodePacked(uint8(1), _rootOf(leaves, from, mid), _rootOf(leaves, mid, to)));
+    }
+
+    function _proofOf(bytes32[] memory leaves, uint256 index) internal pure returns (bytes32[] memory proof) {
+        uint256 depth = 0;
+        while (uint256(1) << depth < leaves.length) ++depth;
+        proof = new bytes32[](depth);
+        for (uint256 level = 0; level < depth; ++level) {
+            uint256 sibling = (index >> level) ^ 1;
+            proof[level] = _rootOf(leaves, sibling << level, (sibling + 1) << level);
+        }
+    }
+
+    function _segment(uint256 key, uint64 number, Result[] memory results) internal view returns (Segment memory s) {
+        (s.executor, s.number, s.expiry, s.results) = (vm.addr(key), number, uint64(block.timestamp) + 60, results);
+        bytes32[] memory leaves = _leaves(results);
+        s.signature = _sign(key, rollup.segmentDigest(number, s.expiry, _rootOf(leaves, 0, leaves.length)));
+    }
+
+    function _refOf(uint64 segmentId, uint16 index, Result[] memory results) internal view returns (ClaimRef memory) {
+        return ClaimRef(segmentId, index, keccak256(results[index].output), _proofOf(_leaves(results), index));
+    }
+
+    function _results(Request memory r) internal view returns (Result[] memory results) {
+        results = new Result[](1);
+        results[0] = Result(r, output);
+    }
+
+    function _post(Segment memory segment) internal returns (uint64 segmentId) {
+        Segment[] memory batch = new Segment[](1);
+        batch[0] = segment;
+        segmentId = rollup.segmentCount();
+        vm.prank(SEQUENCER);
+        rollup.postBatch(batch, new SignedRequest[](0));
+    }
+
+    uint64 private _nextNumber;
+
+    /// @dev `r` answered by the first executor and claimed.
+    function _claim(Request memory r) internal returns (ClaimRef memory) {
+        Result[] memory results = _results(r);
+        uint64 segmentId = _post(_segment(EXECUTOR_KEY, _nextNumber++, results));
+        _assertState(r, RequestState.Claimed, "claimed");
+        return _refOf(segmentId, 0, results);
+    }
+
+    function _finalize(Request memory r, ClaimRef memory c) internal {
+        vm.warp(block.timestamp + WINDOW);
+        rollup.finalize(r, c);
+    }
+}
