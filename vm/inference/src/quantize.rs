@@ -16,7 +16,7 @@ pub const BLOCK_SCALES: usize = CHUNK as usize;
 /// Bits between the tokens of a word.
 const LANE_BITS: u32 = 21;
 
-/// Quantizes `x`, whole blocks of finite numbers, as token `t`'s activations into `words` and `scales` (`BLOCK_WORDS` and
+/// Quantizes `x`, whole blocks, as token `t`'s activations into `words` and `scales` (`BLOCK_WORDS` and
 /// `BLOCK_SCALES` a block). A group's tokens come in ascending order.
 pub fn quantize(x: &[f32], t: u32, words: &mut [i64], scales: &mut [f32]) -> Result<(), NonFinite> {
     let (group, lane) = ((t / LANES) as usize, t % LANES);
@@ -40,6 +40,9 @@ pub fn quantize(x: &[f32], t: u32, words: &mut [i64], scales: &mut [f32]) -> Res
 fn scale(x: &[f32]) -> Result<(f32, f32), NonFinite> {
     let largest = x.iter().fold(0, |m, x| (x.to_bits() & 0x7fff_ffff).max(m));
     let largest = f32::from_bits(largest);
+    if !finite(largest) {
+        return Err(NonFinite);
+    }
     if largest < exp2i(-100) {
         return Ok((0.0, 0.0));
     }

@@ -231,7 +231,7 @@ fn finish_index(arena: &mut Arena) -> Result<(), Reject> {
 pub struct Probe {
     /// The token of that class and text.
     pub id: Option<u32>,
-    /// Else the slot where it would go, unless there were too many probes.
+    /// Else the slot where it would go, unless too many others are in its way: such a model is refused.
     pub empty: Option<u32>,
     /// Instructions spent, about.
     pub work: u32,
@@ -250,7 +250,8 @@ pub fn probe<H: Host>(host: &mut H, class: Class, text: &[u8], hash: u32) -> Pro
         let slot = hash.wrapping_add(i) & mask;
         let arena = host.arena();
         let Some(id) = arena.get::<u32>(INDEX + 4 * slot).checked_sub(1) else {
-            found.empty = Some(slot);
+            // More tokens of one hash than chance gives would make lookups costly.
+            found.empty = (equal < MAX_EQUAL).then_some(slot);
             return found;
         };
         let token = Token::read(&arena, id);
@@ -259,11 +260,7 @@ pub fn probe<H: Host>(host: &mut H, class: Class, text: &[u8], hash: u32) -> Pro
             && token.len as usize == text.len()
             && self::class(token.kind) == Some(class)
         {
-            // More tokens of one hash than chance gives would make lookups costly: such a model is refused.
             equal += 1;
-            if equal > MAX_EQUAL {
-                return found;
-            }
             found.work += 200 + 8 * token.len;
             if host.load(Rom::Model, u64::from(token.at), token.len).data == text {
                 found.id = Some(id);
