@@ -1,1 +1,5 @@
-//! assay-tests
+//! What the tests between crates share. Each test is a file under `tests/`.
+
+pub mod artifacts;
+pub mod evm;
+pub mod prover;
