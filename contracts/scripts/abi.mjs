@@ -12,6 +12,9 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const abiDir = join(root, "abi");
 
+/** Contracts of test/ that Rust's tests deploy; the rest of test/ is forge's alone. */
+const harnesses = ["test/step/Float32Harness.sol"].map((f) => join(root, f));
+
 const walk = (dir) =>
   readdirSync(dir, { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -19,7 +22,7 @@ const walk = (dir) =>
 
 /** One `hash  path` line for each file that decides the bytecode, as `sha256sum -c` reads it. */
 function sourceHashes() {
-  const files = [...walk(join(root, "src")), ...["foundry.toml", "package-lock.json"].map((f) => join(root, f))];
+  const files = [...walk(join(root, "src")), ...harnesses, ...["foundry.toml", "package-lock.json"].map((f) => join(root, f))];
   return files
     .map((f) => `${createHash("sha256").update(readFileSync(f)).digest("hex")}  ${relative(root, f)}\n`)
     .join("");
@@ -27,12 +30,12 @@ function sourceHashes() {
 
 /** File name -> content of everything under abi/. */
 function generate() {
-  execFileSync(join(root, "node_modules/.bin/forge"), ["build", "--offline", "--quiet", "src"], {
+  execFileSync(join(root, "node_modules/.bin/forge"), ["build", "--offline", "--quiet", "src", ...harnesses], {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
   });
   const out = new Map();
-  for (const source of walk(join(root, "src"))) {
+  for (const source of [...walk(join(root, "src")), ...harnesses]) {
     const artifacts = join(root, "out", source.split("/").pop());
     if (!existsSync(artifacts)) continue;
     for (const file of readdirSync(artifacts)) {
