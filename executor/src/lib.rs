@@ -1,3 +1,15 @@
 //! The executor: answers requests with llama.cpp, checks every token by the program's rules, signs and defends.
 
+pub mod args;
 pub mod backend;
+pub mod book;
+pub mod cheat;
+pub mod check;
+pub mod direct;
+pub mod link;
+pub mod metrics;
+pub mod models;
+pub mod office;
+pub mod segment;
+pub mod service;
+pub mod stake;

@@ -1,0 +1,98 @@
+//! The executor's flags.
+
+use assay_node::args::{ModelArgs, NodeArgs};
+use assay_node::dangerous::ExecutorLies;
+use assay_node::url::RpcUrl;
+use clap::{Parser, ValueEnum, value_parser};
+use std::num::NonZeroUsize;
+
+/// Answers requests for the sequencer, signs the answers, stakes on them and defends them.
+///
+/// llama.cpp drafts each answer in a process of its own; the program's exact rules check every token and correct the
+/// first that differs, so that the output is the one right output whatever llama.cpp computes. A signed answer is on the
+/// disk before anybody hears of it: the executor may be stopped, killed and started again at any time, but has to run while
+/// its claims can be challenged. Its account needs stake (see --auto-stake) and ETH for the gas of games.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "executor", version)]
+pub struct Args {
+    /// Shared flags.
+    #[command(flatten)]
+    pub node: NodeArgs,
+
+    /// Program and models.
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// gRPC endpoint of the sequencer.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7400")]
+    pub sequencer_url: RpcUrl,
+
+    /// What finds the answers: llama.cpp under the program's rules, or the rules alone. Both give the same bytes.
+    #[arg(long, value_enum, default_value_t)]
+    pub backend: BackendKind,
+
+    /// Most tokens that llama.cpp drafts between two checks.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = value_parser!(u32).range(1..=1_024))]
+    pub draft_tokens: u32,
+
+    /// Tokens of llama.cpp's cache, at most the model's own context length. Longer answers are finished without drafts.
+    #[arg(long, value_name = "N", default_value_t = 8_192, value_parser = value_parser!(u32).range(64..=1_048_576))]
+    pub draft_context: u32,
+
+    /// Threads of llama.cpp and of the program's rules, each; 0 takes one for each core.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u32).range(0..=1_024))]
+    pub threads: u32,
+
+    /// Layers that llama.cpp puts on a GPU, where it was built for one.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub gpu_layers: u32,
+
+    /// Requests that the sequencer may hand over at once; they are answered one after another for each model.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub capacity: u32,
+
+    /// Seconds for which a signature is good.
+    #[arg(long, value_name = "S", default_value_t = 3_600, value_parser = value_parser!(u64).range(60..=2_592_000))]
+    pub segment_life: u64,
+
+    /// Deposit stake at start-up if there is less than --stake-claims bonds of it.
+    #[arg(long)]
+    pub auto_stake: bool,
+
+    /// Claims that the stake should back at one time.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = value_parser!(u32).range(1..=65_536))]
+    pub stake_claims: u32,
+
+    /// Leave requests alone that the sequencer let pass its deadline.
+    #[arg(long)]
+    pub no_direct_claims: bool,
+
+    /// Answer every request for a registered model that the program refuses with its due error, instead of refusing to start.
+    #[arg(long)]
+    pub answer_bad_model: bool,
+
+    /// Lies, for tests.
+    #[command(flatten)]
+    pub lies: ExecutorLies,
+}
+
+/// What finds the answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum BackendKind {
+    /// llama.cpp drafts, the program's rules check.
+    #[default]
+    Llama,
+    /// The program's rules generate.
+    Exact,
+}
+
+impl Args {
+    /// Threads to compute with.
+    pub fn thread_count(&self) -> NonZeroUsize {
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        usize::try_from(self.threads)
+            .ok()
+            .and_then(NonZeroUsize::new)
+            .unwrap_or_else(cores)
+    }
+}

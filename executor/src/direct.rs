@@ -1,0 +1,158 @@
+//! Watches the chain for requests that the sequencer let pass its deadline and claims them without it, and for own
+//! claims that were lost.
+
+use crate::office::{Office, OfficeError};
+use alloy::primitives::B256;
+use alloy::sol_types::{SolCall, SolValue};
+use assay_bindings::{Inbox, Rollup};
+use assay_dispute::ledger::{Ask, ClaimStatus, RequestState};
+use assay_dispute::watcher::{WatchError, Watcher, view};
+use assay_node::journal::JournalError;
+use assay_node::store::Store;
+use assay_node::tx::{Call, TxError, TxManager};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Wait until a request that could not be claimed is looked at again.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Looks after what the sequencer does not.
+pub struct Direct {
+    office: Arc<Office>,
+    tx: Arc<TxManager>,
+    watcher: Watcher,
+    claims: bool,
+    again: HashMap<B256, Instant>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DirectError {
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Chain(#[from] assay_node::chain::ChainError),
+    #[error(transparent)]
+    Office(#[from] OfficeError),
+    #[error(transparent)]
+    Tx(#[from] TxError),
+}
+
+impl Direct {
+    /// Claims from `tx`'s account if `claims`. `store` caches the chain's events and can be deleted at any time.
+    ///
+    /// # Errors
+    /// The chain can't be reached, or the cache is damaged.
+    pub async fn new(
+        office: Arc<Office>,
+        tx: Arc<TxManager>,
+        store: Arc<dyn Store>,
+        claims: bool,
+    ) -> Result<Direct, WatchError> {
+        let shell = &office.shell;
+        let watcher = Watcher::open(
+            shell.chain.clone(),
+            &shell.deployment,
+            store,
+            shell.args.confirmations,
+        )
+        .await?;
+        Ok(Direct {
+            office,
+            tx,
+            watcher,
+            claims,
+            again: HashMap::new(),
+        })
+    }
+
+    /// Runs until the shell shuts down. Trouble with the chain is waited out.
+    pub async fn run(mut self) {
+        let shell = self.office.shell.clone();
+        while !shell.shutdown.is_set() {
+            shell.health.beat("direct claims", Duration::from_secs(600));
+            if let Err(error) = shell.health.watch("chain", self.tick().await) {
+                tracing::warn!(%error, "waiting for the chain");
+            }
+            shell.shutdown.sleep(shell.args.poll()).await;
+        }
+        shell.health.retire("direct claims");
+    }
+
+    async fn tick(&mut self) -> Result<(), DirectError> {
+        self.watcher.poll().await?;
+        let me = self.tx.address();
+        let lost = self.watcher.ledger().claims.values();
+        for claim in lost.filter(|c| c.executor == me && c.status == ClaimStatus::Rejected) {
+            self.office.lose(claim.request_id)?;
+        }
+        if self.claims {
+            self.claim_overdue().await?;
+        }
+        Ok(())
+    }
+
+    async fn claim_overdue(&mut self) -> Result<(), DirectError> {
+        let now = self.office.shell.chain.head().await?.timestamp;
+        self.again.retain(|_, at| Instant::now() < *at);
+        let overdue = |(id, ask): &(&B256, &Ask)| {
+            let open =
+                ask.state == RequestState::Open && ask.request.params.inclusionDeadline < now;
+            open && self.office.models.contains_key(&ask.request.params.modelId)
+                && !self.again.contains_key(*id)
+        };
+        let asks = self.watcher.ledger().asks.iter().filter(overdue);
+        let asks: Vec<(B256, Ask)> = asks.map(|(id, ask)| (*id, ask.clone())).collect();
+        for (id, ask) in asks {
+            self.again.insert(id, Instant::now() + RETRY);
+            match self.claim(id, &ask, now).await {
+                Ok(()) => {}
+                // Somebody else was quicker, or it is nothing for this executor.
+                Err(DirectError::Office(error)) => {
+                    tracing::debug!(request = %id, %error, "not claimed directly")
+                }
+                Err(DirectError::Tx(error)) if !error.is_transient() => {
+                    tracing::info!(request = %id, %error, "not claimed directly");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim(&self, id: B256, ask: &Ask, now: u64) -> Result<(), DirectError> {
+        let contracts = &self.office.shell.deployment.contracts;
+        // A rejected claim gives the sequencer a fresh deadline.
+        let status = view(
+            &self.office.shell.chain,
+            contracts.inbox,
+            "status",
+            Inbox::statusCall { id },
+        )
+        .await?;
+        if now <= status.deadline.to::<u64>() {
+            return Ok(());
+        }
+        let encoded = ask.request.abi_encode().into();
+        let checked = self.office.check(id, encoded, ask.payload.clone()).await?;
+        let answered = self.office.find(&checked).await?;
+        let req = self
+            .office
+            .note_direct(&answered)
+            .map_err(OfficeError::from)?;
+        let data = Rollup::claimDirectCall {
+            req,
+            output: answered.output.clone(),
+        }
+        .abi_encode();
+        let receipt = self
+            .tx
+            .send(Call::new("claimDirect", contracts.rollup, data))
+            .await?;
+        self.office.meters.direct.inc();
+        tracing::info!(request = %id, tx = %receipt.transaction_hash, "claimed directly");
+        Ok(())
+    }
+}

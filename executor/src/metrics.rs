@@ -1,0 +1,147 @@
+//! What the executor counts.
+
+use crate::backend::Found;
+use alloy::primitives::B256;
+use assay_node::metrics::Metrics;
+use assay_node::metrics::prometheus_client::metrics::counter::Counter;
+use assay_node::metrics::prometheus_client::metrics::gauge::Gauge;
+use assay_node::status::StatusBoard;
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Answers that /status tells of, the newest ones.
+const SHOWN: usize = 1_000;
+
+/// Counters and the latest answers. Clones are the same.
+#[derive(Clone)]
+pub struct Meters {
+    /// Requests answered.
+    pub answered: Counter,
+    /// Requests declined.
+    pub declined: Counter,
+    /// Segments signed.
+    pub signed: Counter,
+    /// Segments that the sequencer posted.
+    pub posted: Counter,
+    /// Segments that it will not post.
+    pub refused: Counter,
+    /// Requests claimed without the sequencer.
+    pub direct: Counter,
+    tokens: Counter,
+    drafted: Counter,
+    accepted: Counter,
+    corrected: Counter,
+    failed_drafts: Counter,
+    restarts: Counter,
+    tokens_per_second: Gauge<f64, AtomicU64>,
+    status: StatusBoard,
+    latest: Arc<Mutex<VecDeque<(String, Answer)>>>,
+}
+
+/// One answer as /status shows it.
+#[derive(Clone, Debug, Serialize)]
+struct Answer {
+    model: B256,
+    backend: &'static str,
+    output_kind: u8,
+    output_bytes: usize,
+    tokens: u32,
+    drafted: u32,
+    accepted: u32,
+    corrected: u32,
+    draft_seconds: f64,
+    verify_seconds: f64,
+    seconds: f64,
+}
+
+impl Meters {
+    /// Registers everything.
+    pub fn new(metrics: &Metrics, status: StatusBoard) -> Meters {
+        let tokens_per_second = Gauge::default();
+        metrics.with(|registry| {
+            registry.register(
+                "tokens_per_second",
+                "Tokens per second of the latest answer",
+                tokens_per_second.clone(),
+            );
+        });
+        Meters {
+            answered: metrics.counter("requests_answered", "Requests answered"),
+            declined: metrics.counter("requests_declined", "Requests declined"),
+            signed: metrics.counter("segments_signed", "Segments signed"),
+            posted: metrics.counter("segments_posted", "Segments posted by the sequencer"),
+            refused: metrics.counter(
+                "segments_refused",
+                "Segments that the sequencer will not post",
+            ),
+            direct: metrics.counter("direct_claims", "Requests claimed without the sequencer"),
+            tokens: metrics.counter("tokens", "Tokens in answers"),
+            drafted: metrics.counter("tokens_drafted", "Tokens drafted"),
+            accepted: metrics.counter("tokens_accepted", "Drafted tokens that were right"),
+            corrected: metrics.counter("tokens_corrected", "Drafted tokens that were replaced"),
+            failed_drafts: metrics.counter(
+                "failed_drafts",
+                "Drafts given up; the answer was found without",
+            ),
+            restarts: metrics.counter(
+                "llama_restarts",
+                "Times that llama.cpp's process was replaced",
+            ),
+            tokens_per_second,
+            status,
+            latest: Arc::default(),
+        }
+    }
+
+    /// Books an answer to request `id`, found in `time`.
+    pub fn book(
+        &self,
+        id: B256,
+        model: B256,
+        backend: &'static str,
+        found: &Found,
+        time: Duration,
+    ) {
+        let stats = &found.stats;
+        self.answered.inc();
+        self.tokens.inc_by(stats.tokens.into());
+        self.drafted.inc_by(stats.drafted.into());
+        self.accepted.inc_by(stats.accepted.into());
+        self.corrected.inc_by(stats.corrected.into());
+        self.failed_drafts.inc_by(stats.failed_drafts.into());
+        let seconds = time.as_secs_f64();
+        self.tokens_per_second
+            .set(f64::from(stats.tokens) / seconds.max(1e-9));
+        let answer = Answer {
+            model,
+            backend,
+            output_kind: found.output.first().copied().unwrap_or_default(),
+            output_bytes: found.output.len(),
+            tokens: stats.tokens,
+            drafted: stats.drafted,
+            accepted: stats.accepted,
+            corrected: stats.corrected,
+            draft_seconds: stats.draft_time.as_secs_f64(),
+            verify_seconds: stats.verify_time.as_secs_f64(),
+            seconds,
+        };
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.len() == SHOWN {
+            latest.pop_front();
+        }
+        latest.push_back((id.to_string(), answer));
+        let map: serde_json::Map<_, _> = latest
+            .iter()
+            .map(|(id, answer)| (id.clone(), serde_json::to_value(answer).unwrap_or_default()))
+            .collect();
+        self.status.set("answers", map);
+    }
+
+    /// llama.cpp's process was replaced this many times in all.
+    pub fn restarted(&self, times: u64) {
+        self.restarts.inc_by(times);
+    }
+}

@@ -1,0 +1,158 @@
+//! The models that this executor answers for: files checked against the chain's registry, each with its backend.
+
+use crate::args::{Args, BackendKind};
+use crate::backend::Backend;
+use crate::backend::draft::DraftAndVerify;
+use crate::backend::exact::{BadModel, Exact};
+use crate::backend::llama::child::{ChildConfig, LlamaChild};
+use alloy::primitives::B256;
+use anyhow::{Context, bail, ensure};
+use assay_bindings::ModelRegistry;
+use assay_dispute::watcher::view;
+use assay_inference::native::{Engine, bytes};
+use assay_machine::rom::rom_root;
+use assay_node::deployment::ModelEntry;
+use assay_node::shell::Shell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One registered model whose bytes are here.
+pub struct Served {
+    /// What the deployment says of it, checked against the registry.
+    pub entry: ModelEntry,
+    /// The program's rules; `None` where they refuse the model.
+    pub engine: Option<Engine>,
+    backend: Arc<Mutex<Box<dyn Backend>>>,
+}
+
+impl Served {
+    /// A model with its backend.
+    pub fn new(entry: ModelEntry, engine: Option<Engine>, backend: Box<dyn Backend>) -> Served {
+        Served {
+            entry,
+            engine,
+            backend: Arc::new(Mutex::new(backend)),
+        }
+    }
+
+    /// The backend, once it is free. Blocks.
+    pub fn backend(&self) -> MutexGuard<'_, Box<dyn Backend>> {
+        // A panic in a backend is a bug, and leaves nothing half done that the next request would see.
+        self.backend.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Models by id.
+pub type Models = BTreeMap<B256, Arc<Served>>;
+
+/// Loads every `--model` file and starts its backend.
+///
+/// # Errors
+/// A file is not what the registry says, is not supported, or llama.cpp can't load it: which, and what to do.
+pub async fn load(shell: &Shell, args: &Args) -> anyhow::Result<Models> {
+    let mut models = Models::new();
+    for path in &args.model.models {
+        let (args, path, known) = (args.clone(), path.clone(), shell.deployment.models.clone());
+        let loading = tokio::task::spawn_blocking(move || load_one(&args, &path, &known));
+        for served in loading.await?? {
+            confirm(shell, &served.entry).await?;
+            models.insert(served.entry.id, Arc::new(served));
+        }
+    }
+    Ok(models)
+}
+
+fn load_one(args: &Args, path: &Path, known: &[ModelEntry]) -> anyhow::Result<Vec<Served>> {
+    let shown = path.display();
+    let file = std::fs::read(path)
+        .with_context(|| format!("cannot read {shown}; pass the right --model FILE"))?;
+    let root = B256::from(rom_root(&file).0);
+    let entries: Vec<&ModelEntry> = known.iter().filter(|m| m.root == root).collect();
+    if entries.is_empty() {
+        let named =
+            |m: &ModelEntry| format!("{} with root {} and {} bytes", m.name, m.root, m.length);
+        let list: Vec<String> = known.iter().map(named).collect();
+        bail!(
+            "{shown} ({} bytes) has model root {root}, but this deployment registers {}: the file is damaged or is another \
+             model; pass the right --model FILE, or register it",
+            file.len(),
+            if list.is_empty() {
+                "no model".to_owned()
+            } else {
+                list.join("; ")
+            }
+        );
+    }
+    let engine = match Engine::load(bytes(file), args.thread_count()) {
+        Ok(engine) => Some(engine),
+        Err(error) if args.answer_bad_model => {
+            tracing::warn!(model = %shown, %error, "unsupported: every request for it is answered with bad_model");
+            None
+        }
+        Err(error) => bail!(
+            "{shown} is registered but unsupported: {error}; serve another --model, or pass --answer-bad-model to answer \
+             its requests with the error that they are due"
+        ),
+    };
+    let backend = Arc::new(Mutex::new(backend(args, path, engine.as_ref())?));
+    let serve = |entry: &ModelEntry| Served {
+        entry: entry.clone(),
+        engine: engine.clone(),
+        backend: backend.clone(),
+    };
+    Ok(entries.into_iter().map(serve).collect())
+}
+
+fn backend(args: &Args, path: &Path, engine: Option<&Engine>) -> anyhow::Result<Box<dyn Backend>> {
+    let Some(engine) = engine else {
+        return Ok(Box::new(BadModel));
+    };
+    match args.backend {
+        BackendKind::Exact => Ok(Box::new(Exact::new(engine.clone()))),
+        BackendKind::Llama => {
+            let threads = u32::try_from(args.thread_count().get()).unwrap_or(u32::MAX);
+            let config = ChildConfig::new(
+                path.to_owned(),
+                args.draft_context,
+                threads,
+                args.gpu_layers,
+            );
+            let child = LlamaChild::start(config).with_context(|| {
+                format!(
+                    "cannot draft with {}; --backend exact needs no llama.cpp",
+                    path.display()
+                )
+            })?;
+            Ok(Box::new(DraftAndVerify::new(
+                engine.clone(),
+                child,
+                args.draft_tokens,
+            )))
+        }
+    }
+}
+
+/// The deployment file says what the registry says.
+async fn confirm(shell: &Shell, entry: &ModelEntry) -> anyhow::Result<()> {
+    let registry = shell.deployment.contracts.registry;
+    let call = ModelRegistry::modelCall { modelId: entry.id };
+    let model = view(&shell.chain, registry, "model", call)
+        .await
+        .with_context(|| {
+            format!(
+                "the registry does not know model {} ({}): is --deployment of this chain?",
+                entry.name, entry.id
+            )
+        })?;
+    let same = model.modelRoot == entry.root
+        && model.length == entry.length
+        && model.programId == entry.program_id;
+    ensure!(
+        same,
+        "the registry has another root, length or program for model {} ({}) than the --deployment file says",
+        entry.name,
+        entry.id
+    );
+    Ok(())
+}

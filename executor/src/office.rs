@@ -1,0 +1,351 @@
+//! What happens to one request: checked, answered, signed, written down, offered.
+
+use crate::args::Args;
+use crate::backend::Found;
+use crate::book::{BookError, ClaimBook};
+use crate::cheat::falsify;
+use crate::check::{Checked, Unfit, check, check_wanted};
+use crate::link;
+use crate::metrics::Meters;
+use crate::models::Models;
+use crate::segment::{Answered, Signatory, SignedSegment};
+use alloy::primitives::{B256, Bytes};
+use alloy::sol_types::SolValue;
+use assay_bindings::{Request, Rollup};
+use assay_dispute::watcher::{WatchError, view};
+use assay_node::chain::ChainError;
+use assay_node::dangerous::Cheat;
+use assay_node::journal::JournalError;
+use assay_node::shell::Shell;
+use assay_proto::v1::{Assignment, FromExecutor, from_executor};
+use assay_types::output::Output;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// Why a request gets no signed answer from here.
+#[derive(Debug, thiserror::Error)]
+pub enum OfficeError {
+    /// It does not fit.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The book says no.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// The chain can't be asked.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The chain can't be asked.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// It is not wanted any more.
+    #[error("withdrawn")]
+    Withdrawn,
+    /// The backend panicked.
+    #[error("the backend failed: {0}")]
+    Backend(#[from] tokio::task::JoinError),
+}
+
+/// Everything that answering needs. Shared by all tasks.
+pub struct Office {
+    /// The service's shell.
+    pub shell: Shell,
+    /// The models served.
+    pub models: Models,
+    /// Who signs.
+    pub signatory: Signatory,
+    /// Counters.
+    pub meters: Meters,
+    book: Mutex<ClaimBook>,
+    /// Assignments at work.
+    at_work: Mutex<BTreeSet<B256>>,
+    /// The present connection.
+    out: Mutex<Option<mpsc::Sender<FromExecutor>>>,
+    segment_life: u64,
+    cheat: Option<Cheat>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these guard is consistent between statements, so a panic elsewhere changes nothing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Office {
+    /// Opens for business.
+    pub fn new(
+        shell: Shell,
+        args: &Args,
+        models: Models,
+        signatory: Signatory,
+        book: ClaimBook,
+    ) -> Office {
+        let meters = Meters::new(&shell.metrics, shell.status.clone());
+        Office {
+            shell,
+            models,
+            signatory,
+            meters,
+            book: Mutex::new(book),
+            at_work: Mutex::default(),
+            out: Mutex::default(),
+            segment_life: args.segment_life,
+            cheat: args.lies.dangerous_cheat,
+        }
+    }
+
+    /// Sends over this connection from now on, and offers every segment that has no final verdict.
+    pub async fn connected(&self, out: mpsc::Sender<FromExecutor>) {
+        *lock(&self.out) = Some(out.clone());
+        let open: Vec<SignedSegment> = lock(&self.book).open_segments().cloned().collect();
+        for segment in &open {
+            tracing::info!(number = segment.number, "offering a signed segment again");
+            // A connection that is gone is noticed where it is read.
+            let _ = out
+                .send(FromExecutor {
+                    message: Some(link::offer(segment)),
+                })
+                .await;
+        }
+    }
+
+    /// There is no connection.
+    pub fn disconnected(&self) {
+        *lock(&self.out) = None;
+    }
+
+    async fn send(&self, message: from_executor::Message) {
+        let out = lock(&self.out).clone();
+        if let Some(out) = out {
+            let _ = out
+                .send(FromExecutor {
+                    message: Some(message),
+                })
+                .await;
+        }
+    }
+
+    /// The request is no longer wanted.
+    pub fn withdraw(&self, id: B256) {
+        lock(&self.at_work).remove(&id);
+    }
+
+    /// Answers an assignment and offers the signed segment, or declines. `least_life`: seconds that the sequencer wants
+    /// between now and a segment's expiry.
+    pub async fn work(self: Arc<Self>, assignment: Assignment, least_life: u64) {
+        let Ok(id) = B256::try_from(&assignment.request_id[..]) else {
+            return self
+                .send(link::decline(
+                    &assignment.request_id,
+                    "the request's id is not 32 bytes".into(),
+                ))
+                .await;
+        };
+        if !lock(&self.at_work).insert(id) {
+            return;
+        }
+        let result = self.answer(id, assignment, least_life).await;
+        lock(&self.at_work).remove(&id);
+        match result {
+            Ok(segment) => self.send(link::offer(&segment)).await,
+            Err(OfficeError::Withdrawn) => {
+                tracing::info!(request = %id, "withdrawn while it was answered")
+            }
+            Err(error) => {
+                tracing::warn!(request = %id, %error, "declined");
+                self.meters.declined.inc();
+                self.send(link::decline(id.as_slice(), error.to_string()))
+                    .await;
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        id: B256,
+        a: Assignment,
+        least_life: u64,
+    ) -> Result<SignedSegment, OfficeError> {
+        let checked = self.check(id, a.request.into(), a.payload.into()).await?;
+        let now = self.shell.chain.head().await?.timestamp;
+        let open = lock(&self.book).open_segment_of(id).cloned();
+        if let Some(segment) = open.filter(|s| s.expiry >= now + least_life) {
+            return Ok(segment);
+        }
+        let answered = self.find(&checked).await?;
+        if !lock(&self.at_work).contains(&id) {
+            return Err(OfficeError::Withdrawn);
+        }
+        let expiry =
+            self.shell.chain.head().await?.timestamp + self.segment_life.max(2 * least_life);
+        let segment = self.sign(answered, expiry)?;
+        tracing::info!(request = %id, number = segment.number, expiry, "signed");
+        Ok(segment)
+    }
+
+    /// Checks a request against itself and the chain.
+    ///
+    /// # Errors
+    /// It does not fit, or the chain can't be asked.
+    pub async fn check(
+        &self,
+        id: B256,
+        request: Bytes,
+        payload: Bytes,
+    ) -> Result<Checked, OfficeError> {
+        let inbox = self.shell.deployment.contracts.inbox;
+        let checked = check(
+            self.shell.chain.id(),
+            inbox,
+            &self.models,
+            id,
+            request,
+            payload,
+        )?;
+        check_wanted(&self.shell, &checked).await?;
+        Ok(checked)
+    }
+
+    /// The answer to a request: the one given before, if there is one.
+    ///
+    /// # Errors
+    /// An earlier answer was refuted, or the backend failed.
+    pub async fn find(&self, checked: &Checked) -> Result<Answered, OfficeError> {
+        if let Some(earlier) = lock(&self.book).answer(checked.id)? {
+            return Ok(earlier.clone());
+        }
+        let started = Instant::now();
+        let (model, rom, cheat) = (checked.model.clone(), checked.rom.clone(), self.cheat);
+        let finding = tokio::task::spawn_blocking(move || {
+            let mut backend = model.backend();
+            let before = backend.restarts();
+            let mut found = backend.answer(&rom);
+            let restarts = backend.restarts() - before;
+            if let (Some(cheat), Some(engine), Some(truth)) =
+                (cheat, &model.engine, Output::decode(&found.output))
+            {
+                tracing::warn!(%cheat, "DANGEROUS: giving a false answer");
+                found.output = falsify(engine, &rom, &truth, cheat).encode();
+            }
+            (backend.name(), found, restarts)
+        });
+        let (backend, found, restarts) = finding.await?;
+        self.report(checked, backend, &found, restarts, started);
+        let (request, payload) = (checked.encoded.clone(), checked.payload.clone());
+        Ok(Answered {
+            request_id: checked.id,
+            request,
+            payload,
+            output: found.output.into(),
+        })
+    }
+
+    fn report(
+        &self,
+        checked: &Checked,
+        backend: &'static str,
+        found: &Found,
+        restarts: u64,
+        started: Instant,
+    ) {
+        let (stats, time) = (&found.stats, started.elapsed());
+        tracing::info!(
+            request = %checked.id,
+            backend,
+            tokens = stats.tokens,
+            drafted = stats.drafted,
+            accepted = stats.accepted,
+            corrected = stats.corrected,
+            draft_ms = stats.draft_time.as_millis() as u64,
+            verify_ms = stats.verify_time.as_millis() as u64,
+            ms = time.as_millis() as u64,
+            "answered"
+        );
+        self.meters.restarted(restarts);
+        self.meters
+            .book(checked.id, checked.model.entry.id, backend, found, time);
+    }
+
+    fn sign(&self, answered: Answered, expiry: u64) -> Result<SignedSegment, BookError> {
+        let sign = |number, results| self.signatory.sign(number, expiry, results);
+        let segment = lock(&self.book).sign(vec![answered], sign)?;
+        self.meters.signed.inc();
+        Ok(segment)
+    }
+
+    /// Writes an answer down that is about to be claimed directly.
+    ///
+    /// # Errors
+    /// The book says no.
+    pub fn note_direct(&self, answered: &Answered) -> Result<Request, BookError> {
+        lock(&self.book).note_direct(answered.clone())?;
+        // It was checked to decode before it was answered.
+        Ok(Request::abi_decode(&answered.request).unwrap_or_default())
+    }
+
+    /// A segment needs no more offers.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn close(&self, number: u64, why: &str) -> Result<(), JournalError> {
+        lock(&self.book).close(number, why)
+    }
+
+    /// A claim on this request was lost.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn lose(&self, id: B256) -> Result<(), JournalError> {
+        lock(&self.book).lose(id)
+    }
+
+    /// Brings the book up to the chain: posted and expired segments need no more offers, spent numbers are skipped.
+    ///
+    /// # Errors
+    /// The chain can't be asked, or the disk fails.
+    pub async fn reconcile(&self) -> anyhow::Result<()> {
+        let now = self.shell.chain.head().await?.timestamp;
+        let open: Vec<(u64, u64)> = lock(&self.book)
+            .open_segments()
+            .map(|s| (s.number, s.expiry))
+            .collect();
+        for (number, expiry) in open {
+            if self.is_spent(number).await? {
+                self.close(number, "the chain has it")?;
+            } else if expiry < now {
+                self.close(number, "it expired")?;
+            }
+        }
+        let first = lock(&self.book).next_number();
+        let free = self.first_free(first).await?;
+        lock(&self.book).skip_to(free);
+        Ok(())
+    }
+
+    /// The first number at or after `from` after which the chain has spent none. Numbers are spent in order, so a
+    /// doubling search finds it in a few calls even if the journal was lost.
+    async fn first_free(&self, from: u64) -> Result<u64, WatchError> {
+        if !self.is_spent(from).await? {
+            return Ok(from);
+        }
+        let (mut spent, mut width) = (from, 1);
+        while self.is_spent(spent + width).await? {
+            spent += width;
+            width *= 2;
+        }
+        // Invariant: `spent` is spent, `spent + width` is not.
+        while width > 1 {
+            width = width.div_ceil(2);
+            if self.is_spent(spent + width).await? {
+                spent += width;
+            }
+        }
+        Ok(spent + 1)
+    }
+
+    async fn is_spent(&self, number: u64) -> Result<bool, WatchError> {
+        let executor = self.signatory.signer.address();
+        let call = Rollup::numberUsedCall { executor, number };
+        view(&self.shell.chain, self.signatory.rollup, "numberUsed", call).await
+    }
+}

@@ -1,0 +1,227 @@
+//! The service: starts everything in order, keeps the connection to the sequencer, ends in order.
+
+use crate::args::Args;
+use crate::book::ClaimBook;
+use crate::direct::Direct;
+use crate::link::{Connection, HEARTBEAT, Link, LinkError, heartbeat};
+use crate::models;
+use crate::office::Office;
+use crate::segment::Signatory;
+use crate::stake::{self, Stake};
+use alloy::primitives::B256;
+use anyhow::Context;
+use assay_dispute::defender::Defender;
+use assay_dispute::library::Library;
+use assay_dispute::lies::Lie;
+use assay_node::dangerous::{Cheat, ExecutorLies};
+use assay_node::shell::Shell;
+use assay_proto::v1::{SegmentStanding, SegmentVerdict, to_executor};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// Wait before the second try to connect; doubled for each one after it.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// Longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Time between looks at the stake.
+const STAKE_EVERY: Duration = Duration::from_secs(10);
+
+/// Runs the service until the shell shuts down.
+///
+/// # Errors
+/// It can't start: what is wrong and what to do.
+pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
+    let key = shell.key()?;
+    let tx = Arc::new(shell.tx_manager(key.clone()));
+    let book = ClaimBook::open(&shell.data.join("claims.journal"))?;
+    warn_of_lies(&args.lies);
+    shell.health.expect("sequencer", "not connected yet");
+
+    let (guest, paths, known) = (
+        args.model.guest.clone(),
+        args.model.models.clone(),
+        shell.deployment.models.clone(),
+    );
+    let models = models::load(&shell, &args).await?;
+    let library =
+        tokio::task::spawn_blocking(move || Library::load(&guest, &paths, &known)).await??;
+    let stake = stake::prepare(&shell, &tx, args.stake_claims, args.auto_stake).await?;
+
+    let (chain_id, rollup) = (shell.chain.id(), shell.deployment.contracts.rollup);
+    let signatory = Signatory {
+        chain_id,
+        rollup,
+        signer: key.signer().clone(),
+    };
+    let ids: Vec<B256> = models.keys().copied().collect();
+    let office = Arc::new(Office::new(shell.clone(), &args, models, signatory, book));
+    office
+        .reconcile()
+        .await
+        .context("cannot bring the signed segments up to the chain")?;
+    tracing::info!(account = %key.address(), models = ids.len(), backend = ?args.backend, stake = %stake.total, "ready");
+
+    let mut tasks = tokio::task::JoinSet::new();
+    if args.lies.dangerous_cheat != Some(Cheat::Silent) {
+        let store = shell.store("defender")?;
+        let lie = lie_in_games(&args.lies);
+        tasks.spawn(
+            Defender::new(&shell, tx.clone(), store, Arc::new(library), lie)
+                .await?
+                .run(),
+        );
+    }
+    let claims = !args.no_direct_claims;
+    tasks.spawn(
+        Direct::new(office.clone(), tx.clone(), shell.store("direct")?, claims)
+            .await?
+            .run(),
+    );
+    tasks.spawn(watch_stake(shell.clone(), key.address()));
+
+    let link = Link {
+        url: args.sequencer_url.clone(),
+        chain_id,
+        rollup,
+        signer: key.signer().clone(),
+        models: ids,
+        capacity: args.capacity,
+    };
+    keep_connected(&shell, &link, &office).await;
+    tasks.shutdown().await;
+    tracing::info!(
+        "stopped; claims that can still be challenged need this executor: start it again soon"
+    );
+    Ok(())
+}
+
+fn warn_of_lies(lies: &ExecutorLies) {
+    if let Some(cheat) = lies.dangerous_cheat {
+        tracing::warn!(%cheat, "DANGEROUS: this executor gives false answers and will lose its stake");
+    }
+    if let Some(flip) = lies.dangerous_flip {
+        tracing::warn!(%flip, "DANGEROUS: this executor defends its claims with a false trace and will lose its stake");
+    }
+}
+
+/// How the games are played: as asked, else a liar says that everything is true but the end.
+fn lie_in_games(lies: &ExecutorLies) -> Option<Lie> {
+    lies.dangerous_flip
+        .map(Lie::Flip)
+        .or(lies.dangerous_cheat.map(|_| Lie::End))
+}
+
+async fn watch_stake(shell: Shell, account: alloy::primitives::Address) {
+    let free = shell
+        .metrics
+        .gauge("free_stake_gwei", "Stake that backs no claim, in gwei");
+    loop {
+        match Stake::read(&shell, account).await {
+            Ok(stake) => {
+                free.set(
+                    i64::try_from(stake.free / alloy::primitives::U256::from(1_000_000_000))
+                        .unwrap_or(i64::MAX),
+                );
+                match stake.complaint() {
+                    None => shell.health.ok("stake"),
+                    Some(complaint) => shell.health.fail("stake", complaint),
+                }
+            }
+            Err(error) => tracing::debug!(%error, "cannot look at the stake"),
+        }
+        if !shell.shutdown.sleep(STAKE_EVERY).await {
+            return;
+        }
+    }
+}
+
+async fn keep_connected(shell: &Shell, link: &Link, office: &Arc<Office>) {
+    let mut wait = FIRST_WAIT;
+    while !shell.shutdown.is_set() {
+        let connecting = tokio::select! {
+            connecting = link.connect() => connecting,
+            () = shell.shutdown.wait() => return,
+        };
+        let error = match connecting {
+            Ok(connection) => {
+                shell.health.ok("sequencer");
+                tracing::info!(url = %link.url, "connected to the sequencer");
+                wait = FIRST_WAIT;
+                let ended = serve(shell, office, connection).await;
+                office.disconnected();
+                let Err(error) = ended else { return };
+                error
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(%error, retry_ms = wait.as_millis() as u64, "no sequencer");
+        shell.health.fail("sequencer", &error);
+        shell.shutdown.sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// Passes messages until the connection ends (an error) or the shell shuts down.
+async fn serve(
+    shell: &Shell,
+    office: &Arc<Office>,
+    mut connection: Connection,
+) -> Result<(), LinkError> {
+    let least_life = u64::from(connection.welcome.min_segment_life);
+    office.connected(connection.out.clone()).await;
+    let mut beats = tokio::time::interval(HEARTBEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let message = tokio::select! {
+            message = connection.next() => message?,
+            _ = beats.tick() => {
+                connection.send(heartbeat()).await;
+                continue;
+            }
+            () = shell.shutdown.wait() => return Ok(()),
+        };
+        match message {
+            to_executor::Message::Assignment(assignment) => {
+                tokio::spawn(office.clone().work(assignment, least_life));
+            }
+            to_executor::Message::Verdict(verdict) => hear(office, &verdict),
+            to_executor::Message::Withdrawal(withdrawal) => {
+                if let Ok(id) = B256::try_from(&withdrawal.request_id[..]) {
+                    office.withdraw(id);
+                }
+            }
+            to_executor::Message::Heartbeat(_)
+            | to_executor::Message::Challenge(_)
+            | to_executor::Message::Welcome(_) => {}
+        }
+    }
+}
+
+fn hear(office: &Office, verdict: &SegmentVerdict) {
+    let (number, reason) = (verdict.number, verdict.reason.as_str());
+    let closed = match verdict.standing() {
+        SegmentStanding::Accepted => {
+            tracing::info!(number, "the sequencer will post the segment");
+            Ok(())
+        }
+        SegmentStanding::Posted => {
+            tracing::info!(
+                number,
+                segment = verdict.segment_id,
+                "the segment is on chain"
+            );
+            office.meters.posted.inc();
+            office.close(number, &format!("posted as segment {}", verdict.segment_id))
+        }
+        SegmentStanding::Refused => {
+            tracing::warn!(number, reason, "the sequencer will not post the segment");
+            office.meters.refused.inc();
+            office.close(number, &format!("refused: {reason}"))
+        }
+        SegmentStanding::Unspecified => Ok(()),
+    };
+    if let Err(error) = closed {
+        tracing::error!(%error, number, "cannot write the verdict down; the segment will be offered again");
+    }
+}

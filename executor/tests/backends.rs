@@ -1,0 +1,214 @@
+//! Every backend gives the bytes that the program's rules alone give, whatever is drafted.
+
+use assay_executor::backend::draft::{DraftAndVerify, DraftError, Drafter};
+use assay_executor::backend::exact::Exact;
+use assay_executor::backend::llama::child::{ChildConfig, LlamaChild};
+use assay_executor::backend::{Backend, Found, Stats};
+use assay_inference::native::{Engine, bytes};
+use assay_types::output::{ErrorCode, Output};
+use assay_types::request::{Part, Payload, RomHeader};
+use assay_types::{Hash, ModelId, Tolerance};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+fn model() -> PathBuf {
+    PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../devnet/model/assay-stories.gguf"
+    ))
+}
+
+fn engine() -> Engine {
+    let file = std::fs::read(model()).expect("the devnet model");
+    Engine::load(bytes(file), NonZeroUsize::new(2).expect("not zero")).expect("a supported model")
+}
+
+fn llama() -> LlamaChild {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_executor"));
+    LlamaChild::start(ChildConfig {
+        program,
+        ..ChildConfig::new(model(), 4096, 1, 0)
+    })
+    .expect("the child starts")
+}
+
+fn rom(payload: &[u8]) -> Vec<u8> {
+    let header = RomHeader {
+        chain_id: 31337,
+        inbox: [1; 20],
+        request_id: Hash([2; 32]),
+        model: ModelId(Hash([3; 32])),
+        seed: Hash([4; 32]),
+        tolerance: Tolerance::default(),
+    };
+    header.rom(payload)
+}
+
+fn prompts() -> Vec<Payload> {
+    let plain = |prompt: &str, n| Payload::greedy(prompt, n);
+    let stopped = |prompt: &str, n, stop: &str| Payload {
+        stops: vec![stop.into()],
+        ..Payload::greedy(prompt, n)
+    };
+    vec![
+        plain("Once upon a time", 40),
+        plain("Once upon a time there was a little fox.", 120),
+        plain(
+            "review: the food was cold and the staff was rude.\nanswer:",
+            8,
+        ),
+        plain("The", 1),
+        plain("unseen words, ünïcode 🦊 and\tbytes", 24),
+        stopped("Once upon a time", 60, "."),
+        stopped("Once upon a time", 60, " the"),
+        plain(
+            &"a long prompt about a small boat on the sea. ".repeat(20),
+            16,
+        ),
+    ]
+}
+
+fn exact(engine: &Engine, payload: &[u8]) -> Found {
+    Exact::new(engine.clone()).answer(&rom(payload))
+}
+
+#[test]
+fn llama_drafts_give_the_exact_bytes() {
+    let engine = engine();
+    let mut backend = DraftAndVerify::new(engine.clone(), llama(), 16);
+    let mut sum = Stats::default();
+    for payload in prompts() {
+        let payload = payload.encode();
+        let expected = exact(&engine, &payload);
+        assert!(
+            matches!(Output::decode(&expected.output), Some(Output::Answer { ids, .. }) if !ids.is_empty())
+        );
+        let found = backend.answer(&rom(&payload));
+        assert_eq!(
+            found.output,
+            expected.output,
+            "{:?}",
+            String::from_utf8_lossy(&payload)
+        );
+        assert_eq!(found.stats.failed_drafts, 0);
+        sum.tokens += found.stats.tokens;
+        sum.drafted += found.stats.drafted;
+        sum.accepted += found.stats.accepted;
+        sum.corrected += found.stats.corrected;
+        sum.draft_time += found.stats.draft_time;
+        sum.verify_time += found.stats.verify_time;
+    }
+    println!("{sum:?}");
+    assert!(
+        sum.accepted * 10 >= sum.tokens * 8,
+        "llama.cpp drafts most of an answer right: {sum:?}"
+    );
+}
+
+/// Proposes what a function makes of the right ids.
+struct Noisy<F> {
+    inner: LlamaChild,
+    spoil: F,
+}
+
+impl<F: FnMut(Vec<u32>) -> Result<Vec<u32>, DraftError> + Send> Drafter for Noisy<F> {
+    fn draft(&mut self, sequence: &[u32], n: u32) -> Result<Vec<u32>, DraftError> {
+        (self.spoil)(Drafter::draft(&mut self.inner, sequence, n)?)
+    }
+
+    fn name(&self) -> &'static str {
+        "noisy"
+    }
+}
+
+fn assert_exact_under(spoil: impl FnMut(Vec<u32>) -> Result<Vec<u32>, DraftError> + Send) -> Stats {
+    let engine = engine();
+    let mut backend = DraftAndVerify::new(
+        engine.clone(),
+        Noisy {
+            inner: llama(),
+            spoil,
+        },
+        8,
+    );
+    let mut sum = Stats::default();
+    for payload in prompts().iter().map(Payload::encode) {
+        let found = backend.answer(&rom(&payload));
+        assert_eq!(
+            found.output,
+            exact(&engine, &payload).output,
+            "{:?}",
+            String::from_utf8_lossy(&payload)
+        );
+        assert!(found.stats.accepted + found.stats.corrected <= found.stats.tokens);
+        sum.accepted += found.stats.accepted;
+        sum.corrected += found.stats.corrected;
+        sum.failed_drafts += found.stats.failed_drafts;
+    }
+    sum
+}
+
+#[test]
+fn wrong_drafts_are_corrected_and_llama_goes_on_from_there() {
+    let mut count = 0u32;
+    let sum = assert_exact_under(move |mut ids| {
+        for id in &mut ids {
+            count += 1;
+            if count.is_multiple_of(5) {
+                *id = (*id + 7) % 512;
+            }
+        }
+        Ok(ids)
+    });
+    assert!(
+        sum.corrected > 10 && sum.accepted > 3 * sum.corrected,
+        "{sum:?}"
+    );
+}
+
+#[test]
+fn ids_outside_the_vocabulary_and_overlong_drafts_change_nothing() {
+    assert_exact_under(|mut ids| {
+        ids.push(u32::MAX);
+        ids.extend([5; 40]);
+        Ok(ids)
+    });
+    assert_exact_under(|ids| Ok(ids.into_iter().flat_map(|id| [id, 1 << 20]).collect()));
+    assert_exact_under(|ids| Ok(ids.into_iter().chain([3; 40]).collect()));
+}
+
+#[test]
+fn an_answer_is_found_without_any_draft() {
+    assert_exact_under(|_| Ok(Vec::new()));
+    let sum = assert_exact_under(|_| Err(DraftError("no".into())));
+    assert_eq!(
+        sum.failed_drafts as usize,
+        prompts().len(),
+        "one try a request"
+    );
+}
+
+#[test]
+fn requests_that_cannot_be_answered_get_their_error_from_every_backend() {
+    let engine = engine();
+    let mut drafting = DraftAndVerify::new(engine.clone(), llama(), 16);
+    let not_utf8 = Payload {
+        parts: vec![Part::User(vec![0xff, 0xfe])],
+        ..Payload::greedy("", 4)
+    };
+    let long = Payload::greedy(&"many words ".repeat(4000), 4);
+    let mut truncated = Payload::greedy("Once", 4).encode();
+    truncated.pop();
+    let cases = [
+        (not_utf8.encode(), ErrorCode::NotUtf8),
+        (long.encode(), ErrorCode::PromptTooLong),
+        (truncated, ErrorCode::BadRequest),
+        (Payload::greedy("Once", 0).encode(), ErrorCode::BadRequest),
+        (vec![], ErrorCode::BadRequest),
+    ];
+    for (payload, code) in cases {
+        let expected = Output::Error { code, ids: vec![] }.encode();
+        assert_eq!(exact(&engine, &payload).output, expected);
+        assert_eq!(drafting.answer(&rom(&payload)).output, expected);
+    }
+}
