@@ -85,6 +85,13 @@ pub struct Evm {
     inner: MainnetEvm<MainnetContext<CacheDB<EmptyDB>>>,
 }
 
+/// A state of an [`Evm`].
+#[derive(Clone)]
+pub struct Snapshot {
+    state: CacheDB<EmptyDB>,
+    block: BlockEnv,
+}
+
 impl Default for Evm {
     fn default() -> Self {
         Evm::new()
@@ -111,6 +118,20 @@ impl Evm {
         Evm {
             inner: context.build_mainnet(),
         }
+    }
+
+    /// The whole state and block, to come back to.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            state: self.inner.ctx.journaled_state.database.clone(),
+            block: self.inner.ctx.block.clone(),
+        }
+    }
+
+    /// Comes back to `snapshot`.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        self.inner.ctx.journaled_state.database = snapshot.state.clone();
+        self.inner.ctx.block = snapshot.block.clone();
     }
 
     /// The block that transactions run in: number, timestamp, base fee, prevrandao.

@@ -2,4 +2,6 @@
 
 pub mod artifacts;
 pub mod evm;
+pub mod handmade;
+pub mod lockstep;
 pub mod prover;
