@@ -39,11 +39,26 @@ impl Program {
         let interpreted = Interpreter::new(self.machine()).roots(&yields).expect("infallible");
         let compiled = self.compiled().roots(&yields).expect("the compiled run has a result");
         for y in 0..n as usize {
-            assert_eq!(interpreted[y], compiled[y], "state {y} differs");
+            if interpreted[y] != compiled[y] {
+                self.explain(y as u64);
+            }
         }
         let last = Interpreter::new(self.machine()).machine(n - 1).expect("infallible");
         assert_eq!(self.compiled().machine(n - 1).expect("result").cpu.status, last.cpu.status);
         last.cpu.status
+    }
+
+    /// Panics with the first field in which the two engines' states differ.
+    fn explain(&self, y: u64) {
+        let mut a = Interpreter::new(self.machine()).machine(y).expect("infallible");
+        let mut b = self.compiled().machine(y).expect("result");
+        assert_eq!(a.cpu, b.cpu, "registers of state {y}");
+        let cell = a.globals.iter().zip(&b.globals).position(|(a, b)| a != b);
+        assert_eq!(cell, None, "globals cell of state {y}: {:?} and {:?}", &a.globals[..8], &b.globals[..8]);
+        let byte = a.memory.iter().zip(&b.memory).position(|(a, b)| a != b);
+        assert_eq!(byte, None, "memory byte of state {y}");
+        assert_eq!(a.header(), b.header(), "memories agree, so a tree is stale");
+        panic!("state {y}: the states agree, so the compiled engine's own tree is stale");
     }
 
     /// The first `n` steps replay from their witnesses to the interpreter's roots.
@@ -143,9 +158,9 @@ fn everything_replays_from_witnesses() {
 fn the_volatile_region_was_dirty_and_is_cleared_at_a_yield() {
     let p = program(EVERYTHING);
     let mut m = p.machine();
-    m.run(0, 1000);
+    m.run(0, 60);
     assert!(m.memory[..65536].iter().any(|b| *b != 0), "the step writes the volatile region");
-    m.run(1000, 4096 - 1000);
+    m.run(60, 4096 - 60);
     assert_eq!(m.cpu.status, Status::Yielded);
     assert!(m.memory[..65536].iter().all(|b| *b == 0), "a yield clears it");
     assert_eq!(m.memory[65536], 0xbe, "and only it");

@@ -26,6 +26,7 @@ pub(super) mod names {
     pub const STEPS: &str = "assay:steps";
     pub const START: &str = "assay:start";
     pub const GLOBAL: &str = "assay:global:";
+    pub const DROPPED: &str = "assay:dropped:";
 }
 
 /// The instrumented module.
@@ -119,6 +120,7 @@ impl<'a> Sections<'a> {
         let added = Added {
             cells: users,
             steps: users + 1,
+            dropped: users + 2,
             mark: self.imported + self.bodies.len() as u32,
             map: u32::from(self.memory.is_some()),
             stack_cells: lowered.image.limits.stack_cells,
@@ -141,6 +143,10 @@ impl<'a> Sections<'a> {
         (0..users).for_each(|i| {
             self.exports.export(&format!("{}{i}", names::GLOBAL), ExportKind::Global, i);
         });
+        for i in 0..self.data.len() {
+            self.globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
+            self.exports.export(&format!("{}{i}", names::DROPPED), ExportKind::Global, added.dropped + i);
+        }
         // The driver calls the start function itself, after it has set the cell count.
         if let Some(start) = self.start {
             self.exports.export(names::START, ExportKind::Func, start);
@@ -168,6 +174,8 @@ impl<'a> Sections<'a> {
 struct Added {
     cells: u32,
     steps: u32,
+    /// First of the flags that say which data segments have been dropped.
+    dropped: u32,
     mark: u32,
     map: u32,
     stack_cells: u32,
@@ -236,6 +244,10 @@ fn rewrite(body: &FunctionBody<'_>, info: &FunctionInfo, params: u32, added: &Ad
                 f.instruction(&instruction);
                 f.instruction(&I::LocalGet(scratch.address)).instruction(&I::LocalGet(scratch.third));
                 f.instruction(&I::Call(added.mark));
+            }
+            Operator::DataDrop { data_index } => {
+                f.instruction(&instruction).instruction(&I::I64Const(1));
+                f.instruction(&I::GlobalSet(added.dropped + data_index));
             }
             other => match stored(other, &scratch) {
                 Some((value, offset)) => {

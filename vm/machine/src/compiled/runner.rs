@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::rom::Rom;
 use crate::trace::{Engine, is_terminal};
 use crate::tree::{Tree, leaf_at};
-use assay_types::params::{GLOBALS_DEPTH, LEAF_BYTES, PAGE_BYTES, ROMS, STACK_DEPTH};
+use assay_types::params::{DATA_DROPPED_BASE, GLOBALS_DEPTH, LEAF_BYTES, PAGE_BYTES, ROMS, STACK_DEPTH};
 use assay_types::{Header, StateRoot, Status, leaf_hash};
 use std::sync::Arc;
 use thiserror::Error;
@@ -58,6 +58,8 @@ impl Compiled {
         config.cranelift_opt_level(OptLevel::Speed);
         config.wasm_multi_memory(true);
         config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
+        // Runs are synchronous, but wasmtime insists that this one be the larger.
+        config.async_stack_size(NATIVE_STACK);
         config.max_wasm_stack(NATIVE_STACK - (16 << 20));
         let engine = wasmtime::Engine::new(&config)?;
         let instrumented = instrument(wasm, &lowered).map_err(|e| NoResult::Wasmtime(e.to_string()))?;
@@ -258,8 +260,15 @@ impl Run {
     fn globals(&mut self) -> Vec<u64> {
         let mut cells = self.compiled.lowered.image.globals.clone();
         debug_assert_eq!(cells.len(), GLOBAL_TREE_CELLS);
+        self.read_globals(names::GLOBAL, &mut cells);
+        self.read_globals(names::DROPPED, &mut cells[DATA_DROPPED_BASE as usize..]);
+        cells
+    }
+
+    /// Reads the exported globals `prefix0`, `prefix1`, ... into cells.
+    fn read_globals(&mut self, prefix: &str, cells: &mut [u64]) {
         for (i, cell) in cells.iter_mut().enumerate() {
-            let Some(global) = self.instance.get_global(&mut self.store, &format!("{}{i}", names::GLOBAL)) else { break };
+            let Some(global) = self.instance.get_global(&mut self.store, &format!("{prefix}{i}")) else { return };
             *cell = match global.get(&mut self.store) {
                 Val::I32(v) => u64::from(v as u32),
                 Val::I64(v) => v as u64,
@@ -267,7 +276,6 @@ impl Run {
                 other => unreachable!("lowering admits no global of type {other:?}"),
             };
         }
-        cells
     }
 
     fn pages(&self) -> u32 {
