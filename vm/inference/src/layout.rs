@@ -28,7 +28,7 @@ pub const MAX_LAYERS: u32 = 128;
 /// Largest embedding.
 pub const MAX_DIM: u32 = 16_384;
 /// Largest feed-forward width.
-pub const MAX_FFN: u32 = 65_536;
+pub const MAX_FFN: u32 = 32_768;
 /// Most attention heads.
 pub const MAX_HEADS: u32 = 512;
 /// Most elements of a head.

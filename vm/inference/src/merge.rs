@@ -67,7 +67,7 @@ fn begin(arena: &mut Arena, item: u32) -> Result<u32, Stop> {
         arena.put(HEAP_COUNT, 0u32);
         enter(arena, Stage::Symbols, 0);
     }
-    Ok(60)
+    Ok(150)
 }
 
 fn item_at(arena: &Arena, item: u32) -> (u32, u32) {
@@ -141,7 +141,7 @@ fn symbol(arena: &mut Arena, item: u32) -> u32 {
     .write(arena, i);
     arena.put(SYMBOL_COUNT, i + 1);
     arena.put(MERGE_AT, done + len);
-    100
+    300
 }
 
 fn seed<H: Host>(host: &mut H) -> u32 {
@@ -152,7 +152,7 @@ fn seed<H: Host>(host: &mut H) -> u32 {
         return 20;
     }
     arena.put(MERGE_AT, i + 1);
-    40 + consider(host, i - 1, i)
+    100 + consider(host, i - 1, i)
 }
 
 /// Looks up the text of symbol `i`, and of `and` after it.
@@ -163,7 +163,7 @@ fn lookup<H: Host>(host: &mut H, i: u32, and: Option<u32>) -> (Probe, u32) {
     if len > arena.get(LONGEST_NORMAL) {
         return (
             Probe {
-                work: 60,
+                work: 200,
                 ..Probe::default()
             },
             len,
@@ -173,7 +173,7 @@ fn lookup<H: Host>(host: &mut H, i: u32, and: Option<u32>) -> (Probe, u32) {
     let text = &mut text[..len as usize];
     text.copy_from_slice(arena.bytes(ESCAPED + symbol.at, len));
     let mut probe = find(host, Class::Normal, text);
-    probe.work += 60 + 10 * len;
+    probe.work += 250 + 12 * len;
     (probe, len)
 }
 
@@ -212,7 +212,7 @@ fn merge_best<H: Host>(host: &mut H) -> u32 {
     );
     // A pair of which one side has changed since is stale.
     if left.len == 0 || right.len == 0 || left.len + right.len != pair.len {
-        return work + 60;
+        return work + 200;
     }
     left.len = pair.len;
     left.next = right.next;
@@ -222,7 +222,7 @@ fn merge_best<H: Host>(host: &mut H) -> u32 {
     if right.next != NONE {
         arena.put(SYMBOLS + 16 * right.next + 8, pair.left);
     }
-    work + 150 + consider(host, left.previous, pair.left) + consider(host, pair.left, left.next)
+    work + 400 + consider(host, left.previous, pair.left) + consider(host, pair.left, left.next)
 }
 
 /// Writes the ids of the next symbol.
@@ -248,7 +248,7 @@ fn emit<H: Host>(host: &mut H) -> Result<u32, Stop> {
     } else {
         arena.put(MERGE_AT, symbol.next);
     }
-    Ok(100 + probe.work)
+    Ok(300 + probe.work)
 }
 
 /// Two adjacent symbols that spell a token.
@@ -288,10 +288,10 @@ impl Pair {
 fn heap_push(arena: &mut Arena, pair: Pair) -> u32 {
     let mut i: u32 = arena.get(HEAP_COUNT);
     arena.put(HEAP_COUNT, i + 1);
-    let mut work = 40;
+    let mut work = 120;
     while i > 0 {
         let parent = Pair::read(arena, (i - 1) / 2);
-        work += 30;
+        work += 80;
         if !pair.before(&parent) {
             break;
         }
@@ -306,14 +306,14 @@ fn heap_pop(arena: &mut Arena) -> Option<(Pair, u32)> {
     let count = arena.get::<u32>(HEAP_COUNT).checked_sub(1)?;
     arena.put(HEAP_COUNT, count);
     let (best, last) = (Pair::read(arena, 0), Pair::read(arena, count));
-    let (mut i, mut work) = (0, 40);
+    let (mut i, mut work) = (0, 120);
     while 2 * i + 1 < count {
         let mut child = 2 * i + 1;
         if child + 1 < count && Pair::read(arena, child + 1).before(&Pair::read(arena, child)) {
             child += 1;
         }
         let candidate = Pair::read(arena, child);
-        work += 50;
+        work += 150;
         if !candidate.before(&last) {
             break;
         }

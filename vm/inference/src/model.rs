@@ -47,7 +47,7 @@ impl Config {
             ffn: value(Key::Ffn),
             heads,
             kv_heads: if kv_heads == ABSENT { heads } else { kv_heads },
-            head: if heads == 0 { 0 } else { dim / heads },
+            head: dim.checked_div(heads).unwrap_or_default(),
             epsilon: f32::from_bits(value(Key::Epsilon)),
             rope_base: f32::from_bits(value(Key::RopeBase)),
         }

@@ -139,7 +139,7 @@ fn rows_per_step(tensor: &Tensor, tokens: u32) -> u32 {
             tensor.columns * groups * 5 + tensor.columns / 32 * groups * 60,
             WINDOW_BYTES,
         ),
-        Format::F16 | Format::F32 => (tensor.columns * (tokens * 5 + 20), SCRATCH_BYTES),
+        Format::F16 | Format::F32 => (tensor.columns * (tokens * 8 + 30), SCRATCH_BYTES),
     };
     (BUDGET / (per_row + 300))
         .min(room / tensor.row_bytes())

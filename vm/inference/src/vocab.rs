@@ -123,7 +123,7 @@ pub fn index<H: Host>(host: &mut H) -> Result<(), Reject> {
             return finish_index(&mut arena);
         }
         arena.put(INDEXED, id + 1);
-        work += 1500 + add(host, id)?;
+        work += 2500 + add(host, id)?;
     }
     Ok(())
 }
@@ -242,7 +242,7 @@ pub fn probe<H: Host>(host: &mut H, class: Class, text: &[u8], hash: u32) -> Pro
     let arena = host.arena();
     let mask: u32 = arena.get(INDEX_MASK);
     let mut found = Probe {
-        work: 60,
+        work: 120,
         ..Probe::default()
     };
     let mut equal = 0;
@@ -255,13 +255,13 @@ pub fn probe<H: Host>(host: &mut H, class: Class, text: &[u8], hash: u32) -> Pro
             return found;
         };
         let token = Token::read(&arena, id);
-        found.work += 80;
+        found.work += 160;
         if token.hash == hash
             && token.len as usize == text.len()
             && self::class(token.kind) == Some(class)
         {
             equal += 1;
-            found.work += 200 + 8 * token.len;
+            found.work += 400 + 10 * token.len;
             if host.load(Rom::Model, u64::from(token.at), token.len).data == text {
                 found.id = Some(id);
                 return found;

@@ -261,7 +261,7 @@ fn colliding_hashes_are_refused_not_slow() {
     let mut seen = std::collections::HashMap::new();
     let mut random = Random(5);
     let mut colliding = Vec::new();
-    while colliding.len() < 1 {
+    while colliding.is_empty() {
         let text: Vec<u8> = (0..6).map(|_| random.below(256) as u8).collect();
         let hash = text.iter().fold(0x811c_9dc5u32, |h, b| {
             (h ^ u32::from(*b)).wrapping_mul(0x0100_0193)

@@ -1,7 +1,9 @@
 //! The committed `guest.wasm`: its hash, its memory layout, and that nothing is in it that the machine of today can't run.
 
 use sha2::{Digest, Sha256};
-use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures};
+use wasmparser::{
+    DataKind, ExternalKind, Operator, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures,
+};
 
 const WASM: &[u8] = include_bytes!("../../guest/guest.wasm");
 const LOCK: &str = include_str!("../../guest/guest.lock");
@@ -10,17 +12,27 @@ const MIB: u64 = 1 << 20;
 #[test]
 fn the_lock_names_this_file() {
     let lock: toml::Table = LOCK.parse().unwrap();
-    let hash: String = Sha256::digest(WASM).iter().map(|b| format!("{b:02x}")).collect();
+    let hash: String = Sha256::digest(WASM)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     assert_eq!(lock["sha256"].as_str(), Some(hash.as_str()));
 }
 
 #[test]
 fn the_machines_parameters_are_in_the_file() {
-    let custom = Parser::new(0).parse_all(WASM).find_map(|payload| match payload.unwrap() {
-        Payload::CustomSection(section) if section.name() == "assay" => Some(section.data().to_vec()),
-        _ => None,
-    });
-    assert_eq!(custom.as_deref(), Some(&b"volatile_log2=20\na=25\nb=25\nmax_pages=32767"[..]));
+    let custom = Parser::new(0)
+        .parse_all(WASM)
+        .find_map(|payload| match payload.unwrap() {
+            Payload::CustomSection(section) if section.name() == "assay" => {
+                Some(section.data().to_vec())
+            }
+            _ => None,
+        });
+    assert_eq!(
+        custom.as_deref(),
+        Some(&b"volatile_log2=20\na=25\nb=25\nmax_pages=32767"[..])
+    );
 }
 
 #[test]
@@ -36,7 +48,13 @@ fn memory_is_laid_out_as_the_program_assumes() {
                 }
             }
             Payload::ExportSection(section) => {
-                exports.extend(section.into_iter().map(Result::unwrap).filter(|e| e.kind == ExternalKind::Func).map(|e| e.name));
+                exports.extend(
+                    section
+                        .into_iter()
+                        .map(Result::unwrap)
+                        .filter(|e| e.kind == ExternalKind::Func)
+                        .map(|e| e.name),
+                );
             }
             Payload::MemorySection(section) => {
                 let memory = section.into_iter().next().unwrap().unwrap();
@@ -44,18 +62,34 @@ fn memory_is_laid_out_as_the_program_assumes() {
             }
             Payload::GlobalSection(section) => {
                 // The shadow stack's pointer is the only mutable global: a step leaves it as it found it.
-                let mutable: Vec<_> = section.into_iter().map(Result::unwrap).filter(|g| g.ty.mutable).collect();
+                let mutable: Vec<_> = section
+                    .into_iter()
+                    .map(Result::unwrap)
+                    .filter(|g| g.ty.mutable)
+                    .collect();
                 assert_eq!(mutable.len(), 1);
-                let Operator::I32Const { value } = mutable[0].init_expr.get_operators_reader().read().unwrap() else { panic!() };
+                let Operator::I32Const { value } =
+                    mutable[0].init_expr.get_operators_reader().read().unwrap()
+                else {
+                    panic!()
+                };
                 stack_pointer = Some(value);
             }
             Payload::DataSection(section) => {
                 for segment in section {
                     let segment = segment.unwrap();
-                    let DataKind::Active { offset_expr, .. } = segment.kind else { panic!("a passive segment") };
-                    let Operator::I32Const { value } = offset_expr.get_operators_reader().read().unwrap() else { panic!() };
+                    let DataKind::Active { offset_expr, .. } = segment.kind else {
+                        panic!("a passive segment")
+                    };
+                    let Operator::I32Const { value } =
+                        offset_expr.get_operators_reader().read().unwrap()
+                    else {
+                        panic!()
+                    };
                     // Constants lie above the volatile region and below the arena.
-                    assert!(value as u64 >= MIB && value as u64 + segment.data.len() as u64 <= 2 * MIB);
+                    assert!(
+                        value as u64 >= MIB && value as u64 + segment.data.len() as u64 <= 2 * MIB
+                    );
                     data += segment.data.len();
                 }
             }
@@ -63,7 +97,10 @@ fn memory_is_laid_out_as_the_program_assumes() {
             _ => {}
         }
     }
-    assert_eq!((imports, exports), (vec!["assay.read".to_string()], vec!["step"]));
+    assert_eq!(
+        (imports, exports),
+        (vec!["assay.read".to_string()], vec!["step"])
+    );
     assert_eq!(stack_pointer, Some(512 << 10));
     assert!(data > 0);
 }
@@ -76,11 +113,15 @@ fn only_instructions_of_the_machine_are_used() {
         | WasmFeatures::SATURATING_FLOAT_TO_INT
         | WasmFeatures::FLOATS
         | WasmFeatures::GC_TYPES;
-    Validator::new_with_features(features).validate_all(WASM).unwrap();
+    Validator::new_with_features(features)
+        .validate_all(WASM)
+        .unwrap();
     // No f64 yet, neither as a type nor in an instruction.
     let mut instructions = 0;
     for payload in Parser::new(0).parse_all(WASM) {
-        let Payload::CodeSectionEntry(body) = payload.unwrap() else { continue };
+        let Payload::CodeSectionEntry(body) = payload.unwrap() else {
+            continue;
+        };
         for local in body.get_locals_reader().unwrap() {
             assert_ne!(local.unwrap().1, ValType::F64);
         }
