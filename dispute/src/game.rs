@@ -8,7 +8,7 @@ use assay_types::game::{dissection_root, next_history};
 use assay_types::{Hash, StateRoot};
 
 /// One of the two players.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Side {
     /// Says that the claim is wrong; moves first.
     Challenger = 0,

@@ -1,11 +1,12 @@
 //! Plays every game of an honest side against every sequence of dishonest moves from a small alphabet.
 
 use super::oracle::{Attempt, Oracle};
-use super::{HALTED_0, HALTED_1, Machine, Toy, root};
+use super::{Honest, World};
 use assay_dispute::action::Action;
 use assay_dispute::game::{Game, Outcome, Rules, Side};
 use assay_dispute::solver::next_actions;
-use assay_types::{Hash, StateRoot};
+use assay_types::state::halted_root;
+use assay_types::{Hash, StateRoot, keccak256};
 
 /// Another implementation of the game that sees every attempt. Cloned at each fork.
 pub trait Board: Clone {
@@ -30,8 +31,8 @@ pub struct Setup {
     pub arity_log2: u32,
     /// Who plays by its true trace.
     pub honest: Side,
-    /// Step at which the honest run halts; later ones are padding.
-    pub period: u64,
+    /// Roots that belong to nothing, out of which a liar chooses at each place.
+    pub wrong_roots: u8,
     /// Whether the liar also tries to play with the clock and to break the rules.
     pub thorough: bool,
 }
@@ -49,195 +50,345 @@ pub struct Tally {
     pub longest: u32,
 }
 
-/// Seconds a side has: enough for the honest side to think one second a move.
-pub const ALLOWANCE: u64 = 1000;
-/// When every game opens.
-pub const OPENED: u64 = 1_700_000_000;
-/// Roots that belong to no honest state.
-const WRONG: [u64; 2] = [5_000_000, 6_000_001];
-
-#[derive(Clone)]
-struct Node<B> {
-    game: Game,
-    oracle: Oracle,
-    board: B,
-    now: u64,
-}
-
-/// The machine of `setup`: it refuses the claim exactly when the challenger is the honest one.
-pub fn machine(setup: &Setup) -> Machine {
-    Machine {
-        period: setup.period,
-        end: if setup.honest == Side::Executor {
-            HALTED_0
-        } else {
-            HALTED_1
-        },
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.proofs += other.proofs;
+        self.timeouts += other.timeouts;
+        self.refused += other.refused;
+        self.longest = self.longest.max(other.longest);
     }
 }
 
-/// The game of `setup` as it opens.
-pub fn opening(setup: &Setup, first_history: Hash) -> Game {
+/// Seconds a side has: enough for the honest side to think one second a move.
+pub const ALLOWANCE: u64 = 1000;
+/// When every game opens, if no board says otherwise.
+pub const OPENED: u64 = 1_700_000_000;
+
+/// The game of `setup` about `world` as it opens at `now`.
+pub fn opening<W: World>(setup: &Setup, world: &W, first_history: Hash, now: u64) -> Game {
     let rules = Rules {
         arity_log2: setup.arity_log2,
         trace_log2: setup.trace_log2,
         allowance: ALLOWANCE,
     };
-    Game::open(rules, root(0), root(HALTED_0), first_history, OPENED)
+    Game::open(rules, world.truth(0), halted_root(0), first_history, now)
 }
 
-/// Plays all games of `setup` and panics unless the honest side wins each of them.
-pub fn play_all<B: Board>(setup: &Setup, first_history: Hash, board: B) -> Tally {
+/// Plays all games of `setup` from `game` on and panics unless the honest side wins each of them.
+pub fn play_all<W: World, B: Board>(
+    setup: &Setup,
+    world: &W,
+    game: Game,
+    now: u64,
+    board: B,
+) -> Tally {
+    let length = 1 << setup.trace_log2;
+    let truth = world.truth(length) == halted_root(0);
+    assert_eq!(
+        truth,
+        setup.honest == Side::Executor,
+        "a claim is true exactly where its executor is honest"
+    );
     let oracle = Oracle {
-        length: 1 << setup.trace_log2,
+        length,
         arity: 1 << setup.arity_log2,
         allowance: ALLOWANCE,
-        claimed: root(HALTED_0),
-        machine: machine(setup),
-        opened: OPENED,
+        claimed: halted_root(0),
+        world,
+        opened: now,
         record: Vec::new(),
     };
-    let mut tally = Tally::default();
-    let node = Node {
-        game: opening(setup, first_history),
+    let mut enumeration = Enumeration {
+        setup,
+        world,
+        tally: Tally::default(),
+    };
+    enumeration.explore(Node {
+        game,
         oracle,
         board,
-        now: OPENED,
-    };
-    explore(setup, node, &mut tally);
-    tally
+        now,
+    });
+    enumeration.tally
 }
 
-fn explore<B: Board>(setup: &Setup, mut node: Node<B>, tally: &mut Tally) {
-    if let Some(winner) = node.oracle.winner() {
-        assert_eq!(
-            winner, setup.honest,
-            "the honest side lost: {:?}",
-            node.oracle.record
-        );
-        match node.oracle.record.last() {
-            Some((_, Attempt::TimeOut)) => tally.timeouts += 1,
-            _ => tally.proofs += 1,
+struct Node<'w, W, B> {
+    game: Game,
+    oracle: Oracle<'w, W>,
+    board: B,
+    now: u64,
+}
+
+impl<W, B: Clone> Clone for Node<'_, W, B> {
+    fn clone(&self) -> Self {
+        Node {
+            game: self.game.clone(),
+            oracle: self.oracle.clone(),
+            board: self.board.clone(),
+            now: self.now,
         }
-        tally.longest = tally.longest.max(node.game.moves());
-        return;
     }
-    if node.game.turn() == setup.honest {
-        node.now += 1;
-        let attempt = honest_attempt(setup, &node);
-        if setup.thorough {
-            // The liar can't move for the honest side, nor claim a timeout that is not due.
-            refuse(&mut node, as_sent_by(&attempt, setup.honest.other()), tally);
-            refuse(&mut node, Attempt::TimeOut, tally);
+}
+
+struct Enumeration<'a, W> {
+    setup: &'a Setup,
+    world: &'a W,
+    tally: Tally,
+}
+
+impl<W: World> Enumeration<'_, W> {
+    fn explore<B: Board>(&mut self, mut node: Node<'_, W, B>) {
+        let honest = self.setup.honest;
+        if let Some(winner) = node.oracle.winner() {
+            assert_eq!(
+                winner, honest,
+                "the honest side lost: {:?}",
+                node.oracle.record
+            );
+            match node.oracle.record.last() {
+                Some((_, Attempt::TimeOut)) => self.tally.timeouts += 1,
+                _ => self.tally.proofs += 1,
+            }
+            self.tally.longest = self.tally.longest.max(node.game.moves());
+            return;
         }
-        assert!(
-            try_it(&mut node, &attempt),
-            "an honest move was refused: {attempt:?}"
-        );
-        return explore(setup, node, tally);
-    }
-    time_out(setup, node.clone(), tally);
-    if setup.thorough {
-        illegal(&mut node, tally);
-    }
-    for delay in if setup.thorough {
-        vec![0, ALLOWANCE / 2, ALLOWANCE - 1]
-    } else {
-        vec![0]
-    } {
-        let now = node.now + delay;
-        if node.game.clock().expired(node.game.turn(), now) {
-            continue;
+        if node.game.turn() == honest {
+            node.now += 1;
+            let attempt = self.honest_attempt(&node);
+            if self.setup.thorough {
+                // The liar can't move for the honest side, nor claim a timeout that is not due.
+                self.refuse(&mut node, as_sent_by(&attempt, honest.other()));
+                self.refuse(&mut node, Attempt::TimeOut);
+            }
+            assert!(
+                try_it(&mut node, &attempt),
+                "an honest move was refused: {attempt:?}"
+            );
+            return self.explore(node);
         }
-        for attempt in dishonest_attempts(&node) {
-            let mut child = Node {
-                now,
-                ..node.clone()
-            };
-            if try_it(&mut child, &attempt) {
-                explore(setup, child, tally);
-            } else {
-                tally.refused += 1;
+        self.time_out(node.clone());
+        if self.setup.thorough {
+            self.illegal(&mut node);
+        }
+        let delays: &[u64] = if self.setup.thorough {
+            &[0, ALLOWANCE / 2, ALLOWANCE - 1]
+        } else {
+            &[0]
+        };
+        for delay in delays {
+            let now = node.now + delay;
+            if node.game.clock().expired(node.game.turn(), now) {
+                continue;
+            }
+            for attempt in self.dishonest_attempts(&node) {
+                let mut child = Node {
+                    now,
+                    ..node.clone()
+                };
+                if try_it(&mut child, &attempt) {
+                    self.explore(child);
+                } else {
+                    self.tally.refused += 1;
+                }
             }
         }
     }
-}
 
-/// The honest side's one action, as something to send.
-fn honest_attempt<B: Board>(setup: &Setup, node: &Node<B>) -> Attempt {
-    let mut trace = Toy(machine(setup));
-    let Ok(mut actions) = next_actions(&node.game, &mut trace, setup.honest, node.now);
-    assert_eq!(actions.len(), 1, "exactly one honest move: {actions:?}");
-    let by = setup.honest;
-    match actions.remove(0) {
-        Action::Dissect {
-            history,
-            segment,
-            roots,
-        } => {
-            assert_eq!(history, node.game.history());
+    /// The honest side's one action, as something to send.
+    fn honest_attempt<B: Board>(&self, node: &Node<'_, W, B>) -> Attempt {
+        let by = self.setup.honest;
+        let Ok(mut actions) = next_actions(&node.game, &mut Honest(self.world), by, node.now);
+        assert_eq!(actions.len(), 1, "exactly one honest move: {actions:?}");
+        match actions.remove(0) {
+            Action::Dissect {
+                history,
+                segment,
+                roots,
+            } => {
+                assert_eq!(history, node.game.history());
+                Attempt::Dissect {
+                    by,
+                    segment: segment.index,
+                    roots,
+                }
+            }
+            Action::Prove {
+                history,
+                segment,
+                index,
+                witness,
+            } => {
+                assert_eq!(history, node.game.history());
+                Attempt::Prove {
+                    by,
+                    segment: segment.index,
+                    index,
+                    witness,
+                }
+            }
+            other => panic!("an honest side never has to {other:?}"),
+        }
+    }
+
+    /// The liar lets its clock run out: one second before, nothing is due; then the honest side ends the game.
+    fn time_out<B: Board>(&mut self, mut node: Node<'_, W, B>) {
+        let (turn, honest) = (node.game.turn(), self.setup.honest);
+        let late = node.game.clock().deadline(turn);
+        assert_eq!(
+            late,
+            node.now + ALLOWANCE - node.oracle.thought(turn, node.now)
+        );
+        let mut trace = Honest(self.world);
+        assert_eq!(
+            next_actions(&node.game, &mut trace, honest, late - 1),
+            Ok(vec![])
+        );
+        assert_eq!(
+            next_actions(&node.game, &mut trace, honest, late),
+            Ok(vec![Action::ClaimTimeout])
+        );
+        assert_eq!(
+            next_actions(&node.game, &mut trace, turn, late),
+            Ok(vec![]),
+            "a late side has nothing to send"
+        );
+        node.now = late - 1;
+        self.refuse(&mut node, Attempt::TimeOut);
+        node.now = late;
+        let tries = if self.setup.thorough { usize::MAX } else { 1 };
+        for attempt in self.dishonest_attempts(&node).into_iter().take(tries) {
+            self.refuse(&mut node, attempt);
+        }
+        assert!(try_it(&mut node, &Attempt::TimeOut));
+        self.explore(node);
+    }
+
+    /// Moves that break a rule whatever the roots are.
+    fn illegal<B: Board>(&mut self, node: &mut Node<'_, W, B>) {
+        let by = node.game.turn();
+        let standing = node.game.standing();
+        let (pieces, width) = (standing.pieces(), 1usize << node.game.next_width_log2());
+        let (same_end, first, past) = (
+            standing.roots()[1],
+            standing.index(0),
+            standing.index(pieces),
+        );
+        let fresh = |n: usize| vec![wrong(0); n];
+        for roots in [
+            fresh(width + 1),
+            fresh(2 * width),
+            fresh(width / 2),
+            fresh(0),
+        ] {
+            self.refuse(
+                node,
+                Attempt::Dissect {
+                    by,
+                    segment: 0,
+                    roots,
+                },
+            );
+        }
+        self.refuse(
+            node,
             Attempt::Dissect {
                 by,
-                segment: segment.index,
-                roots,
-            }
-        }
-        Action::Prove {
-            history,
-            segment,
-            index,
-            witness,
-        } => {
-            assert_eq!(history, node.game.history());
-            assert_eq!(index, node.oracle.points()[segment.index as usize].0);
-            let state = u64::from_le_bytes(witness.try_into().expect("a toy witness is one u64"));
+                segment: pieces,
+                roots: fresh(width),
+            },
+        );
+        self.refuse(
+            node,
+            Attempt::Dissect {
+                by,
+                segment: 0,
+                roots: vec![same_end; width],
+            },
+        );
+        let (here, there) = (self.world.witness(first), self.world.witness(past));
+        self.refuse(
+            node,
             Attempt::Prove {
                 by,
-                segment: segment.index,
-                state,
-            }
+                segment: pieces,
+                index: past,
+                witness: there,
+            },
+        );
+        if pieces > 1 {
+            // The right step shown for the wrong piece.
+            self.refuse(
+                node,
+                Attempt::Prove {
+                    by,
+                    segment: 1,
+                    index: first,
+                    witness: here,
+                },
+            );
         }
-        other => panic!("an honest side never has to {other:?}"),
+        self.refuse(node, Attempt::TimeOut);
+    }
+
+    /// All dissections (or proofs) of the liar whose roots are, at each place: the true one, a wrong one, or the end that
+    /// stands, which may be another place's true one.
+    fn dishonest_attempts<B: Board>(&self, node: &Node<'_, W, B>) -> Vec<Attempt> {
+        let (by, points) = (node.game.turn(), node.oracle.points());
+        let mut out = Vec::new();
+        for (segment, ends) in (0u32..).zip(points.windows(2)) {
+            let (from, to) = (ends[0], ends[1]);
+            let length = to.0 - from.0;
+            if length == 1 {
+                let index = from.0;
+                let mut witnesses = self.world.false_witnesses(index);
+                witnesses.push(self.world.witness(index));
+                out.extend(witnesses.into_iter().map(|witness| Attempt::Prove {
+                    by,
+                    segment,
+                    index,
+                    witness,
+                }));
+                continue;
+            }
+            let width = length.min(node.oracle.arity);
+            let mut lists: Vec<Vec<StateRoot>> = vec![Vec::new()];
+            for j in 1..=width {
+                let truth = self.world.truth(from.0 + j * (length / width));
+                let mut choices = vec![truth];
+                choices.extend((0..self.setup.wrong_roots).map(wrong));
+                if to.1 != truth {
+                    choices.push(to.1);
+                }
+                lists = lists
+                    .iter()
+                    .flat_map(|l| choices.iter().map(|c| [&l[..], &[*c]].concat()))
+                    .collect();
+            }
+            out.extend(
+                lists
+                    .into_iter()
+                    .map(|roots| Attempt::Dissect { by, segment, roots }),
+            );
+        }
+        out
+    }
+
+    fn refuse<B: Board>(&mut self, node: &mut Node<'_, W, B>, attempt: Attempt) {
+        assert!(
+            !try_it(node, &attempt),
+            "accepted, but illegal: {attempt:?}"
+        );
+        self.tally.refused += 1;
     }
 }
 
-/// The liar lets its clock run out: one second before, nothing is due; then the honest side ends the game.
-fn time_out<B: Board>(setup: &Setup, mut node: Node<B>, tally: &mut Tally) {
-    let turn = node.game.turn();
-    let late = node.game.clock().deadline(turn);
-    assert_eq!(
-        late,
-        node.now + ALLOWANCE - node.oracle.thought(turn, node.now)
-    );
-    let mut trace = Toy(machine(setup));
-    assert_eq!(
-        next_actions(&node.game, &mut trace, setup.honest, late - 1),
-        Ok(vec![])
-    );
-    assert_eq!(
-        next_actions(&node.game, &mut trace, setup.honest, late),
-        Ok(vec![Action::ClaimTimeout])
-    );
-    assert_eq!(
-        next_actions(&node.game, &mut trace, turn, late),
-        Ok(vec![]),
-        "a late side has nothing to send"
-    );
-    node.now = late - 1;
-    refuse(&mut node, Attempt::TimeOut, tally);
-    node.now = late;
-    for attempt in dishonest_attempts(&node)
-        .into_iter()
-        .take(if setup.thorough { usize::MAX } else { 1 })
-    {
-        refuse(&mut node, attempt, tally);
-    }
-    assert!(try_it(&mut node, &Attempt::TimeOut));
-    explore(setup, node, tally);
+/// A root that belongs to no state.
+fn wrong(i: u8) -> StateRoot {
+    StateRoot(keccak256(&[b"wrong", &[i]]))
 }
 
 /// Tries `attempt` on the game, the oracle and the board, which must agree on it and on what follows.
-fn try_it<B: Board>(node: &mut Node<B>, attempt: &Attempt) -> bool {
+fn try_it<W: World, B: Board>(node: &mut Node<'_, W, B>, attempt: &Attempt) -> bool {
     let expected = node.oracle.accepts(attempt, node.now);
     let before = node.game.clone();
     let accepted = match attempt {
@@ -245,11 +396,22 @@ fn try_it<B: Board>(node: &mut Node<B>, attempt: &Attempt) -> bool {
             node.game.dissect(*by, *segment, roots, node.now).is_ok()
         }
         Attempt::TimeOut => node.game.time_out(node.now).is_ok(),
-        Attempt::Prove { by, segment, state } => {
-            let start = before.standing().roots().get(*segment as usize);
-            let result = root(node.oracle.machine.step(*state));
-            // A witness that does not hash to the start is refused by the step prover, before the game sees a result.
-            start == Some(&root(*state)) && node.game.prove(*by, *segment, result, node.now).is_ok()
+        Attempt::Prove {
+            by,
+            segment,
+            index,
+            witness,
+        } => {
+            let standing = before.standing();
+            let start = standing.roots().get(*segment as usize);
+            // The index is the game's, never the mover's; a witness of another state is refused by the step prover.
+            let here = *segment < standing.pieces() && *index == standing.index(*segment);
+            match node.oracle.world.run(*index, witness) {
+                Some((shown, result)) if here && start == Some(&shown) => {
+                    node.game.prove(*by, *segment, result, node.now).is_ok()
+                }
+                _ => false,
+            }
         }
     };
     assert_eq!(
@@ -268,16 +430,8 @@ fn try_it<B: Board>(node: &mut Node<B>, attempt: &Attempt) -> bool {
     accepted
 }
 
-fn refuse<B: Board>(node: &mut Node<B>, attempt: Attempt, tally: &mut Tally) {
-    assert!(
-        !try_it(node, &attempt),
-        "accepted, but illegal: {attempt:?}"
-    );
-    tally.refused += 1;
-}
-
 /// The mirror's state against what the oracle reads from the record.
-fn compare<B: Board>(node: &Node<B>) {
+fn compare<W: World, B>(node: &Node<'_, W, B>) {
     let (game, oracle) = (&node.game, &node.oracle);
     assert_eq!(game.outcome(), oracle.winner().map(Outcome::Won));
     if game.outcome().is_none() {
@@ -296,107 +450,6 @@ fn compare<B: Board>(node: &Node<B>) {
             );
         }
     }
-}
-
-/// Moves that break a rule whatever the roots are.
-fn illegal<B: Board>(node: &mut Node<B>, tally: &mut Tally) {
-    let by = node.game.turn();
-    let (pieces, width) = (
-        node.game.standing().pieces(),
-        1usize << node.game.next_width_log2(),
-    );
-    let fresh = |n: usize| vec![root(WRONG[0]); n];
-    for roots in [
-        fresh(width + 1),
-        fresh(2 * width),
-        fresh(width / 2),
-        fresh(0),
-    ] {
-        refuse(
-            node,
-            Attempt::Dissect {
-                by,
-                segment: 0,
-                roots,
-            },
-            tally,
-        );
-    }
-    refuse(
-        node,
-        Attempt::Dissect {
-            by,
-            segment: pieces,
-            roots: fresh(width),
-        },
-        tally,
-    );
-    let same_end = node.game.standing().roots()[1];
-    refuse(
-        node,
-        Attempt::Dissect {
-            by,
-            segment: 0,
-            roots: vec![same_end; width],
-        },
-        tally,
-    );
-    refuse(
-        node,
-        Attempt::Prove {
-            by,
-            segment: pieces,
-            state: 0,
-        },
-        tally,
-    );
-    refuse(node, Attempt::TimeOut, tally);
-}
-
-/// All dissections (or proofs) of the liar whose roots are, at each place: the true one, two wrong ones, or the end
-/// that stands, which is another place's true one.
-fn dishonest_attempts<B: Board>(node: &Node<B>) -> Vec<Attempt> {
-    let (by, points) = (node.game.turn(), node.oracle.points());
-    let mut out = Vec::new();
-    for segment in 0..points.len() - 1 {
-        let (from, to) = (points[segment], points[segment + 1]);
-        let length = to.0 - from.0;
-        let named = segment as u32;
-        if length == 1 {
-            let states = [
-                node.oracle.machine.at(from.0),
-                WRONG[0],
-                WRONG[1],
-                HALTED_0,
-                HALTED_1,
-            ];
-            out.extend(states.map(|state| Attempt::Prove {
-                by,
-                segment: named,
-                state,
-            }));
-            continue;
-        }
-        let width = length.min(node.oracle.arity);
-        let mut lists: Vec<Vec<StateRoot>> = vec![Vec::new()];
-        for j in 1..=width {
-            let truth = root(node.oracle.machine.at(from.0 + j * (length / width)));
-            let mut choices = vec![truth, root(WRONG[0]), root(WRONG[1])];
-            if to.1 != truth {
-                choices.push(to.1);
-            }
-            lists = lists
-                .iter()
-                .flat_map(|l| choices.iter().map(|c| [&l[..], &[*c]].concat()))
-                .collect();
-        }
-        out.extend(lists.into_iter().map(|roots| Attempt::Dissect {
-            by,
-            segment: named,
-            roots,
-        }));
-    }
-    out
 }
 
 fn as_sent_by(attempt: &Attempt, by: Side) -> Attempt {

@@ -1,6 +1,6 @@
 //! What a game's record means, worked out from scratch from the record alone. Shares no code with `Game`.
 
-use super::{Machine, root};
+use super::World;
 use assay_dispute::game::Side;
 use assay_types::StateRoot;
 
@@ -16,22 +16,23 @@ pub enum Attempt {
         /// Posted roots.
         roots: Vec<StateRoot>,
     },
-    /// A one-step proof from toy state `state`.
+    /// A one-step proof.
     Prove {
         /// Sender.
         by: Side,
         /// Piece of the standing dissection.
         segment: u32,
-        /// Toy state that the witness shows.
-        state: u64,
+        /// Trace index of that piece.
+        index: u64,
+        /// Witness of its step.
+        witness: Vec<u8>,
     },
     /// A timeout, claimed by anyone.
     TimeOut,
 }
 
 /// Everything accepted so far, with its time.
-#[derive(Clone, Debug)]
-pub struct Oracle {
+pub struct Oracle<'w, W> {
     /// Trace length.
     pub length: u64,
     /// Most pieces in a dissection.
@@ -40,18 +41,27 @@ pub struct Oracle {
     pub allowance: u64,
     /// Root that the claim says the trace ends with.
     pub claimed: StateRoot,
-    /// The machine in dispute.
-    pub machine: Machine,
+    /// The computation in dispute.
+    pub world: &'w W,
     /// Time of the opening.
     pub opened: u64,
     /// Accepted attempts.
     pub record: Vec<(u64, Attempt)>,
 }
 
-impl Oracle {
+impl<W> Clone for Oracle<'_, W> {
+    fn clone(&self) -> Self {
+        Oracle {
+            record: self.record.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<W: World> Oracle<'_, W> {
     /// The posted points that the next move answers: (trace index, root).
     pub fn points(&self) -> Vec<(u64, StateRoot)> {
-        let mut points = vec![(0, root(0)), (self.length, self.claimed)];
+        let mut points = vec![(0, self.world.truth(0)), (self.length, self.claimed)];
         for (_, attempt) in &self.record {
             if let Attempt::Dissect { segment, roots, .. } = attempt {
                 let (from, to) = (points[*segment as usize], points[*segment as usize + 1]);
@@ -125,12 +135,18 @@ impl Oracle {
                         && roots[roots.len() - 1] != to.1
                 }
             }
-            Attempt::Prove { by, segment, state } => {
+            Attempt::Prove {
+                by,
+                segment,
+                index,
+                witness,
+            } => {
                 in_turn(by, segment) && {
                     let (from, to) = (points[*segment as usize], points[*segment as usize + 1]);
+                    let shown = self.world.run(from.0, witness);
                     to.0 - from.0 == 1
-                        && root(*state) == from.1
-                        && root(self.machine.step(*state)) != to.1
+                        && *index == from.0
+                        && shown.is_some_and(|(before, after)| before == from.1 && after != to.1)
                 }
             }
         }

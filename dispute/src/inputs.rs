@@ -1,0 +1,37 @@
+//! What the program reads for one claim, put together as the contract does it (`docs/encoding.md`, section 7).
+
+use crate::ledger::{Ask, Claim};
+use alloy::primitives::Address;
+use assay_bindings::hashes::rom_header;
+use assay_types::{Hash, ModelId, keccak256};
+
+/// The two small read-only inputs of a claim and the model that it names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Inputs {
+    /// The model asked.
+    pub model: ModelId,
+    /// Bytes of the request ROM: header, then payload.
+    pub request: Vec<u8>,
+    /// Bytes of the output ROM: the claimed output.
+    pub output: Vec<u8>,
+}
+
+impl Inputs {
+    /// The inputs of `claim`, an answer to `ask`.
+    pub fn of(chain_id: u64, inbox: Address, ask: &Ask, claim: &Claim) -> Inputs {
+        let header = rom_header(chain_id, inbox, &ask.request, claim.request_id);
+        Inputs {
+            model: header.model,
+            request: header.rom(&ask.payload),
+            output: claim.output.to_vec(),
+        }
+    }
+
+    /// Tells inputs apart. The request's header names the model.
+    pub fn identity(&self) -> Hash {
+        keccak256(&[
+            &keccak256(&[&self.request]).0,
+            &keccak256(&[&self.output]).0,
+        ])
+    }
+}

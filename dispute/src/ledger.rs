@@ -1,0 +1,479 @@
+//! What the contracts' events add up to: requests, claims and games. A pure fold, so a reorganization is a re-fold.
+
+use crate::clock::Timestamp;
+use crate::game::{Game, IllegalMove, Outcome, Rules, Side};
+use alloy::primitives::{Address, B256, Bytes, keccak256};
+use alloy::rpc::types::Log;
+use alloy::sol_types::SolEvent;
+use assay_bindings::convert::{b256, hash, state_roots};
+use assay_bindings::{DisputeGame, GameContext, Inbox, Request, Rollup};
+use assay_node::deployment::Contracts;
+use assay_types::StateRoot;
+use assay_types::state::halted_root;
+use std::collections::BTreeMap;
+
+/// `segmentId << 16 | index`: names a claim.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ClaimKey {
+    /// Global number of the segment.
+    pub segment: u64,
+    /// Leaf in it.
+    pub index: u16,
+}
+
+impl std::fmt::Display for ClaimKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.segment, self.index)
+    }
+}
+
+/// The states of a request (`RequestState` in `contracts/src/interfaces/Types.sol`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RequestState {
+    /// Unknown to the inbox.
+    None,
+    /// Waits for a claim.
+    Open,
+    /// Has a standing claim.
+    Claimed,
+    /// Its claim is final.
+    Final,
+    /// Nobody answered.
+    Refunded,
+}
+
+impl RequestState {
+    fn from_abi(state: u8) -> RequestState {
+        match state {
+            1 => RequestState::Open,
+            2 => RequestState::Claimed,
+            3 => RequestState::Final,
+            4 => RequestState::Refunded,
+            _ => RequestState::None,
+        }
+    }
+}
+
+/// How far a callback is (`Callback` in `Types.sol`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Callback {
+    /// Not made.
+    None,
+    /// To be made.
+    Owed,
+    /// Made; the consumer reverted.
+    Failed,
+    /// Made.
+    Done,
+}
+
+impl Callback {
+    fn from_abi(progress: u8) -> Callback {
+        match progress {
+            1 => Callback::Owed,
+            2 => Callback::Failed,
+            3 => Callback::Done,
+            _ => Callback::None,
+        }
+    }
+}
+
+/// The three callbacks of a consumer (`IInbox.Mode`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// The answer.
+    Result,
+    /// The answer heard before is final.
+    Finality,
+    /// The answer heard before was a lie.
+    Overturn,
+}
+
+impl Mode {
+    fn from_abi(mode: u8) -> Mode {
+        match mode {
+            0 => Mode::Result,
+            1 => Mode::Finality,
+            _ => Mode::Overturn,
+        }
+    }
+}
+
+/// A request and how far it is.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// As its id commits to it.
+    pub request: Request,
+    /// What is asked.
+    pub payload: Bytes,
+    /// Handed back to the consumer.
+    pub user_data: Bytes,
+    /// Its state.
+    pub state: RequestState,
+    result: Callback,
+    finality: Callback,
+    overturn: Callback,
+}
+
+impl Ask {
+    /// A request as it is made.
+    pub fn open(request: Request, payload: Bytes, user_data: Bytes) -> Ask {
+        let none = Callback::None;
+        let state = RequestState::Open;
+        Ask {
+            request,
+            payload,
+            user_data,
+            state,
+            result: none,
+            finality: none,
+            overturn: none,
+        }
+    }
+
+    /// The callbacks that are due and were not tried yet, in the order in which they are made. Mirrors `Inbox._due`.
+    pub fn due(&self) -> Vec<Mode> {
+        let is_final = self.state == RequestState::Final;
+        let optimistic = self.request.params.delivery == OPTIMISTIC;
+        let mut out = Vec::new();
+        if self.request.params.callback.is_zero() {
+            return out;
+        }
+        if self.overturn == Callback::Owed && self.result != Callback::Done {
+            out.push(Mode::Overturn);
+        }
+        let early = optimistic && self.state == RequestState::Claimed;
+        if (is_final || early) && self.result == Callback::None && self.overturn != Callback::Owed {
+            out.push(Mode::Result);
+        }
+        if optimistic
+            && is_final
+            && self.result == Callback::Done
+            && self.finality == Callback::None
+        {
+            out.push(Mode::Finality);
+        }
+        out
+    }
+
+    /// A rejected claim takes its result with it; a consumer that heard it must hear that too. Mirrors `Inbox.reopen`.
+    fn change(&mut self, to: RequestState) {
+        if self.state == RequestState::Claimed && to == RequestState::Open {
+            if self.result == Callback::Done {
+                self.overturn = Callback::Owed;
+            }
+            self.result = Callback::None;
+        }
+        self.state = to;
+    }
+
+    fn callback_mut(&mut self, mode: Mode) -> &mut Callback {
+        match mode {
+            Mode::Result => &mut self.result,
+            Mode::Finality => &mut self.finality,
+            Mode::Overturn => &mut self.overturn,
+        }
+    }
+}
+
+/// `Delivery.Optimistic`.
+const OPTIMISTIC: u8 = 1;
+
+/// How a claim stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClaimStatus {
+    /// It can be challenged or finalized.
+    Standing,
+    /// It is final.
+    Final,
+    /// It lost a game.
+    Rejected,
+}
+
+/// One answer on the chain.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Its name.
+    pub key: ClaimKey,
+    /// What it answers.
+    pub request_id: B256,
+    /// Who says so.
+    pub executor: Address,
+    /// The canonical output claimed.
+    pub output: Bytes,
+    /// When it was posted, unix seconds: the window's start.
+    pub posted_at: Timestamp,
+    /// How it stands.
+    pub status: ClaimStatus,
+}
+
+/// A posted segment.
+#[derive(Clone, Debug, Default)]
+pub struct PostedSegment {
+    /// Root over its leaves; `None` before the event that tells it.
+    pub root: Option<B256>,
+    /// Number of leaves.
+    pub count: u16,
+    /// `(request, output hash)` of each leaf, claimed or skipped.
+    pub leaves: BTreeMap<u16, (B256, B256)>,
+}
+
+/// A game and who plays it.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// The game's id, its first history.
+    pub id: B256,
+    /// What never changes.
+    pub context: GameContext,
+    /// The mirror.
+    pub game: Game,
+}
+
+impl Play {
+    /// The claim in dispute.
+    pub fn claim(&self) -> ClaimKey {
+        ClaimKey {
+            segment: self.context.segmentId,
+            index: self.context.index,
+        }
+    }
+
+    /// The account that plays `side`.
+    pub fn player(&self, side: Side) -> Address {
+        match side {
+            Side::Challenger => self.context.challenger,
+            Side::Executor => self.context.executor,
+        }
+    }
+
+    /// The side that `account` plays. An executor that challenges itself counts as challenger where it is to move as such.
+    pub fn side_of(&self, account: Address) -> Option<Side> {
+        let turn = self.game.turn();
+        [turn, turn.other()]
+            .into_iter()
+            .find(|side| self.player(*side) == account)
+    }
+}
+
+/// An event that contradicts what came before it: the mirror, or the chain's history, is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// A log that has the right signature and does not decode.
+    #[error("event {0} does not decode: {1}")]
+    Malformed(&'static str, alloy::sol_types::Error),
+    /// Something was said about an unknown request, claim or game.
+    #[error("event {0} names {1}, which no event before did")]
+    Unknown(&'static str, String),
+    /// The contract accepted a move that the mirror refuses.
+    #[error("the contract accepted a move in game {id} that its rules refuse: {reason}")]
+    Refused {
+        /// The game.
+        id: B256,
+        /// Why the mirror refuses.
+        reason: IllegalMove,
+    },
+    /// The mirror's history is not the one that the move names.
+    #[error("a move in game {id} answers history {found}, but {expected} stands")]
+    History {
+        /// The game.
+        id: B256,
+        /// What the event says.
+        found: B256,
+        /// What the mirror has.
+        expected: B256,
+    },
+}
+
+/// Everything that the events so far add up to.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    contracts: Contracts,
+    rules: Rules,
+    /// Requests by id.
+    pub asks: BTreeMap<B256, Ask>,
+    /// Segments by number.
+    pub segments: BTreeMap<u64, PostedSegment>,
+    /// Claims by name.
+    pub claims: BTreeMap<ClaimKey, Claim>,
+    /// Games by id.
+    pub games: BTreeMap<B256, Play>,
+}
+
+impl Ledger {
+    /// Nothing has happened.
+    pub fn new(contracts: Contracts, rules: Rules) -> Ledger {
+        Ledger {
+            contracts,
+            rules,
+            asks: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            games: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the next log, whose block has time `now`. Logs of other contracts and other events are nothing.
+    ///
+    /// # Errors
+    /// The log contradicts the ledger, which then keeps what it can and skips the rest.
+    pub fn apply(&mut self, log: &Log, now: Timestamp) -> Result<(), LedgerError> {
+        let address = log.address();
+        if address == self.contracts.inbox {
+            self.apply_inbox(log)
+        } else if address == self.contracts.rollup {
+            self.apply_rollup(log, now)
+        } else if address == self.contracts.game {
+            self.apply_game(log, now)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Games on `claim` that are not over.
+    pub fn open_games(&self, claim: ClaimKey) -> impl Iterator<Item = &Play> {
+        self.games
+            .values()
+            .filter(move |p| p.claim() == claim && p.game.outcome().is_none())
+    }
+
+    /// Whether `claim` lost a game.
+    pub fn is_lost(&self, claim: ClaimKey) -> bool {
+        self.claims
+            .get(&claim)
+            .is_some_and(|c| c.status == ClaimStatus::Rejected)
+    }
+
+    fn apply_inbox(&mut self, log: &Log) -> Result<(), LedgerError> {
+        if let Some(e) = decode::<Inbox::Requested>(log)? {
+            self.asks
+                .insert(e.id, Ask::open((&e.request).into(), e.payload, e.userData));
+        } else if let Some(e) = decode::<Inbox::StateChanged>(log)? {
+            // The first change of a request may come before the event that describes it.
+            if let Some(ask) = self.asks.get_mut(&e.id) {
+                ask.change(RequestState::from_abi(e.to));
+            }
+        } else if let Some(e) = decode::<Inbox::CallbackChanged>(log)?
+            && let Some(ask) = self.asks.get_mut(&e.id)
+        {
+            *ask.callback_mut(Mode::from_abi(e.mode)) = Callback::from_abi(e.progress);
+        }
+        Ok(())
+    }
+
+    fn apply_rollup(&mut self, log: &Log, now: Timestamp) -> Result<(), LedgerError> {
+        if let Some(e) = decode::<Rollup::ResultClaimed>(log)? {
+            let key = ClaimKey {
+                segment: e.segmentId,
+                index: e.index,
+            };
+            let leaves = &mut self.segments.entry(e.segmentId).or_default().leaves;
+            leaves.insert(e.index, (e.requestId, keccak256(&e.output)));
+            let claim = Claim {
+                key,
+                request_id: e.requestId,
+                executor: e.executor,
+                output: e.output,
+                posted_at: now,
+                status: ClaimStatus::Standing,
+            };
+            self.claims.insert(key, claim);
+        } else if let Some(e) = decode::<Rollup::ResultSkipped>(log)? {
+            let leaves = &mut self.segments.entry(e.segmentId).or_default().leaves;
+            leaves.insert(e.index, (e.requestId, e.outputHash));
+        } else if let Some(e) = decode::<Rollup::SegmentPosted>(log)? {
+            let segment = self.segments.entry(e.segmentId).or_default();
+            (segment.root, segment.count) = (Some(e.root), e.count);
+        } else if let Some(e) = decode::<Rollup::ClaimFinalized>(log)? {
+            self.close_claim("ClaimFinalized", e.segmentId, e.index, ClaimStatus::Final)?;
+        } else if let Some(e) = decode::<Rollup::ClaimRejected>(log)? {
+            self.close_claim("ClaimRejected", e.segmentId, e.index, ClaimStatus::Rejected)?;
+        }
+        Ok(())
+    }
+
+    fn close_claim(
+        &mut self,
+        event: &'static str,
+        segment: u64,
+        index: u16,
+        status: ClaimStatus,
+    ) -> Result<(), LedgerError> {
+        let key = ClaimKey { segment, index };
+        let unknown = || LedgerError::Unknown(event, format!("claim {key}"));
+        self.claims.get_mut(&key).ok_or_else(unknown)?.status = status;
+        if status == ClaimStatus::Rejected {
+            let games = self.games.values_mut().filter(|p| p.claim() == key);
+            games.for_each(|play| play.game.lose_claim());
+        }
+        Ok(())
+    }
+
+    fn apply_game(&mut self, log: &Log, now: Timestamp) -> Result<(), LedgerError> {
+        if let Some(e) = decode::<DisputeGame::GameOpened>(log)? {
+            let (initial, first) = (StateRoot(hash(e.initialRoot)), hash(e.gameId));
+            let play = Play {
+                id: e.gameId,
+                context: e.context,
+                game: Game::open(self.rules, initial, halted_root(0), first, now),
+            };
+            self.games.insert(e.gameId, play);
+        } else if let Some(e) = decode::<DisputeGame::Moved>(log)? {
+            self.apply_move(e, now)?;
+        } else if let Some(e) = decode::<DisputeGame::GameWon>(log)? {
+            let play = self.play("GameWon", e.gameId)?;
+            let winner = if e.winner == play.context.challenger {
+                Side::Challenger
+            } else {
+                Side::Executor
+            };
+            play.game.settle(Outcome::Won(winner));
+        } else if let Some(e) = decode::<DisputeGame::GameVoided>(log)? {
+            self.play("GameVoided", e.gameId)?
+                .game
+                .settle(Outcome::Void);
+        } else if let Some(e) = decode::<DisputeGame::ClaimLost>(log)? {
+            let key = self.play("ClaimLost", e.gameId)?.claim();
+            let games = self.games.values_mut().filter(|p| p.claim() == key);
+            games.for_each(|play| play.game.lose_claim());
+        }
+        Ok(())
+    }
+
+    fn apply_move(&mut self, e: DisputeGame::Moved, now: Timestamp) -> Result<(), LedgerError> {
+        let id = e.gameId;
+        let play = self.play("Moved", id)?;
+        let expected = b256(play.game.history());
+        if e.history != expected {
+            let found = e.history;
+            return Err(LedgerError::History {
+                id,
+                found,
+                expected,
+            });
+        }
+        let roots = state_roots(&e.roots);
+        let refused = |reason| LedgerError::Refused { id, reason };
+        let segment = u32::try_from(e.segment).map_err(|_| refused(IllegalMove::NoSuchSegment))?;
+        let turn = play.game.turn();
+        if play.player(turn) != e.mover {
+            return Err(refused(IllegalMove::NotYourTurn));
+        }
+        play.game
+            .dissect(turn, segment, &roots, now)
+            .map_err(refused)
+    }
+
+    fn play(&mut self, event: &'static str, id: B256) -> Result<&mut Play, LedgerError> {
+        let unknown = || LedgerError::Unknown(event, format!("game {id}"));
+        self.games.get_mut(&id).ok_or_else(unknown)
+    }
+}
+
+/// The event, if `log` is one of type `E`.
+fn decode<E: SolEvent>(log: &Log) -> Result<Option<E>, LedgerError> {
+    if log.topic0() != Some(&E::SIGNATURE_HASH) {
+        return Ok(None);
+    }
+    let decoded = E::decode_log(&log.inner).map_err(|e| LedgerError::Malformed(E::SIGNATURE, e))?;
+    Ok(Some(decoded.data))
+}

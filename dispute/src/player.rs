@@ -1,0 +1,310 @@
+//! Plays every game of one account: works out the next move off the runtime, sends it, and starts again from the ledger.
+//!
+//! Nothing is remembered that a restart could lose: what to do next follows from the chain alone.
+
+use crate::action::Action;
+use crate::calls::call_for;
+use crate::clock::Timestamp;
+use crate::court::{BoxTrace, CourtError};
+use crate::game::{Outcome, Side};
+use crate::inputs::Inputs;
+use crate::ledger::{Ledger, Play};
+use crate::memo::Memo;
+use crate::record::{GameRecords, Sent};
+use crate::responder::Responder;
+use crate::solver::next_actions;
+use alloy::primitives::{Address, B256};
+use assay_node::chain::BlockRef;
+use assay_types::Hash;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Wait after a move was mined until it counts as lost to a reorganization.
+const SETTLE: Duration = Duration::from_secs(30);
+/// Wait after a failure.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Makes the trace that a side plays with; the honest one asks a court.
+pub type Script = Arc<dyn Fn(&Inputs, Side) -> Result<BoxTrace, CourtError> + Send + Sync>;
+
+type SharedTrace = Arc<Mutex<Option<Memo<BoxTrace>>>>;
+
+/// What was done last in a game, so that it is not done twice before the ledger knows of it.
+struct Done {
+    position: Position,
+    again_at: Instant,
+}
+
+/// Everything that a move depends on.
+type Position = (Hash, bool, bool);
+
+/// Plays for one account.
+pub struct Player {
+    chain_id: u64,
+    sides: Vec<Side>,
+    responder: Arc<Responder>,
+    script: Script,
+    records: GameRecords,
+    /// By what the program reads: a reorganization may put another claim under the same key.
+    traces: BTreeMap<(Hash, Side), SharedTrace>,
+    /// What each game's program reads.
+    reads: BTreeMap<B256, Hash>,
+    busy: BTreeSet<B256>,
+    done: HashMap<B256, Done>,
+    tasks: JoinSet<Finished>,
+    /// Traces are computed by all cores already: a few at a time.
+    cores: Arc<Semaphore>,
+}
+
+struct Finished {
+    game: B256,
+    done: Done,
+}
+
+struct Job {
+    play: Play,
+    side: Side,
+    now: Timestamp,
+    inputs: Inputs,
+    trace: SharedTrace,
+    script: Script,
+    responder: Arc<Responder>,
+    records: GameRecords,
+    cores: Arc<Semaphore>,
+    position: Position,
+}
+
+impl Player {
+    /// Plays those games in which `responder`'s account has one of `sides`.
+    pub fn new(
+        chain_id: u64,
+        sides: &[Side],
+        responder: Arc<Responder>,
+        script: Script,
+        records: GameRecords,
+    ) -> Player {
+        Player {
+            chain_id,
+            sides: sides.to_vec(),
+            responder,
+            script,
+            records,
+            traces: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            done: HashMap::new(),
+            tasks: JoinSet::new(),
+            cores: Arc::new(Semaphore::new(2)),
+        }
+    }
+
+    /// Starts whatever there is to do at `head`; never waits. `wall` is the wall clock in unix seconds.
+    pub fn tick(&mut self, ledger: &Ledger, head: BlockRef, wall: Timestamp) {
+        self.collect();
+        let mut due: Vec<(Timestamp, &Play, Side, Timestamp)> = Vec::new();
+        let me = self.responder.address();
+        for play in ledger.games.values() {
+            let Some(side) = mine(play, me, &self.sides) else {
+                continue;
+            };
+            if let Some(outcome) = play.game.outcome() {
+                self.finish(play, side, outcome);
+                continue;
+            }
+            let turn = play.game.turn();
+            // One's own clock is the chain's; the other's may have run out with no block to say so.
+            let now = if turn == side {
+                head.timestamp
+            } else {
+                head.timestamp.max(wall)
+            };
+            let idle = !play.game.claim_lost() && turn != side && !play.game.expired(now);
+            let lost = play.game.claim_lost() && side == Side::Executor;
+            if !(idle || lost || self.waits(play, now)) {
+                due.push((play.game.clock().deadline(turn), play, side, now));
+            }
+        }
+        due.sort_by_key(|(deadline, play, _, _)| (*deadline, play.id));
+        for (_, play, side, now) in due {
+            self.start(ledger, play, side, now);
+        }
+    }
+
+    /// Games in which something is being done now.
+    pub fn busy(&self) -> usize {
+        self.busy.len()
+    }
+
+    fn waits(&self, play: &Play, now: Timestamp) -> bool {
+        let done = self.done.get(&play.id);
+        let same =
+            done.is_some_and(|d| d.position == position(play, now) && Instant::now() < d.again_at);
+        same || self.busy.contains(&play.id)
+    }
+
+    fn start(&mut self, ledger: &Ledger, play: &Play, side: Side, now: Timestamp) {
+        let key = play.claim();
+        let Some((ask, claim)) = ledger
+            .claims
+            .get(&key)
+            .and_then(|claim| Some((ledger.asks.get(&claim.request_id)?, claim)))
+        else {
+            tracing::error!(game = %play.id, claim = %key, "a game on a claim that no event announced");
+            return;
+        };
+        let inputs = Inputs::of(self.chain_id, self.responder.contracts().inbox, ask, claim);
+        let identity = inputs.identity();
+        self.reads.insert(play.id, identity);
+        let job = Job {
+            trace: self.traces.entry((identity, side)).or_default().clone(),
+            inputs,
+            script: self.script.clone(),
+            responder: self.responder.clone(),
+            records: self.records.clone(),
+            cores: self.cores.clone(),
+            position: position(play, now),
+            play: play.clone(),
+            side,
+            now,
+        };
+        self.busy.insert(play.id);
+        self.tasks.spawn(job.run());
+    }
+
+    fn collect(&mut self) {
+        while let Some(joined) = self.tasks.try_join_next() {
+            match joined {
+                Ok(Finished { game, done }) => {
+                    self.busy.remove(&game);
+                    self.done.insert(game, done);
+                }
+                // A task that panicked left its game in `busy`: nothing is known about the others' either.
+                Err(error) => {
+                    tracing::error!(%error, "a player's task failed; its games are looked at again");
+                    self.busy.clear();
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, play: &Play, side: Side, outcome: Outcome) {
+        self.done.remove(&play.id);
+        if self.records.finish(play, side, outcome) {
+            match outcome {
+                Outcome::Won(winner) if winner == side => tracing::info!(game = %play.id, "won"),
+                Outcome::Won(_) => tracing::error!(game = %play.id, "lost"),
+                Outcome::Void => {
+                    tracing::info!(game = %play.id, "void: the claim lost another game")
+                }
+            }
+            if let Some(read) = self.reads.remove(&play.id)
+                && !self.reads.values().any(|other| *other == read)
+            {
+                self.traces.remove(&(read, side));
+            }
+        }
+    }
+}
+
+/// The side that `me` plays, if it is one of `sides`. Who plays itself moves for both.
+fn mine(play: &Play, me: Address, sides: &[Side]) -> Option<Side> {
+    let turn = play.game.turn();
+    [turn, turn.other()]
+        .into_iter()
+        .find(|side| sides.contains(side) && play.player(*side) == me)
+}
+
+fn position(play: &Play, now: Timestamp) -> Position {
+    (
+        play.game.history(),
+        play.game.claim_lost(),
+        play.game.expired(now),
+    )
+}
+
+impl Job {
+    async fn run(self) -> Finished {
+        let (game, position) = (self.play.id, self.position);
+        let wait = match self.play().await {
+            Ok(()) => SETTLE,
+            Err(error) => {
+                tracing::warn!(%game, "{error:#}");
+                RETRY
+            }
+        };
+        Finished {
+            game,
+            done: Done {
+                position,
+                again_at: Instant::now() + wait,
+            },
+        }
+    }
+
+    async fn play(self) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let permit = self.cores.clone().acquire_owned().await?;
+        let (play, side, now) = (self.play.clone(), self.side, self.now);
+        let (trace, script, inputs) =
+            (self.trace.clone(), self.script.clone(), self.inputs.clone());
+        let actions = tokio::task::spawn_blocking(move || {
+            let mut slot = trace.lock().unwrap_or_else(PoisonError::into_inner);
+            let trace = match slot.take() {
+                Some(trace) => slot.insert(trace),
+                None => slot.insert(Memo::new(script(&inputs, side)?)),
+            };
+            next_actions(&play.game, trace, side, now)
+        });
+        let actions = actions.await??;
+        drop(permit);
+        let computed = started.elapsed();
+        for action in &actions {
+            self.act(action, computed).await?;
+        }
+        Ok(())
+    }
+
+    async fn act(&self, action: &Action, computed: Duration) -> anyhow::Result<()> {
+        let game = self.play.id;
+        let Some(call) = call_for(
+            &self.play,
+            self.side,
+            action,
+            self.responder.contracts().game,
+        ) else {
+            tracing::error!(%game, "nothing can be contested: this side's claim is wrong, its clock will run out");
+            return Ok(());
+        };
+        let (label, calldata) = (call.label, call.data.len());
+        tracing::info!(%game, step = self.play.game.moves() + 1, action = %describe(action), "{label}");
+        let sending = Instant::now();
+        let receipt = self.responder.send(call).await?;
+        let sent = Sent {
+            kind: label,
+            transaction: receipt.transaction_hash,
+            gas_used: receipt.gas_used,
+            calldata_bytes: calldata,
+            compute_seconds: computed.as_secs_f64(),
+            wall_seconds: (computed + sending.elapsed()).as_secs_f64(),
+        };
+        self.records.sent(&self.play, self.side, sent, action);
+        Ok(())
+    }
+}
+
+fn describe(action: &Action) -> String {
+    match action {
+        Action::Dissect { segment, roots, .. } => {
+            format!("piece {} into {}", segment.index, roots.len())
+        }
+        Action::Prove { index, witness, .. } => {
+            format!("index {index}, {} bytes of witness", witness.len())
+        }
+        Action::ClaimTimeout => "the other side's clock ran out".to_owned(),
+        Action::SettleVoid => "the claim lost another game".to_owned(),
+        Action::Concede => "nothing".to_owned(),
+    }
+}

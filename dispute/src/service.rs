@@ -1,0 +1,57 @@
+//! What watchtower and defender share beside the player.
+
+use crate::court::Court;
+use crate::ledger::{ClaimStatus, Ledger};
+use crate::library::{Library, Registered};
+use crate::watcher::{WatchError, view};
+use alloy::primitives::{Address, B256};
+use assay_bindings::ModelRegistry;
+use assay_node::chain::Chain;
+use assay_types::{Hash, ModelId, ProgramId};
+use std::collections::BTreeSet;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The wall clock, in unix seconds.
+pub fn unix_now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
+}
+
+/// Looks up models of standing claims that the deployment file did not name: their bytes may be here all the same.
+///
+/// # Errors
+/// The chain can't be reached.
+pub async fn learn_models(
+    chain: &Chain,
+    registry: Address,
+    ledger: &Ledger,
+    library: &Library,
+) -> Result<(), WatchError> {
+    let standing = ledger
+        .claims
+        .values()
+        .filter(|c| c.status == ClaimStatus::Standing);
+    let named: BTreeSet<B256> = standing
+        .filter_map(|c| Some(ledger.asks.get(&c.request_id)?.request.params.modelId))
+        .collect();
+    for id in named {
+        let model = ModelId(Hash(id.0));
+        if library.serves(model) || !library.ask_once(model) {
+            continue;
+        }
+        let found = view(
+            chain,
+            registry,
+            "model",
+            ModelRegistry::modelCall { modelId: id },
+        )
+        .await?;
+        let registered = Registered {
+            root: Hash(found.modelRoot.0),
+            program: ProgramId(Hash(found.programId.0)),
+        };
+        library.learn(model, registered);
+    }
+    Ok(())
+}

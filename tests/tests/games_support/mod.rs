@@ -1,0 +1,240 @@
+//! The whole rollup in the in-process EVM, with claims to dispute; its events are folded into the watcher's ledger.
+
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::rpc::types::Log;
+use alloy::signers::SignerSync;
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::{SolCall, SolEvent};
+use assay_bindings::abi::{DisputeGame, Program as AbiProgram};
+use assay_bindings::deploy::{Addresses, Parameters, plan};
+use assay_bindings::hashes::request_id;
+use assay_bindings::sign::segment_digest;
+use assay_bindings::{
+    Inbox, ModelRegistry, Request, RequestParams, Rollup, Segment, SegmentResult, Staking, results,
+};
+use assay_dispute::calls::{call_for, opening};
+use assay_dispute::claim_ref::claim_ref;
+use assay_dispute::action::Action;
+use assay_dispute::game::{Rules, Side};
+use assay_dispute::inputs::Inputs;
+use assay_dispute::ledger::{Ask, ClaimKey, Ledger, Play};
+use assay_machine::image::Image;
+use assay_machine::rom::Rom;
+use assay_node::deployment::Contracts;
+use assay_tests::evm::{CHAIN_ID, Evm, Outcome, Snapshot, Tx};
+
+/// Wei that every account starts with.
+const PURSE: u128 = 1_000_000_000_000_000_000_000;
+
+/// The rollup, one program, one model, one executor.
+pub struct Court {
+    /// The chain.
+    pub evm: Evm,
+    /// Where the contracts are.
+    pub addresses: Addresses,
+    /// What the watcher would know.
+    pub ledger: Ledger,
+    /// The executor.
+    pub executor: PrivateKeySigner,
+    parameters: Parameters,
+    model: B256,
+    bond: U256,
+    segments: u64,
+}
+
+/// A moment to come back to.
+#[derive(Clone)]
+pub struct Moment {
+    chain: Snapshot,
+    ledger: Ledger,
+}
+
+/// An account of the tests.
+pub fn account(name: &str) -> Address {
+    Address::from_word(keccak256(name))
+}
+
+impl Court {
+    /// Deploys the committed bytecode and registers `image` with the model `model`. The trace length is the image's.
+    pub fn new(image: &Image, model: &Rom, arity_log2: u8, allowance: u64) -> Court {
+        let (deployer, sequencer) = (account("deployer"), account("sequencer"));
+        let mut parameters = Parameters::devnet(sequencer);
+        parameters.trace_log2 = image.limits.a + image.limits.b;
+        (parameters.arity_log2, parameters.allowance) = (arity_log2, allowance);
+        parameters.unbonding_delay = parameters.window + 2 * allowance + 1;
+        let mut evm = Evm::new();
+        let executor = PrivateKeySigner::from_bytes(&keccak256("executor")).expect("a scalar in range");
+        for who in [deployer, sequencer, executor.address(), account("asker")] {
+            evm.fund(who, U256::from(PURSE));
+        }
+        let (addresses, creations) = plan(deployer, 0, &parameters);
+        for creation in creations {
+            let outcome = evm.send(Tx { from: deployer, data: creation.init_code, ..Tx::default() });
+            outcome.expect(creation.name);
+            assert_eq!(outcome.created, Some(creation.address), "{}", creation.name);
+        }
+        let contracts = Contracts {
+            inbox: addresses.inbox,
+            rollup: addresses.rollup,
+            game: addresses.game,
+            staking: addresses.staking,
+            registry: addresses.registry,
+            prover: addresses.prover,
+            review_judge: None,
+        };
+        let rules = Rules {
+            arity_log2: arity_log2.into(),
+            trace_log2: parameters.trace_log2.into(),
+            allowance,
+        };
+        let bond = evm.view(addresses.game, &DisputeGame::challengerBondCall {}).decode::<DisputeGame::challengerBondCall>();
+        let mut court = Court {
+            evm,
+            addresses,
+            ledger: Ledger::new(contracts, rules),
+            executor,
+            parameters,
+            model: B256::ZERO,
+            bond,
+            segments: 0,
+        };
+        court.register(image, model);
+        court
+    }
+
+    fn register(&mut self, image: &Image, model: &Rom) {
+        let p = AbiProgram::from(&image.program);
+        let registry = self.addresses.registry;
+        self.must(account("deployer"), registry, &ModelRegistry::registerProgramCall { p }, 0);
+        let siblings: Vec<B256> = model.siblings(0).iter().map(|h| B256::new(h.0)).collect();
+        let call = ModelRegistry::registerModelCall {
+            modelRoot: B256::new(model.root().0),
+            length: model.data_len(),
+            programId: B256::new(image.program.id().0.0),
+            maxGap: 0,
+            maxFlips: 0,
+            leaf: model.leaf(0).to_vec().into(),
+            siblings: siblings.try_into().expect("a ROM's tree has depth 33"),
+            uri: String::new(),
+        };
+        let outcome = self.must(account("deployer"), registry, &call, 0);
+        self.model = outcome.decode::<ModelRegistry::registerModelCall>();
+        let executor = self.executor.address();
+        self.must(executor, self.addresses.staking, &Staking::depositCall { executor }, PURSE / 2);
+    }
+
+    /// Asks `payload` on chain.
+    pub fn ask(&mut self, payload: &[u8]) -> B256 {
+        let asker = account("asker");
+        let params = RequestParams {
+            modelId: self.model,
+            callback: Address::ZERO,
+            callbackGas: 0,
+            delivery: 0,
+            tolerant: false,
+            minBond: 0,
+            fee: 1000,
+            callbackFee: 0,
+            refundTo: asker,
+            inclusionDeadline: self.evm.now() + 60,
+        };
+        let call = Inbox::requestCall { params: (&params).into(), payload: payload.to_vec().into(), userData: Bytes::new() };
+        let outcome = self.must(asker, self.addresses.inbox, &call, 1000);
+        let id = outcome.decode::<Inbox::requestCall>();
+        let ask = &self.ledger.asks[&id];
+        assert_eq!(request_id(CHAIN_ID, self.addresses.inbox, &ask.request), id);
+        id
+    }
+
+    /// The request of `id`.
+    pub fn asked(&self, id: B256) -> &Ask {
+        &self.ledger.asks[&id]
+    }
+
+    /// Posts `output` as the executor's answer to `id`.
+    pub fn claim(&mut self, id: B256, output: &[u8]) -> ClaimKey {
+        let request: Request = self.ledger.asks[&id].request.clone();
+        let (number, expiry) = (self.segments, self.evm.now() + 60);
+        self.segments += 1;
+        let root = results::root(&[results::leaf(id, keccak256(output))]);
+        let digest = segment_digest(CHAIN_ID, self.addresses.rollup, number, expiry, root);
+        let signature = self.executor.sign_hash_sync(&digest).expect("signs");
+        let segment = Segment {
+            executor: self.executor.address(),
+            number,
+            expiry,
+            results: vec![SegmentResult { request, output: output.to_vec().into() }],
+            signature: signature.as_bytes().to_vec().into(),
+        };
+        let call = Rollup::postBatchCall { segments: vec![segment], signed: vec![] };
+        let outcome = self.must(self.parameters.sequencer, self.addresses.rollup, &call, 0);
+        let claimed = outcome.logs.iter().find_map(|log| Rollup::ResultClaimed::decode_log(log).ok());
+        let claimed = claimed.expect("the result is claimed");
+        ClaimKey { segment: claimed.segmentId, index: claimed.index }
+    }
+
+    /// What the program reads for `claim`.
+    pub fn inputs(&self, claim: ClaimKey) -> Inputs {
+        let claim = &self.ledger.claims[&claim];
+        Inputs::of(CHAIN_ID, self.addresses.inbox, &self.ledger.asks[&claim.request_id], claim)
+    }
+
+    /// `challenger` opens a game on `claim`.
+    pub fn open(&mut self, challenger: Address, claim: ClaimKey) -> B256 {
+        self.evm.fund(challenger, U256::from(PURSE));
+        let claim = &self.ledger.claims[&claim];
+        let ask = &self.ledger.asks[&claim.request_id];
+        let shown = claim_ref(claim, &self.ledger.segments[&claim.key.segment]).expect("the leaf is known");
+        let call = opening(ask, claim, &shown, self.addresses.game, self.bond);
+        let outcome = self.send(Tx {
+            from: challenger,
+            to: call.to,
+            data: call.data,
+            value: call.value,
+            ..Tx::default()
+        });
+        outcome.decode::<DisputeGame::openCall>()
+    }
+
+    /// The game `id` as the watcher sees it.
+    pub fn play(&self, id: B256) -> &Play {
+        &self.ledger.games[&id]
+    }
+
+    /// Sends what `action` is for `side` of game `id`; the ledger hears of it.
+    pub fn act(&mut self, id: B256, side: Side, action: &Action) -> Outcome {
+        let play = self.play(id);
+        let call = call_for(play, side, action, self.addresses.game).expect("an action to send");
+        let from = play.player(side);
+        self.send(Tx { from, to: call.to, data: call.data, ..Tx::default() })
+    }
+
+    /// Sends a transaction; its events go to the ledger.
+    pub fn send(&mut self, tx: Tx) -> Outcome {
+        let outcome = self.evm.send(tx);
+        let now = self.evm.now();
+        for log in &outcome.logs {
+            let log = Log { inner: log.clone(), ..Log::default() };
+            self.ledger.apply(&log, now).expect("the contracts' events make sense");
+        }
+        outcome
+    }
+
+    fn must<C: SolCall>(&mut self, from: Address, to: Address, call: &C, value: u128) -> Outcome {
+        let data = call.abi_encode().into();
+        let outcome = self.send(Tx { from, to: Some(to), data, value: U256::from(value), ..Tx::default() });
+        outcome.expect(C::SIGNATURE);
+        outcome
+    }
+
+    /// Now, to come back to.
+    pub fn moment(&self) -> Moment {
+        Moment { chain: self.evm.snapshot(), ledger: self.ledger.clone() }
+    }
+
+    /// Comes back.
+    pub fn go_back(&mut self, moment: &Moment) {
+        self.evm.restore(&moment.chain);
+        self.ledger = moment.ledger.clone();
+    }
+}
