@@ -394,7 +394,6 @@ fn a_bad_model_has_one_right_output() {
     }
 }
 
-/// A model whose widest plan exceeds the trace: a long context with many layers of many heads.
 #[test]
 fn a_plan_with_too_much_memory_is_refused() {
     let tiny = Tiny {
@@ -426,6 +425,32 @@ fn a_plan_with_too_much_memory_is_refused() {
         2
     );
     assert!(bench.engine.prepare(&exact(&payload(32))).is_ok());
+}
+
+#[test]
+fn a_plan_with_too_many_yields_is_refused() {
+    // Many thin layers: the cache is small, but attention over 60,000 positions takes many macro steps.
+    let bench = Bench::new(
+        Tiny {
+            dim: 32,
+            heads: 16,
+            kv_heads: 1,
+            ffn: 32,
+            layers: 128,
+            context: 1 << 20,
+            ..Tiny::default()
+        }
+        .model(),
+    );
+    let payload = |n| Payload::greedy(&"Z".repeat(n), 2);
+    let due = Output::Error {
+        code: ErrorCode::PlanTooLong,
+        ids: vec![],
+    };
+    assert_eq!(bench.honest(&exact(&payload(60_000))), due);
+    let prepared = bench.engine.prepare(&exact(&payload(20))).unwrap();
+    assert!(prepared.planned_steps() < 1 << 24);
+    bench.honest(&exact(&payload(20)));
 }
 
 #[test]
