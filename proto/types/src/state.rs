@@ -67,7 +67,8 @@ impl Header {
         out
     }
 
-    /// Inverse of [`Header::encode`]; `None` unless `bytes` is an encoding (canonical: re-encoding gives `bytes`).
+    /// Inverse of [`Header::encode`]; `None` unless `bytes` is the encoding of a state: re-encoding gives `bytes`, and
+    /// Halted or Trapped keeps nothing else.
     pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Header> {
         let word = |i: usize| u32::from_be_bytes([bytes[1 + 4 * i], bytes[2 + 4 * i], bytes[3 + 4 * i], bytes[4 + 4 * i]]);
         let root = |i: usize| {
@@ -92,7 +93,9 @@ impl Header {
             globals: root(2),
             table: root(3),
         };
-        (header.encode() == *bytes).then_some(header)
+        let terminal = matches!(status, Status::Halted(_) | Status::Trapped);
+        let keeps_nothing = header == Header::terminal(status);
+        (header.encode() == *bytes && (!terminal || keeps_nothing)).then_some(header)
     }
 
     /// `keccak(0x02 ‖ header)`.
