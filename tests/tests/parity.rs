@@ -46,12 +46,12 @@ fn compare(request: &[u8], output: &[u8], model: &[u8]) -> (u64, Status) {
         assert_eq!(a[y], b[y], "the native run differs from the interpreter at yield {y} of {steps}");
         assert_eq!(a[y], c[y], "wasmtime differs from the interpreter at yield {y} of {steps}");
     }
-    // The roots commit to globals and memory size; name them all the same, at the start, the middle and the end.
-    for y in [1, steps / 2, steps - 1] {
+    // The roots commit to globals and memory size; name them all the same, early, in the middle and at the last yield.
+    for y in [1, steps / 2, steps - 1].into_iter().filter(|&y| y < steps) {
         let (a, b) = (interpreter.machine(y).expect("infallible"), twin.machine(y).expect("infallible"));
         let c = compiled.machine(y).expect("wasmtime has a result");
-        assert_eq!((&a.globals, a.cpu), (&b.globals, b.cpu), "yield {y}");
-        assert_eq!((&a.globals, a.cpu), (&c.globals, c.cpu), "yield {y}");
+        assert_eq!((a.cpu, a.cpu), (b.cpu, c.cpu), "registers and memory size at yield {y}");
+        assert!(a.globals == b.globals && a.globals == c.globals, "globals differ at yield {y}");
         assert!(a.memory == b.memory && a.memory == c.memory, "memory differs at yield {y}");
     }
     (steps, status)
