@@ -116,7 +116,7 @@ contract ModelRegistry is IModelRegistry {
     {
         bytes32 programId = _models[modelId].programId;
         if (programId == 0) revert UnknownModel(modelId);
-        ProgramRecord memory p = _programs[programId];
+        ProgramRecord storage p = _programs[programId];
         return StepContext({
             codeRoot: p.codeRoot,
             segmentsRoot: p.segmentsRoot,

@@ -50,7 +50,15 @@ abstract contract GameFixture is Fixture {
     // ---- playing ----------------------------------------------------------------------------------------------------
 
     function _open(Request memory r, ClaimRef memory c, address challenger) internal returns (Match memory m) {
+        m = _matchOf(r, c, challenger);
         uint256 bond = game.challengerBond();
+        vm.prank(challenger);
+        bytes32 id = game.open{value: bond}(r, c, payload, output);
+        assertEq(id, m.id, "game id");
+    }
+
+    /// @dev The game that `challenger` opens on `c`.
+    function _matchOf(Request memory r, ClaimRef memory c, address challenger) internal view returns (Match memory m) {
         (address claimer,) = rollup.checkClaim(_idOf(r), c);
         m.context = GameContext({
             requestId: _idOf(r),
@@ -63,9 +71,7 @@ abstract contract GameFixture is Fixture {
             requestRoot: this.romRoot(_romHeader(r), payload),
             outputRoot: this.romRoot("", output)
         });
-        vm.prank(challenger);
-        m.id = game.open{value: bond}(r, c, payload, output);
-        assertEq(m.id, keccak256(abi.encode(block.chainid, address(game), m.context)), "game id");
+        m.id = keccak256(abi.encode(block.chainid, address(game), m.context));
         m.history = m.id;
         m.stride = traceLength;
         m.startRoot = prover.truth(0);
@@ -155,8 +161,9 @@ abstract contract GameFixture is Fixture {
     }
 
     function _prove(Match memory m) internal {
+        Proof memory p = _proofOf(m, _contested(m));
         vm.prank(_mover(m));
-        game.prove(m.context, _proofOf(m, _contested(m)));
+        game.prove(m.context, p);
     }
 
     function _status(Match memory m) internal view returns (GameStatus) {

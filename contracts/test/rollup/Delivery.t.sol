@@ -52,7 +52,6 @@ contract DeliveryTest is Fixture {
         _notDue(r, c, Callback.None);
         _finalize(r, c);
         assertTrue(_deliver(r, c), "success");
-        vm.snapshotGasLastCall("rollup", "deliverResult");
         assertEq(consumer.results(), 1, "told");
         assertEq(consumer.lastId(), _idOf(r), "id");
         assertEq(consumer.lastOutput(), output, "output");

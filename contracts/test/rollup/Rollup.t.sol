@@ -61,7 +61,6 @@ contract RollupTest is Fixture {
         (address who, uint40 at_) = rollup.checkClaim(_idOf(r), c);
         assertEq(who, executor, "executor");
         assertEq(at_, START, "time");
-        vm.snapshotGasLastCall("rollup", "postBatch, one result");
     }
 
     function test_postBatch_requestsHigherBond_locksThat_succeeds() public {
@@ -316,7 +315,6 @@ contract RollupTest is Fixture {
         vm.warp(uint256(r.params.inclusionDeadline) + 1);
         vm.prank(other);
         uint64 segmentId = rollup.claimDirect(r, output);
-        vm.snapshotGasLastCall("rollup", "claimDirect");
         _assertState(r, RequestState.Claimed, "claimed");
         assertEq(staking.freeStake(other), 100 ether - CLAIM_BOND, "bond locked");
         _finalize(r, _refOf(segmentId, 0, _results(r)));
@@ -371,7 +369,6 @@ contract RollupTest is Fixture {
         vm.warp(START + WINDOW);
         vm.prank(ANYONE);
         rollup.finalize(r, c);
-        vm.snapshotGasLastCall("rollup", "finalize");
         _assertState(r, RequestState.Final, "final");
         assertEq(inbox.credit(executor), 1 ether, "fee");
         assertEq(inbox.credit(ANYONE), 0, "nothing to the caller");

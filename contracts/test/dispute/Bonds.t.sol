@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {ClaimRef, GameStatus, Request, RequestParams} from "../../src/interfaces/Types.sol";
+import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
+import {GameFixture} from "../base/GameFixture.sol";
+
+/// @notice Who pays whom when games end.
+contract BondsTest is GameFixture {
+    Request private req;
+    ClaimRef private ref;
+    uint256 private bond;
+
+    function setUp() public override {
+        _start(true);
+    }
+
+    function _start(bool executorLies) private {
+        _games(5, 50, executorLies, 0xdead_beef_cafe);
+        req = _ask();
+        ref = _claim(req);
+        bond = game.challengerBond();
+    }
+
+    function _win(Match memory m) private {
+        _playHonestly(m);
+        _prove(m);
+    }
+
+    function _gasOf(Match memory m) private view returns (uint256) {
+        return uint256(_state(m).challengerGas) * 1 gwei;
+    }
+
+    /// @dev [S] Losing to oneself never pays: at least half of the claim's bond is burned, however much gas was spent.
+    function test_claimLost_atLeastHalfIsBurned_succeeds() public {
+        // So high a price that the gas pool is short.
+        vm.fee(100_000 gwei);
+        vm.txGasPrice(100_000 gwei);
+        Match memory m = _open(req, ref, CHALLENGER);
+        uint256 burnt = address(0).balance;
+        _win(m);
+        assertTrue(_gasOf(m) > CLAIM_BOND / 4, "the pool is short");
+        assertEq(address(0).balance - burnt, CLAIM_BOND / 2, "half burned");
+        assertEq(game.credit(CHALLENGER), bond + CLAIM_BOND / 2, "a quarter won, a quarter of gas");
+    }
+
+    function test_claimLost_gasRepaid_restBurned_succeeds() public {
+        Match memory m = _open(req, ref, CHALLENGER);
+        uint256 burnt = address(0).balance;
+        _win(m);
+        uint256 gas = _gasOf(m);
+        assertTrue(gas > 0 && gas < CLAIM_BOND / 4, "the pool suffices");
+        assertEq(game.credit(CHALLENGER), bond + CLAIM_BOND / 4 + gas, "bond, quarter, gas");
+        assertEq(address(0).balance - burnt, CLAIM_BOND - CLAIM_BOND / 4 - gas, "the rest");
+        assertEq(address(game).balance, game.credit(CHALLENGER), "nothing is left over");
+        (uint128 staked, uint128 locked,,) = staking.accounts(executor);
+        assertEq(staked, 100 ether - CLAIM_BOND, "slashed");
+        assertEq(locked, 0, "nothing locked");
+        vm.prank(CHALLENGER);
+        game.withdrawCredit(payable(CHALLENGER));
+        assertEq(address(game).balance, 0, "paid out");
+    }
+
+    /// @dev A tenth of what a transaction can cost more must not go uncounted, nor be counted twice.
+    function test_gasCount_isCloseToTheTransactions_succeeds() public {
+        Match memory m = _open(req, ref, CHALLENGER);
+        _win(m);
+        // Test/dispute/Gas.t.sol measures about 166k + 5 x 86k + 144k; calldata is counted as if without zero bytes.
+        uint256 gas = _gasOf(m) / 2 gwei;
+        assertTrue(gas > 680_000 && gas < 860_000, "about 740k");
+    }
+
+    /// @dev [S] Void games give bonds back, and their gas comes out of the same quarter.
+    function test_voidGames_bondsReturned_gasRepaid_succeeds() public {
+        Match memory a = _open(req, ref, CHALLENGER);
+        Match memory b = _open(req, ref, RIVAL);
+        _play(b, _moveOf(b, 0));
+        _win(a);
+        uint256 gas = _gasOf(b);
+        vm.prank(ANYONE);
+        game.settleVoid(b.context);
+        _assertStatus(b, GameStatus.Void, "void");
+        assertEq(game.credit(RIVAL), bond + gas, "bond and gas");
+        assertEq(game.credit(ANYONE), 0, "nothing to the caller");
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.GameNotRunning.selector, b.id));
+        game.settleVoid(b.context);
+        assertEq(game.claimGames(uint256(ref.segmentId) << 16 | ref.index).open, 0, "no open game");
+    }
+
+    /// @dev Short pool: everyone gets the same share of its gas, and never more than the quarter together.
+    function test_voidGames_shortPool_proRata_succeeds() public {
+        vm.fee(100_000 gwei);
+        vm.txGasPrice(100_000 gwei);
+        Match memory a = _open(req, ref, CHALLENGER);
+        Match memory b = _open(req, ref, RIVAL);
+        _win(a);
+        game.settleVoid(b.context);
+        uint256 repaidA = game.credit(CHALLENGER) - bond - CLAIM_BOND / 4;
+        uint256 repaidB = game.credit(RIVAL) - bond;
+        uint256 quarter = CLAIM_BOND / 4;
+        assertTrue(repaidA + repaidB <= quarter && quarter - repaidA - repaidB < 1 gwei * 10, "the quarter");
+        uint256 sum = _gasOf(a) + _gasOf(b);
+        uint256 fair = quarter * (_gasOf(b) / 1 gwei) / (sum / 1 gwei);
+        assertTrue(repaidB <= fair + 1 && fair - repaidB < 1 gwei, "pro rata");
+    }
+
+    function test_settleVoid_claimStands_reverts() public {
+        Match memory m = _open(req, ref, CHALLENGER);
+        vm.expectRevert(IDisputeGame.ClaimNotLost.selector);
+        game.settleVoid(m.context);
+    }
+
+    /// @dev A lost game's gas is not repaid by a later winner's pool.
+    function test_lostGame_gasNotInThePool_succeeds() public {
+        Match memory sham = _open(req, ref, RIVAL);
+        Match memory honest = _open(req, ref, CHALLENGER);
+        vm.warp(block.timestamp + ALLOWANCE - 10);
+        _play(honest, _moveOf(honest, 0));
+        vm.warp(block.timestamp + 10);
+        game.timeout(sham.context);
+        assertEq(uint256(game.claimGames(uint256(ref.segmentId) << 16).gas) * 1 gwei, _gasOf(honest), "only hers");
+        _win(honest);
+        assertEq(game.credit(CHALLENGER), bond + CLAIM_BOND / 4 + _gasOf(honest), "all of her gas");
+        assertEq(game.credit(RIVAL), 0, "nothing");
+    }
+
+    /// @dev A winning executor draws its gas from half of the challenger's bond; the rest is burned.
+    function test_challengerLoses_executorDrawsGas_restBurned_succeeds() public {
+        _start(false);
+        Match memory m = _open(req, ref, CHALLENGER);
+        _playHonestly(m);
+        vm.warp(block.timestamp + ALLOWANCE);
+        uint256 burnt = address(0).balance;
+        vm.prank(executor);
+        game.timeout(m.context);
+        uint256 gas = uint256(_state(m).executorGas) * 1 gwei;
+        assertTrue(gas > 5 * 75_000 * 2 gwei && gas < bond / 2, "five moves and the timeout");
+        assertEq(game.credit(executor), gas, "its gas");
+        assertEq(address(0).balance - burnt, bond - gas, "the rest");
+        assertEq(staking.freeStake(executor), 100 ether - CLAIM_BOND, "its stake is untouched");
+        assertEq(address(game).balance, game.credit(executor), "nothing is left over");
+    }
+
+    /// @dev [S] However dear gas gets, the challenger risks its bond only and the executor's draw is half of it.
+    function test_challengerLoses_gasBeyondHalf_capped_succeeds() public {
+        _start(false);
+        vm.fee(1000 gwei);
+        vm.txGasPrice(1000 gwei);
+        Match memory m = _open(req, ref, CHALLENGER);
+        _playHonestly(m);
+        vm.warp(block.timestamp + ALLOWANCE);
+        game.timeout(m.context);
+        assertEq(game.credit(executor), bond / 2, "half");
+    }
+
+    /// @dev [S] The bond covers the executor's worst game twice at the price it reckons with.
+    function test_challengerBond_coversTheExecutorsGas_succeeds() public {
+        _start(false);
+        vm.fee(8 gwei);
+        vm.txGasPrice(10 gwei);
+        Match memory m = _open(req, ref, CHALLENGER);
+        _playHonestly(m);
+        vm.warp(block.timestamp + ALLOWANCE);
+        vm.prank(executor);
+        game.timeout(m.context);
+        assertTrue(2 * uint256(_state(m).executorGas) * 1 gwei <= bond, "twice");
+        assertEq(game.credit(executor), uint256(_state(m).executorGas) * 1 gwei, "made whole");
+    }
+
+    /// @dev [S] A tip beyond the cap is the player's own affair.
+    function test_gasPrice_tipCapped_succeeds() public {
+        vm.fee(1 gwei);
+        vm.txGasPrice(1_000_000 gwei);
+        Match memory m = _open(req, ref, CHALLENGER);
+        uint256 dear = _gasOf(m);
+        vm.txGasPrice(3 gwei);
+        Match memory cheap = _open(req, ref, RIVAL);
+        // Base fee 1 gwei + cap 2 gwei = 3 gwei; the second opening writes one new slot less.
+        assertTrue(dear < _gasOf(cheap) * 5 / 4, "same price");
+    }
+
+    /// @dev [S] Payees are recorded: whoever ends a game gets nothing by it.
+    function test_timeout_byAnyone_paysThePlayers_succeeds() public {
+        Match memory m = _open(req, ref, CHALLENGER);
+        _play(m, _moveOf(m, 0));
+        vm.warp(block.timestamp + ALLOWANCE);
+        vm.prank(ANYONE);
+        game.timeout(m.context);
+        assertEq(game.credit(ANYONE), 0, "caller");
+        assertTrue(game.credit(CHALLENGER) > bond, "recorded challenger");
+        _assertStatus(m, GameStatus.ChallengerWon, "the executor ran out");
+    }
+
+    function test_claimLost_largerMinBond_isAllAtStake_succeeds() public {
+        RequestParams memory p = _params();
+        p.minBond = 40 ether;
+        Request memory r = _ask(p);
+        ClaimRef memory c = _claim(r);
+        Match memory m = _open(r, c, CHALLENGER);
+        _win(m);
+        (uint128 staked,,,) = staking.accounts(executor);
+        assertEq(staked, 60 ether, "all of it");
+        assertTrue(game.credit(CHALLENGER) >= bond + 10 ether, "a quarter of it");
+    }
+
+    function test_receive_fromAnyoneButStaking_reverts() public {
+        vm.prank(ASKER);
+        (bool ok,) = address(game).call{value: 1}("");
+        assertTrue(!ok, "refused");
+    }
+}
