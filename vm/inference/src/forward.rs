@@ -1,5 +1,6 @@
 //! The forward pass, teacher-forced over prompt and answer: one macro step is one tile of one operator for one chunk.
 
+use crate::areas::Area;
 use crate::arena::{Arena, span, view, view_mut};
 use crate::attention;
 use crate::error::{NonFinite, Stop};
@@ -156,7 +157,7 @@ fn token<H: Host>(host: &mut H, config: &Config, op: Op, layer: u32, t: u32) -> 
 fn embed<H: Host>(host: &mut H, config: &Config, t: u32) -> Result<(), NonFinite> {
     let arena = host.arena();
     let tensor = Tensor::get(&arena, global(Global::Embedding));
-    let id: u32 = arena.get(IDS + 4 * (arena.get::<u32>(CHUNK_AT) + t));
+    let id: u32 = arena.get(Area::Ids.at(&arena) + 4 * (arena.get::<u32>(CHUNK_AT) + t));
     let at = Buffer::Stream.at(&arena) + 4 * t * config.dim;
     let row = tensor.at + u64::from(id) * u64::from(tensor.row_bytes());
     let Loaded {

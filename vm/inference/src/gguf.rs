@@ -1,6 +1,7 @@
 //! The GGUF v3 parser: header, metadata, tensor list, cut into macro steps. Strict: what isn't known to be
 //! harmless is refused. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
+use crate::areas::place_vocabulary;
 use crate::arena::Arena;
 use crate::error::{Reject, What};
 use crate::host::{Host, Loaded, Rom};
@@ -135,6 +136,11 @@ pub fn keys<H: Host>(host: &mut H) -> Result<(), Reject> {
         let mut loaded = host.load(Rom::Model, at, (len - at).min(ENTRY) as u32);
         work += 4000;
         if let Next::Strings = key(&mut loaded, at, len)? {
+            if loaded.arena.get::<u32>(IS_VOCAB) != 0 {
+                let count = loaded.arena.get(Key::Tokens.at());
+                let end = place_vocabulary(&mut loaded.arena, count);
+                host.grow(end);
+            }
             return Ok(());
         }
     }

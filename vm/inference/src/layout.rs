@@ -1,7 +1,7 @@
 //! Where everything in the arena is, and the limits that make it fit.
 //!
-//! `NAME: u32` is a byte offset; the comment gives what is there. Up to [`DYNAMIC`] the layout is fixed (untouched parts stay
-//! zero and cost nothing); what depends on the model's dimensions follows it and is placed by [`crate::plan`].
+//! `NAME: u32` is a byte offset; the comment gives what is there. The layout is fixed up to the
+//! vocabulary's table; what follows depends on model and request, and is placed by [`crate::areas`] and [`crate::plan`].
 
 /// Address of the arena in the guest's linear memory.
 pub const ARENA_ADDRESS: u32 = 2 << 20;
@@ -52,8 +52,6 @@ pub const MAX_STOPS: u32 = 8;
 pub const MAX_STOP_BYTES: u32 = 256;
 /// Most prompt parts.
 pub const MAX_PARTS: u32 = 64;
-/// Most prompt ids that are kept.
-pub const MAX_PROMPT: u32 = 240_000;
 
 // Header: u32 unless said otherwise.
 /// Phase, a [`crate::program::Phase`].
@@ -96,6 +94,9 @@ pub const SPECIAL_FIRST: u32 = 520;
 pub const INDEX_MASK: u32 = 552;
 /// Vocabulary entries indexed so far.
 pub const INDEXED: u32 = 556;
+
+/// Offsets of [`crate::areas::Area`]s, u32 each.
+pub const AREAS: u32 = 576;
 
 /// Bytes of payload.
 pub const PAYLOAD_LEN: u32 = 640;
@@ -205,30 +206,9 @@ pub const INPUT: u32 = 0x1_0000;
 pub const TEXT: u32 = 0x2_0000;
 /// Vocabulary: 16 bytes an entry.
 pub const TOKENS: u32 = 0x4_0000;
-/// Vocabulary index: id + 1, 0 for an empty slot.
-pub const INDEX: u32 = TOKENS + 16 * MAX_VOCAB;
-/// Escaped text of the raw runs.
-pub const ESCAPED: u32 = INDEX + 8 * MAX_VOCAB;
-/// Items: `first, count` of escaped text, or `id, u32::MAX`.
-pub const ITEMS: u32 = ESCAPED + (256 << 10);
-/// Symbols of one run: offset, bytes, previous, next.
-pub const SYMBOLS: u32 = ITEMS + 8 * (MAX_BYTES + 64);
-/// Heap of candidate pairs: score (f32), left, right, bytes.
-pub const HEAP: u32 = SYMBOLS + 16 * (MAX_BYTES + 64);
-/// Ids: the prompt's, then the output's.
-pub const IDS: u32 = HEAP + 48 * (MAX_BYTES + 64);
-/// Ids that fit.
-pub const IDS_MAX: u32 = 262_144;
-/// First byte of the buffers whose size depends on the model.
-pub const DYNAMIC: u32 = IDS + 4 * IDS_MAX;
-
 const _: () = assert!(
     TENSORS + 32 * (crate::tensors::GLOBAL + crate::tensors::PER_LAYER * MAX_LAYERS) <= PARTS
 );
 const _: () = assert!(STOPS + MAX_STOPS * STOP_STRIDE <= BYTES && BYTES + 1024 <= PICKS);
-// Escaping triples a space, and each run's prefix takes the place of at least one byte of a special token.
-const _: () = assert!(3 * (MAX_BYTES + 1) <= ITEMS - ESCAPED);
 const _: () = assert!(TEXT + MAX_BYTES + MAX_TOKEN_BYTES <= TOKENS);
-const _: () = assert!(MAX_PROMPT + MAX_BYTES / 4 <= IDS_MAX && 3 * (MAX_BYTES + 1) < MAX_PROMPT);
-const _: () =
-    assert!(DYNAMIC.is_multiple_of(16) && INDEX.is_multiple_of(16) && SYMBOLS.is_multiple_of(16));
+const _: () = assert!(AREAS + 4 * 7 <= PAYLOAD_LEN && BUFFERS + 4 * 12 <= TENSORS);

@@ -4,6 +4,7 @@
 //! operator's arithmetic. With feature `std` come the native machine and the engine that answers and checks quickly.
 #![cfg_attr(not(feature = "std"), no_std)]
 
+pub mod areas;
 pub mod arena;
 pub mod attention;
 pub mod error;

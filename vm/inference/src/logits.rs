@@ -1,5 +1,6 @@
 //! Logits are compared as they come: for each position the best score with the lowest id, and the claimed id's score.
 
+use crate::areas::Area;
 use crate::arena::Arena;
 use crate::error::{Due, NonFinite, Stop, Wrong};
 use crate::host::Host;
@@ -93,7 +94,7 @@ impl Picks {
             // Position p gives the id at p + 1; past the claimed ids there is none to compare.
             let next = arena.get::<u32>(CHUNK_AT) + from + i + 1;
             if next < arena.get::<u32>(PROMPT_COUNT) + arena.get::<u32>(COUNT) {
-                picks.claimed[i as usize] = arena.get(IDS + 4 * next);
+                picks.claimed[i as usize] = arena.get(Area::Ids.at(arena) + 4 * next);
             }
         }
         picks
@@ -136,7 +137,7 @@ pub fn check<H: Host>(host: &mut H) -> Result<(), Stop> {
         let pick = Pick::read(&arena, i);
         if next < end {
             let flip = pick
-                .allows(arena.get(IDS + 4 * next), gap)
+                .allows(arena.get(Area::Ids.at(&arena) + 4 * next), gap)
                 .ok_or(Wrong::Token)?;
             let flips = arena.get::<u32>(FLIPS) + u32::from(flip);
             arena.put(FLIPS, flips);

@@ -1,6 +1,7 @@
 //! SentencePiece's merging: within a run, the adjacent pair that spells the best-scored normal token is merged until none is
 //! left (ties: leftmost); symbols that are no token become byte tokens.
 
+use crate::areas::Area;
 use crate::arena::Arena;
 use crate::error::{Due, Stop};
 use crate::host::Host;
@@ -71,17 +72,17 @@ fn begin(arena: &mut Arena, item: u32) -> Result<u32, Stop> {
 }
 
 fn item_at(arena: &Arena, item: u32) -> (u32, u32) {
-    let words: &[u32] = arena.view(ITEMS + 8 * item, 2);
+    let words: &[u32] = arena.view(Area::Items.at(arena) + 8 * item, 2);
     (words[0], words[1])
 }
 
 /// Appends one id to the prompt, which must leave room for an answer.
 pub fn push_id(arena: &mut Arena, id: u32) -> Result<(), Stop> {
     let count: u32 = arena.get(PROMPT_COUNT);
-    if count + 1 >= arena.get::<u32>(Key::Context.at()).min(MAX_PROMPT) {
+    if count + 1 >= arena.get::<u32>(Key::Context.at()) {
         return Err(Due::PromptTooLong.into());
     }
-    arena.put(IDS + 4 * count, id);
+    arena.put(Area::Ids.at(arena) + 4 * count, id);
     arena.put(PROMPT_COUNT, count + 1);
     Ok(())
 }
@@ -96,7 +97,7 @@ struct Symbol {
 
 impl Symbol {
     fn read(arena: &Arena, i: u32) -> Symbol {
-        let words: &[u32] = arena.view(SYMBOLS + 16 * i, 4);
+        let words: &[u32] = arena.view(Area::Symbols.at(arena) + 16 * i, 4);
         Symbol {
             at: words[0],
             len: words[1],
@@ -106,12 +107,9 @@ impl Symbol {
     }
 
     fn write(&self, arena: &mut Arena, i: u32) {
-        arena.view_mut(SYMBOLS + 16 * i, 4).copy_from_slice(&[
-            self.at,
-            self.len,
-            self.previous,
-            self.next,
-        ]);
+        arena
+            .view_mut(Area::Symbols.at(arena) + 16 * i, 4)
+            .copy_from_slice(&[self.at, self.len, self.previous, self.next]);
     }
 }
 
@@ -123,7 +121,7 @@ fn symbol(arena: &mut Arena, item: u32) -> u32 {
         enter(arena, Stage::Seed, 1);
         return 20;
     }
-    let len = match arena.get::<u8>(ESCAPED + first + done) {
+    let len = match arena.get::<u8>(Area::Escaped.at(arena) + first + done) {
         0xf0.. => 4,
         0xe0.. => 3,
         0xc0.. => 2,
@@ -171,7 +169,7 @@ fn lookup<H: Host>(host: &mut H, i: u32, and: Option<u32>) -> (Probe, u32) {
     }
     let mut text = [0u8; MAX_TOKEN_BYTES as usize];
     let text = &mut text[..len as usize];
-    text.copy_from_slice(arena.bytes(ESCAPED + symbol.at, len));
+    text.copy_from_slice(arena.bytes(Area::Escaped.at(&arena) + symbol.at, len));
     let mut probe = find(host, Class::Normal, text);
     probe.work += 250 + 12 * len;
     (probe, len)
@@ -220,7 +218,8 @@ fn merge_best<H: Host>(host: &mut H) -> u32 {
     left.write(&mut arena, pair.left);
     right.write(&mut arena, pair.right);
     if right.next != NONE {
-        arena.put(SYMBOLS + 16 * right.next + 8, pair.left);
+        let previous = Area::Symbols.at(&arena) + 16 * right.next + 8;
+        arena.put(previous, pair.left);
     }
     work + 400 + consider(host, left.previous, pair.left) + consider(host, pair.left, left.next)
 }
@@ -235,7 +234,7 @@ fn emit<H: Host>(host: &mut H) -> Result<u32, Stop> {
         Some(id) => push_id(&mut arena, id)?,
         None => {
             for j in 0..symbol.len {
-                let byte: u8 = arena.get(ESCAPED + symbol.at + j);
+                let byte: u8 = arena.get(Area::Escaped.at(&arena) + symbol.at + j);
                 let id = arena.get::<u32>(BYTES + 4 * u32::from(byte)) - 1;
                 push_id(&mut arena, id)?;
             }
@@ -262,7 +261,7 @@ struct Pair {
 
 impl Pair {
     fn read(arena: &Arena, i: u32) -> Pair {
-        let words: &[u32] = arena.view(HEAP + 16 * i, 4);
+        let words: &[u32] = arena.view(Area::Heap.at(arena) + 16 * i, 4);
         Pair {
             score: f32::from_bits(words[0]),
             left: words[1],
@@ -272,12 +271,9 @@ impl Pair {
     }
 
     fn write(&self, arena: &mut Arena, i: u32) {
-        arena.view_mut(HEAP + 16 * i, 4).copy_from_slice(&[
-            self.score.to_bits(),
-            self.left,
-            self.right,
-            self.len,
-        ]);
+        arena
+            .view_mut(Area::Heap.at(arena) + 16 * i, 4)
+            .copy_from_slice(&[self.score.to_bits(), self.left, self.right, self.len]);
     }
 
     fn before(&self, other: &Pair) -> bool {

@@ -1,5 +1,6 @@
 //! The plan: how many macro steps a request can take, and where the buffers that depend on the model lie.
 
+use crate::areas::Area;
 use crate::arena::Arena;
 use crate::error::{Due, Stop};
 use crate::host::Host;
@@ -83,16 +84,18 @@ pub fn plan<H: Host>(host: &mut H) -> Result<(), Stop> {
         .context
         .min(arena.get::<u32>(PROMPT_COUNT) + arena.get::<u32>(TOKENS_WANTED));
     let planned = arena.get::<u64>(YIELDS) + most_steps(&arena, &config, positions);
-    let size = Buffer::ALL.iter().fold(u64::from(DYNAMIC), |end, b| {
-        aligned(end) + b.bytes(&config, positions)
-    });
+    let size = Buffer::ALL
+        .iter()
+        .fold(u64::from(Area::Buffers.at(&arena)), |end, b| {
+            aligned(end) + b.bytes(&config, positions)
+        });
     if planned > MAX_YIELDS || size > u64::from(ARENA_MAX) {
         return Err(Due::PlanTooLong.into());
     }
     // At most ARENA_MAX, so it fits.
     host.grow(size as u32);
     let mut arena = host.arena();
-    let mut end = u64::from(DYNAMIC);
+    let mut end = u64::from(Area::Buffers.at(&arena));
     for buffer in Buffer::ALL {
         let at = aligned(end);
         arena.put(BUFFERS + 4 * buffer as u32, at as u32);

@@ -1,5 +1,6 @@
 //! The program: `step` runs one macro step and says whether to go on. Between steps everything is in the arena.
 
+use crate::areas::Area;
 use crate::error::{Due, Stop, Wrong};
 use crate::forward::{self, start_chunk};
 use crate::host::{Host, Loaded, Rom};
@@ -134,7 +135,7 @@ pub fn open<H: Host>(host: &mut H) -> Result<(), Stop> {
 }
 
 fn start<H: Host>(host: &mut H) -> Result<(), Stop> {
-    host.grow(DYNAMIC);
+    host.grow(TOKENS);
     open(host)?;
     let len = host.rom_len(Rom::Model);
     let mut arena = host.arena();
@@ -170,8 +171,9 @@ fn claim<H: Host>(host: &mut H) -> Result<(), Stop> {
     let Loaded {
         data, mut arena, ..
     } = host.load(Rom::Output, 5, 4 * count);
+    let ids = Area::Ids.at(&arena);
     for (id, b) in arena
-        .view_mut(IDS + 4 * prompt, count)
+        .view_mut(ids + 4 * prompt, count)
         .iter_mut()
         .zip(data.chunks_exact(4))
     {
@@ -199,7 +201,8 @@ fn replay<H: Host>(host: &mut H) -> Result<(), Stop> {
         if taken == count {
             return finish_replay(host);
         }
-        let id = host.arena().get(IDS + 4 * (prompt + taken));
+        let arena = host.arena();
+        let id = arena.get(Area::Ids.at(&arena) + 4 * (prompt + taken));
         let outcome = take(host, id);
         let is_last_of_answer = kind == 0 && taken + 1 == count;
         if outcome == Taken::Refused || (outcome == Taken::Ended && !is_last_of_answer) {

@@ -1,5 +1,6 @@
 //! The request ROM: six words from the contract, then the payload (`docs/encoding.md`, section 7).
 
+use crate::areas::place_request;
 use crate::arena::Arena;
 use crate::error::Due;
 use crate::host::{Host, Rom};
@@ -53,6 +54,9 @@ pub fn read<H: Host>(host: &mut H) -> Result<(), Due> {
     }
     check_utf8(arena)?;
     arena.put(PHASE, Phase::Split as u32);
+    let (bytes, wanted) = (arena.get(INPUT_LEN), arena.get(TOKENS_WANTED));
+    let end = place_request(arena, bytes, wanted);
+    host.grow(end);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! Special tokens are matched in template parts only, leftmost first, the longest at each place. Raw text joins across
 //! parts. A run that begins the prompt or follows a special token gets a space in front where the model says so.
 
+use crate::areas::Area;
 use crate::arena::Arena;
 use crate::error::Stop;
 use crate::host::Host;
@@ -96,8 +97,9 @@ fn longest_special<H: Host>(host: &mut H, at: u32, end: u32) -> Special {
 fn push_item<H: Host>(host: &mut H, first: u32, count: u32) {
     let mut arena = host.arena();
     let items: u32 = arena.get(ITEM_COUNT);
+    let at = Area::Items.at(&arena);
     arena
-        .view_mut(ITEMS + 8 * items, 2)
+        .view_mut(at + 8 * items, 2)
         .copy_from_slice(&[first, count]);
     arena.put(ITEM_COUNT, items + 1);
 }
@@ -130,10 +132,11 @@ fn push_escaped<H: Host>(host: &mut H, byte: u8) {
         &single
     };
     let len: u32 = arena.get(ESCAPED_LEN);
+    let at = Area::Escaped.at(&arena);
     arena
-        .bytes_mut(ESCAPED + len, bytes.len() as u32)
+        .bytes_mut(at + len, bytes.len() as u32)
         .copy_from_slice(bytes);
     arena.put(ESCAPED_LEN, len + bytes.len() as u32);
-    let count = ITEMS + 8 * (arena.get::<u32>(ITEM_COUNT) - 1) + 4;
+    let count = Area::Items.at(&arena) + 8 * (arena.get::<u32>(ITEM_COUNT) - 1) + 4;
     arena.put(count, arena.get::<u32>(count) + bytes.len() as u32);
 }

@@ -1,5 +1,6 @@
 //! The vocabulary: its table and index are built in the arena; lookups from text to id, and pieces from id to text.
 
+use crate::areas::{Area, slots};
 use crate::arena::Arena;
 use crate::error::{Reject, What};
 use crate::host::{Host, Loaded, Rom};
@@ -113,7 +114,7 @@ impl Hash {
 pub fn index<H: Host>(host: &mut H) -> Result<(), Reject> {
     let mut arena = host.arena();
     let count: u32 = arena.get(Key::Tokens.at());
-    let mask = (2 * count).next_power_of_two() - 1;
+    let mask = slots(count) - 1;
     arena.put(INDEX_MASK, mask);
     let mut work = 0;
     while work < BUDGET {
@@ -191,7 +192,9 @@ fn add<H: Host>(host: &mut H, id: u32) -> Result<u32, Reject> {
                     work,
                     ..
                 } => {
-                    host.arena().put(INDEX + 4 * slot, id + 1);
+                    let mut arena = host.arena();
+                    let index = Area::Index.at(&arena);
+                    arena.put(index + 4 * slot, id + 1);
                     Ok(work)
                 }
                 _ => Err(refuse),
@@ -241,6 +244,7 @@ pub struct Probe {
 pub fn probe<H: Host>(host: &mut H, class: Class, text: &[u8], hash: u32) -> Probe {
     let arena = host.arena();
     let mask: u32 = arena.get(INDEX_MASK);
+    let index = Area::Index.at(&arena);
     let mut found = Probe {
         work: 120,
         ..Probe::default()
@@ -249,7 +253,7 @@ pub fn probe<H: Host>(host: &mut H, class: Class, text: &[u8], hash: u32) -> Pro
     for i in 0..MAX_PROBES {
         let slot = hash.wrapping_add(i) & mask;
         let arena = host.arena();
-        let Some(id) = arena.get::<u32>(INDEX + 4 * slot).checked_sub(1) else {
+        let Some(id) = arena.get::<u32>(index + 4 * slot).checked_sub(1) else {
             // More tokens of one hash than chance gives would make lookups costly.
             found.empty = (equal < MAX_EQUAL).then_some(slot);
             return found;

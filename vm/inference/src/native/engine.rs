@@ -1,10 +1,11 @@
 //! A loaded model: prepares requests, answers them exactly, and checks outputs quickly, without roots.
 
 use super::answer::Answer;
-use super::host::{Bytes, bytes};
+use super::host::{Bytes, NativeHost, bytes};
 use super::inspect::{ModelInfo, Unsupported};
 use super::machine::NativeMachine;
 use super::session::Session;
+use crate::areas::Area;
 use crate::error::{Due, Stop, Wrong};
 use crate::forward::next_chunk;
 use crate::host::{Host, Rom};
@@ -222,7 +223,7 @@ impl Engine {
                 host.get::<u32>(CHUNK_LEN),
                 host.get::<u32>(NEED_FROM),
             );
-            let ids = host.view::<u32>(IDS + 4 * at, len).to_vec();
+            let ids = host.view::<u32>(ids_at(host) + 4 * at, len).to_vec();
             let mut picks = Picks::load(&host.arena(), 0);
             if let Err(fault) =
                 session.chunk(&ids, need as usize, |id, logits| picks.see(id, logits))
@@ -242,11 +243,17 @@ impl Engine {
     }
 }
 
+/// Where the ids are in the arena.
+fn ids_at(host: &NativeHost) -> u32 {
+    host.get(AREAS + 4 * Area::Ids as u32)
+}
+
 impl Prepared {
     /// The prompt's ids.
     pub fn prompt(&self) -> Vec<u32> {
         let host = self.machine.host();
-        host.view::<u32>(IDS, host.get(PROMPT_COUNT)).to_vec()
+        host.view::<u32>(ids_at(host), host.get(PROMPT_COUNT))
+            .to_vec()
     }
 
     /// Most ids of an answer.
