@@ -1,5 +1,6 @@
 //! The program run natively, macro step by macro step, with the very arena bytes that the guest has at each yield.
 
+use super::float::assert_mode;
 use super::host::{Bytes, NativeHost};
 use crate::error::Stop;
 use crate::layout::{ARENA_ADDRESS, PAGE};
@@ -26,6 +27,7 @@ impl NativeMachine {
         if let Some(result) = self.result {
             return result;
         }
+        assert_mode();
         let result = program::step(&mut self.host);
         self.result = (result != 0).then_some(result);
         result
@@ -44,6 +46,7 @@ impl NativeMachine {
 
     /// Runs until `phase` is next; `Err` where the program ends before it.
     pub(super) fn run_until(&mut self, phase: Phase) -> Result<(), Stop> {
+        assert_mode();
         while program::phase(&mut self.host) < phase as u32 {
             program::advance(&mut self.host)?;
         }

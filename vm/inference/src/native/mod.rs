@@ -2,6 +2,7 @@
 
 mod answer;
 mod engine;
+mod float;
 mod host;
 mod inspect;
 mod machine;

@@ -1,5 +1,6 @@
 //! Work spread over threads: ranges computed apart, results put together in order, so that threads never change a byte.
 
+use super::float::assert_mode;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
@@ -17,6 +18,8 @@ pub fn spread<T: Send>(
         .unwrap_or(usize::MAX)
         .clamp(1, threads.get());
     let size = count.div_ceil(parts).max(1);
+    // Threads start in the mode of the one that starts them.
+    assert_mode();
     let range = |i: usize| i * size..((i + 1) * size).min(count);
     let parts = count.div_ceil(size).max(1);
     if parts == 1 {
