@@ -1,0 +1,7 @@
+//! Verification: the one right output is accepted, every other is refused with the right code, by the program and by the
+//! engine alike.
+
+mod bench;
+mod ends;
+mod errors;
+mod faults;
