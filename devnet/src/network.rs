@@ -1,0 +1,256 @@
+//! A running devnet: the chain, the contracts, the services.
+
+use crate::accounts::Role;
+use crate::anvil;
+use crate::deploy::{deploy, provider};
+use crate::process::{Process, free_port, take_port};
+use alloy::providers::DynProvider;
+use anyhow::{Context, bail};
+use assay_bindings::deploy::Parameters;
+use assay_inference::native::{bytes, inspect};
+use assay_node::deployment::Deployment;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What a devnet is made of.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The repository, for contracts and default files.
+    pub root: PathBuf,
+    /// The model's GGUF file.
+    pub model: PathBuf,
+    /// Folder for everything that is kept.
+    pub data: PathBuf,
+    /// Port of the chain; 0 for a free one.
+    pub rpc_port: u16,
+    /// Port of the sequencer's gRPC; 0 for a free one.
+    pub grpc_port: u16,
+    /// Challenge window, seconds.
+    pub window: u64,
+    /// Each player's clock, seconds.
+    pub allowance: u64,
+    /// Backend of the executors.
+    pub backend: String,
+    /// Print progress for people.
+    pub talk: bool,
+}
+
+/// A running devnet.
+pub struct Network {
+    /// How it was made.
+    pub settings: Settings,
+    /// Its contracts.
+    pub deployment: Deployment,
+    /// JSON-RPC endpoint.
+    pub rpc: String,
+    /// gRPC endpoint.
+    pub grpc: String,
+    /// Signs as the user.
+    pub user: DynProvider,
+    processes: BTreeMap<String, Process>,
+    admin: BTreeMap<String, u16>,
+    peaks: BTreeMap<String, f64>,
+}
+
+/// A spinner while something takes its time; plain lines where nobody watches.
+pub fn spinner(talk: bool, text: &str) -> ProgressBar {
+    if !talk {
+        return ProgressBar::hidden();
+    }
+    if !std::io::stderr().is_terminal() {
+        eprintln!("{text} ...");
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_message(text.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+impl Network {
+    /// Starts chain and contracts; services are started one by one.
+    pub async fn start(settings: Settings) -> anyhow::Result<Network> {
+        let model = std::fs::read(&settings.model)
+            .with_context(|| format!("model {}: pass the right --model PATH", settings.model.display()))?;
+        let model = bytes(model);
+        if let Err(unsupported) = inspect(model.clone()) {
+            bail!("model {} can't be served: {unsupported}", settings.model.display());
+        }
+        std::fs::create_dir_all(&settings.data).with_context(|| format!("data folder {}", settings.data.display()))?;
+        let port = take_port(settings.rpc_port, "--port")?;
+        let grpc_port = take_port(settings.grpc_port, "--grpc-port")?;
+        let wait = spinner(settings.talk, "starting the chain");
+        let chain = anvil::start(&settings.root, port, settings.data.join("anvil.log")).await?;
+        wait.finish_and_clear();
+        let rpc = format!("http://127.0.0.1:{port}");
+
+        let wait = spinner(settings.talk, "deploying the contracts and registering the model");
+        let mut parameters = Parameters::devnet(Role::Sequencer.address()?);
+        parameters.window = settings.window;
+        parameters.allowance = settings.allowance;
+        parameters.unbonding_delay = settings.window + 2 * settings.allowance + 60;
+        let deployment = deploy(&rpc, (*model).as_ref(), &settings.model, &parameters).await?;
+        deployment.save(&settings.data.join("deployment.json"))?;
+        wait.finish_and_clear();
+
+        let user = provider(&rpc, Role::User).await?;
+        let mut processes = BTreeMap::new();
+        processes.insert("anvil".to_owned(), chain);
+        let grpc = format!("http://127.0.0.1:{grpc_port}");
+        let (admin, peaks) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Network { settings, deployment, rpc, grpc, user, processes, admin, peaks })
+    }
+
+    /// Starts the service of `role` with these further flags, and waits until it is ready.
+    pub async fn service(&mut self, role: Role, more: &[&str]) -> anyhow::Result<()> {
+        let binary = match role {
+            Role::Sequencer => "sequencer",
+            Role::Executor | Role::Liar => "executor",
+            Role::Watchtower | Role::LyingChallenger => "watchtower",
+            Role::Deployer | Role::User => bail!("{} runs no service", role.name()),
+        };
+        let data = self.settings.data.join(role.name());
+        std::fs::create_dir_all(&data)?;
+        let key = self.settings.data.join(format!("{}.key", role.name()));
+        assay_node::key::write_key_file(&key, &hex::encode(role.signer()?.to_bytes()))?;
+        let admin = free_port()?;
+        let path = |p: &Path| p.display().to_string();
+        let mut args = vec![
+            "--rpc-url".to_owned(),
+            self.rpc.clone(),
+            "--deployment".to_owned(),
+            path(&self.settings.data.join("deployment.json")),
+            "--data-dir".to_owned(),
+            path(&data),
+            "--key-file".to_owned(),
+            path(&key),
+            "--metrics-addr".to_owned(),
+            format!("127.0.0.1:{admin}"),
+            "--poll-ms".to_owned(),
+            "250".to_owned(),
+            "--exit-on-stdin-eof".to_owned(),
+        ];
+        if binary == "sequencer" {
+            let address = self.grpc.trim_start_matches("http://").to_owned();
+            args.extend(["--grpc-addr".to_owned(), address, "--batch-interval-ms".to_owned(), "1000".to_owned()]);
+        } else {
+            let guest = self.settings.root.join("vm/guest/guest.wasm");
+            args.extend(["--model".to_owned(), path(&self.settings.model), "--guest".to_owned(), path(&guest)]);
+        }
+        if binary == "executor" {
+            let backend = self.settings.backend.clone();
+            args.extend(["--sequencer-url".to_owned(), self.grpc.clone(), "--backend".to_owned(), backend]);
+            args.push("--auto-stake".to_owned());
+        }
+        args.extend(more.iter().map(|s| (*s).to_owned()));
+        let program = binary_path(binary)?;
+        let log = self.settings.data.join(format!("{}.log", role.name()));
+        let wait = spinner(self.settings.talk, &format!("starting {}", role.name()));
+        let process = Process::start(role.name(), &program, &args, log)?;
+        self.admin.insert(role.name().to_owned(), admin);
+        self.processes.insert(role.name().to_owned(), process);
+        self.wait_ready(role, admin).await?;
+        wait.finish_and_clear();
+        Ok(())
+    }
+
+    async fn wait_ready(&mut self, role: Role, admin: u16) -> anyhow::Result<()> {
+        let started = Instant::now();
+        loop {
+            self.check()?;
+            let ready = reqwest::get(format!("http://127.0.0.1:{admin}/readyz")).await;
+            let reason = match ready {
+                Ok(response) if response.status().is_success() => return Ok(()),
+                Ok(response) => response.text().await.unwrap_or_default(),
+                Err(error) => error.to_string(),
+            };
+            if started.elapsed() > Duration::from_secs(60) {
+                bail!("{} is not ready after a minute: {reason}", role.name());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Fails if a process has ended.
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        self.processes.values_mut().try_for_each(Process::check)
+    }
+
+    /// Ends the service of `role`, gently.
+    pub async fn stop_service(&mut self, role: Role) {
+        if let Some(mut process) = self.processes.remove(role.name()) {
+            process.stop().await;
+            self.note_peak(&process);
+        }
+    }
+
+    /// Ends the service of `role` with SIGKILL.
+    pub async fn kill_service(&mut self, role: Role) {
+        if let Some(mut process) = self.processes.remove(role.name()) {
+            process.kill().await;
+            self.note_peak(&process);
+        }
+    }
+
+    /// Process id of a running service.
+    pub fn process_id(&self, role: Role) -> Option<u32> {
+        self.processes.get(role.name()).and_then(Process::id)
+    }
+
+    fn note_peak(&mut self, process: &Process) {
+        let peak = self.peaks.entry(process.name.clone()).or_default();
+        *peak = peak.max(process.peak_mib());
+    }
+
+    /// Peak resident size of each process, MiB.
+    pub fn peaks(&mut self) -> BTreeMap<String, f64> {
+        for process in self.processes.values_mut() {
+            process.measure();
+            let peak = self.peaks.entry(process.name.clone()).or_default();
+            *peak = peak.max(process.peak_mib());
+        }
+        self.peaks.clone()
+    }
+
+    /// What a service says at /status; null if it does not answer.
+    pub async fn status(&self, role: Role) -> serde_json::Value {
+        let Some(admin) = self.admin.get(role.name()) else { return serde_json::Value::Null };
+        let Ok(response) = reqwest::get(format!("http://127.0.0.1:{admin}/status")).await else {
+            return serde_json::Value::Null;
+        };
+        let text = response.text().await.unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Port of a service's metrics.
+    pub fn admin_port(&self, role: Role) -> Option<u16> {
+        self.admin.get(role.name()).copied()
+    }
+
+    /// Ends everything: services first, the chain last.
+    pub async fn stop(mut self) {
+        let chain = self.processes.remove("anvil");
+        for process in self.processes.values_mut() {
+            process.stop().await;
+        }
+        if let Some(mut chain) = chain {
+            chain.kill().await;
+        }
+    }
+}
+
+/// A binary beside this one.
+fn binary_path(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let path = own.parent().context("this program has no folder")?.join(name);
+    if !path.exists() {
+        bail!("{} is missing: run `cargo build --release --workspace`", path.display());
+    }
+    Ok(path)
+}

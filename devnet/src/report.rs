@@ -1,0 +1,115 @@
+//! `report.json`: what one scenario did. `report.schema.json` says it in JSON Schema.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Everything about one run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Version of this format.
+    pub version: u32,
+    /// Flags of the scenario.
+    pub scenario: Scenario,
+    /// Seconds from the start to the first answer on chain.
+    pub warm_start_s: f64,
+    /// Seconds from the start until all services were ready.
+    pub start_up_s: f64,
+    /// One entry a request.
+    pub requests: Vec<RequestReport>,
+    /// One entry a game.
+    pub disputes: Vec<DisputeReport>,
+    /// Peak resident size of each process, MiB.
+    pub peak_memory_mib: BTreeMap<String, f64>,
+    /// Whether the honest side ended whole.
+    pub honest_side_whole: bool,
+    /// Why not, or empty.
+    pub failures: Vec<String>,
+}
+
+/// Flags of the scenario.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scenario {
+    /// `--cheat`.
+    pub cheat: Option<String>,
+    /// `--flip`.
+    pub flip: Option<String>,
+    /// `--lying-challenger`.
+    pub lying_challenger: bool,
+    /// `--backend`.
+    pub backend: String,
+}
+
+/// One request.
+#[derive(Debug, Serialize)]
+pub struct RequestReport {
+    /// Its id.
+    pub id: String,
+    /// Its prompt's text.
+    pub prompt: String,
+    /// Text of the final output.
+    pub output_text: String,
+    /// Tokens drafted for the answer that stands.
+    pub tokens_drafted: u64,
+    /// Drafted tokens that were right.
+    pub tokens_accepted: u64,
+    /// Drafted tokens that were replaced.
+    pub tokens_corrected: u64,
+    /// `open`, `claimed` or `final`.
+    pub status: String,
+    /// Claims made on it.
+    pub claims: u32,
+    /// `done`, `failed` or `none`.
+    pub callback_result: String,
+}
+
+/// One game.
+#[derive(Debug, Serialize)]
+pub struct DisputeReport {
+    /// Its id.
+    pub game: String,
+    /// The request.
+    pub request: String,
+    /// `executor` or `challenger`.
+    pub winner: String,
+    /// `proof` or `timeout`.
+    pub by: String,
+    /// Moves of the challenger.
+    pub moves_challenger: u32,
+    /// Moves of the executor.
+    pub moves_executor: u32,
+    /// Transactions of the game: open, moves, ending.
+    pub transactions: Vec<TransactionReport>,
+    /// Gas of all of them.
+    pub gas_total: u64,
+    /// Bytes of their calldata.
+    pub calldata_bytes: u64,
+    /// Trace index of the step proven.
+    pub trace_index: Option<u64>,
+    /// Name of its opcode.
+    pub opcode: Option<String>,
+    /// Bytes of its witness.
+    pub witness_bytes: Option<u64>,
+    /// Gas of the proof's transaction.
+    pub proof_gas: Option<u64>,
+    /// Seconds of block time from open to end.
+    pub wall_s: f64,
+    /// Seconds of computing of the challenger.
+    pub compute_challenger_s: f64,
+    /// Seconds of computing of the executor.
+    pub compute_executor_s: f64,
+    /// Bond flows, wei.
+    pub bonds: BTreeMap<String, String>,
+}
+
+/// One transaction of a game.
+#[derive(Debug, Serialize)]
+pub struct TransactionReport {
+    /// `open`, `move`, `prove` or `timeout`.
+    pub kind: String,
+    /// Its hash.
+    pub hash: String,
+    /// Gas used.
+    pub gas: u64,
+    /// Bytes of calldata.
+    pub calldata_bytes: u64,
+}
