@@ -66,6 +66,10 @@ pub struct NodeArgs {
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log_level: String,
 
+    /// End when standard input closes: a supervisor that dies takes its services along.
+    #[arg(long)]
+    pub exit_on_stdin_eof: bool,
+
     /// TOML file of flags without their dashes; flags and environment win over it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

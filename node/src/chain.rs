@@ -61,6 +61,17 @@ pub enum ChainError {
         /// Which contract.
         name: String,
     },
+    /// Another chain with the same id, or the same chain begun anew.
+    #[error(
+        "block {number} of the chain at {url} is not the one that the contracts were deployed in: the chain was reset \
+         (deploy again), or the --deployment file is of another one"
+    )]
+    WrongBlock {
+        /// Endpoint without credentials.
+        url: String,
+        /// The block.
+        number: u64,
+    },
     /// The account has too little.
     #[error("account {address} has {balance} wei, at least {needed} are needed: send it ETH")]
     Unfunded {
@@ -228,6 +239,17 @@ impl Chain {
             })
         } else {
             Ok(())
+        }
+    }
+
+    /// An error unless block `number` has this hash.
+    pub async fn require_block(&self, number: u64, hash: B256) -> Result<(), ChainError> {
+        match self.block(number).await? {
+            Some(block) if block.hash == hash => Ok(()),
+            _ => Err(ChainError::WrongBlock {
+                url: self.url.to_string(),
+                number,
+            }),
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Deployment {
     pub chain_id: u64,
     /// First block that any of the contracts is in; nothing earlier needs to be read.
     pub block: u64,
+    /// Hash of that block: a chain that was reset has another one there.
+    pub block_hash: B256,
     /// The contracts.
     pub contracts: Contracts,
     /// The registered models that the deployer knows of (others may be registered later).
@@ -130,7 +132,10 @@ impl Deployment {
 
     /// A line that tells deployments apart, for data folders.
     pub fn label(&self) -> String {
-        format!("chain {} rollup {}", self.chain_id, self.contracts.rollup)
+        format!(
+            "chain {} rollup {} from block {}",
+            self.chain_id, self.contracts.rollup, self.block_hash
+        )
     }
 }
 
@@ -161,6 +166,7 @@ mod tests {
         Deployment {
             chain_id: 31337,
             block: 1,
+            block_hash: B256::repeat_byte(6),
             contracts,
             models: vec![model],
         }

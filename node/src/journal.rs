@@ -164,6 +164,27 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
         Ok(())
     }
 
+    /// Replaces the file by one that holds `records` alone; a crash leaves the old one or the new one.
+    pub fn compact<'a>(
+        self,
+        records: impl IntoIterator<Item = &'a T>,
+    ) -> Result<Journal<T>, JournalError>
+    where
+        T: 'a,
+    {
+        let io = |source| JournalError::Io {
+            path: self.path.clone(),
+            source,
+        };
+        let mut bytes = MAGIC.to_vec();
+        for (sequence, record) in (0u32..).zip(records) {
+            let payload = serde_json::to_vec(record).map_err(|e| io(e.into()))?;
+            bytes.extend_from_slice(&frame(sequence, &payload));
+        }
+        crate::data_dir::write_durably(&self.path, &bytes).map_err(io)?;
+        Journal::open(&self.path).map(|(journal, _)| journal)
+    }
+
     /// Records written so far.
     pub fn len(&self) -> u32 {
         self.next
@@ -322,6 +343,22 @@ mod tests {
             }
             assert_eq!(std::fs::read(&path).expect("read"), bytes, "left as found");
         }
+    }
+
+    #[test]
+    fn compaction_keeps_what_is_named_and_takes_more() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("j");
+        let records = filled(&path, 5);
+        let (journal, _) = Journal::<String>::open(&path).expect("opens");
+        let mut journal = journal.compact(&records[3..]).expect("compacted");
+        journal.append(&records[0]).expect("appends");
+        drop(journal);
+        let read = Journal::<String>::open(&path).expect("opens").1;
+        assert_eq!(
+            read,
+            [&records[3], &records[4], &records[0]].map(String::clone)
+        );
     }
 
     #[test]

@@ -8,6 +8,34 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+/// Each contract's committed artifact.
+const ABIS: [(&str, &str); 7] = [
+    (
+        "ModelRegistry",
+        include_str!("../../contracts/abi/ModelRegistry.json"),
+    ),
+    ("Staking", include_str!("../../contracts/abi/Staking.json")),
+    ("Inbox", include_str!("../../contracts/abi/Inbox.json")),
+    ("Rollup", include_str!("../../contracts/abi/Rollup.json")),
+    (
+        "DisputeGame",
+        include_str!("../../contracts/abi/DisputeGame.json"),
+    ),
+    (
+        "OneStepProver",
+        include_str!("../../contracts/abi/OneStepProver.json"),
+    ),
+    (
+        "ReviewJudge",
+        include_str!("../../contracts/abi/ReviewJudge.json"),
+    ),
+];
+
+fn parse(artifact: &str) -> Option<JsonAbi> {
+    let artifact: serde_json::Value = serde_json::from_str(artifact).ok()?;
+    serde_json::from_value(artifact.get("abi")?.clone()).ok()
+}
+
 /// Why a call reverted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RevertReason {
@@ -38,9 +66,11 @@ impl ErrorBook {
         ))
     }
 
-    /// The errors of the contracts of Assay.
+    /// The errors of the contracts of Assay, from their committed ABIs.
     pub fn assay() -> ErrorBook {
-        ErrorBook::default()
+        // The files are compiled in and a test reads every one, so none is left out here.
+        let abis: Vec<JsonAbi> = ABIS.iter().filter_map(|(_, text)| parse(text)).collect();
+        ErrorBook::new(&abis)
     }
 
     /// Reads revert data.
@@ -139,6 +169,20 @@ mod tests {
             "FeeTooLow(1, needed: 2)"
         );
         assert_eq!(book().decode(&data("Plain()", &[])).text, "Plain()");
+    }
+
+    #[test]
+    fn every_committed_abi_is_read() {
+        for (name, text) in ABIS {
+            assert!(parse(text).is_some(), "{name}");
+        }
+        let book = ErrorBook::assay();
+        for (signature, name) in [
+            ("NotSequencer(address)", "NotSequencer"),
+            ("ClaimNotLost()", "ClaimNotLost"),
+        ] {
+            assert_eq!(book.decode(&data(signature, &[[0; 32]])).name, name);
+        }
     }
 
     #[test]

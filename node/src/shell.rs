@@ -76,10 +76,22 @@ where
     }
 }
 
+/// Sets `shutdown` once standard input is at its end. A plain thread: it may wait for ever.
+fn end_with_stdin(shutdown: Shutdown) {
+    std::thread::spawn(move || {
+        let mut buffer = [0u8; 256];
+        while std::io::Read::read(&mut std::io::stdin(), &mut buffer).is_ok_and(|n| n > 0) {}
+        shutdown.trigger();
+    });
+}
+
 impl Shell {
     /// Reads the deployment, connects, checks that the contracts are there, locks the data folder, serves /metrics.
     pub async fn start(service: &'static str, args: NodeArgs) -> anyhow::Result<Shell> {
         let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+        if args.exit_on_stdin_eof {
+            end_with_stdin(shutdown.clone());
+        }
         let deployment = Deployment::load(&args.deployment)?;
         let chain = Chain::connect(
             &args.rpc_url,
@@ -93,6 +105,9 @@ impl Shell {
                 chain.id()
             );
         }
+        chain
+            .require_block(deployment.block, deployment.block_hash)
+            .await?;
         chain.require_contracts(&deployment.contracts.all()).await?;
         let data = DataDir::open(&args.data_dir, service, &deployment.label())?;
         let shell = Shell {

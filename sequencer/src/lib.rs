@@ -1,1 +1,18 @@
-//! assay-sequencer
+//! The sequencer: takes requests, has executors answer them, posts the answers in batches.
+
+pub mod book;
+pub mod chain_view;
+pub mod core;
+pub mod entry;
+pub mod flags;
+pub mod follow;
+pub mod grpc;
+pub mod intake;
+pub mod post;
+pub mod record;
+pub mod route;
+pub mod segment;
+pub mod service;
+pub mod sessions;
+pub mod wire;
+pub mod work;

@@ -1,0 +1,214 @@
+//! One request as the sequencer knows it.
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::sol_types::SolValue;
+use assay_bindings::{Request, SignedRequest};
+use serde::{Deserialize, Serialize};
+
+/// A claim of a request.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Claim {
+    /// Global segment number.
+    pub segment_id: u64,
+    /// Index in the segment.
+    pub index: u16,
+    /// Who claimed.
+    pub executor: Address,
+    /// Canonical output.
+    pub output: Bytes,
+    /// Transaction of the batch.
+    pub transaction: B256,
+}
+
+/// How far a request is. What stands in parentheses is lost on a restart, and begins anew.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Stage {
+    /// Waits for an executor.
+    Queued,
+    /// An executor works on it (not persisted).
+    Assigned {
+        /// Who.
+        executor: Address,
+        /// Unix milliseconds until it goes to somebody else.
+        deadline_ms: u64,
+    },
+    /// A signed answer waits for its batch (kept in the journal).
+    Signed {
+        /// Who signed.
+        executor: Address,
+        /// The executor's segment number.
+        number: u64,
+    },
+    /// The answer is on chain.
+    Claimed(Claim),
+    /// The answer stands.
+    Final(Claim),
+    /// The money is back.
+    Refunded,
+    /// The chain will not take it.
+    Dropped,
+}
+
+impl Stage {
+    /// Whether an answer is still wanted.
+    pub fn is_open(&self) -> bool {
+        matches!(
+            self,
+            Stage::Queued | Stage::Assigned { .. } | Stage::Signed { .. }
+        )
+    }
+
+    /// Whether nothing will change any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Stage::Final(_) | Stage::Refunded | Stage::Dropped)
+    }
+}
+
+/// A request and everything around it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// `H(abi.encode(chain id, inbox, request))`.
+    pub id: B256,
+    /// The request.
+    pub request: Request,
+    /// docs/encoding.md, section 7.
+    pub payload: Bytes,
+    /// What the batch must post, for a request that was taken by gRPC.
+    pub signed: Option<SignedRequest>,
+    /// Whether the inbox knows it.
+    pub on_chain: bool,
+    /// How far it is.
+    pub stage: Stage,
+    /// Last block that changed it.
+    pub block: u64,
+    /// Order of arrival.
+    pub order: u64,
+    /// Executors that it was given to so far.
+    pub attempts: u32,
+    /// Executors tried in this round.
+    pub tried: Vec<Address>,
+    /// Executors whose claim of it was rejected, or whose answer the contract can't take: never asked again.
+    pub excluded: Vec<Address>,
+    /// Claims rejected so far.
+    pub rejections: u32,
+    /// Unix milliseconds before which it isn't routed.
+    pub not_before_ms: u64,
+    /// Last thing worth saying about it.
+    pub message: String,
+}
+
+impl Entry {
+    /// A request that was just heard of.
+    pub fn new(id: B256, request: Request, payload: Bytes) -> Entry {
+        Entry {
+            id,
+            request,
+            payload,
+            signed: None,
+            on_chain: false,
+            stage: Stage::Queued,
+            block: 0,
+            order: 0,
+            attempts: 0,
+            tried: Vec::new(),
+            excluded: Vec::new(),
+            rejections: 0,
+            not_before_ms: 0,
+            message: String::new(),
+        }
+    }
+
+    /// Wei that its payer's deposit must hold.
+    pub fn due(&self) -> U256 {
+        U256::from(self.request.params.fee) + U256::from(self.request.params.callbackFee)
+    }
+
+    /// Whether `executor` has it now.
+    pub fn is_assigned_to(&self, executor: Address) -> bool {
+        matches!(self.stage, Stage::Assigned { executor: e, .. } if e == executor)
+    }
+
+    /// For the store.
+    pub fn encode(&self) -> Stored {
+        Stored {
+            request: self.request.abi_encode().into(),
+            payload: self.payload.clone(),
+            signed: self.signed.as_ref().map(|s| s.abi_encode().into()),
+            on_chain: self.on_chain,
+            stage: match &self.stage {
+                Stage::Assigned { .. } | Stage::Signed { .. } => Stage::Queued,
+                stage => stage.clone(),
+            },
+            block: self.block,
+            order: self.order,
+            excluded: self.excluded.clone(),
+            rejections: self.rejections,
+            message: self.message.clone(),
+        }
+    }
+
+    /// Inverse of [`Entry::encode`], up to what a restart forgets; `None` where the value is damaged.
+    pub fn decode(id: B256, stored: Stored) -> Option<Entry> {
+        let request = Request::abi_decode(&stored.request).ok()?;
+        let signed = stored
+            .signed
+            .map(|s| SignedRequest::abi_decode(&s))
+            .transpose()
+            .ok()?;
+        Some(Entry {
+            signed,
+            on_chain: stored.on_chain,
+            stage: stored.stage,
+            block: stored.block,
+            order: stored.order,
+            excluded: stored.excluded,
+            rejections: stored.rejections,
+            message: stored.message,
+            ..Entry::new(id, request, stored.payload)
+        })
+    }
+}
+
+/// An [`Entry`] on the disk.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stored {
+    request: Bytes,
+    payload: Bytes,
+    signed: Option<Bytes>,
+    on_chain: bool,
+    stage: Stage,
+    block: u64,
+    order: u64,
+    excluded: Vec<Address>,
+    rejections: u32,
+    message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_entry_reads_back_without_what_a_restart_forgets() {
+        let request = Request {
+            nonce: 7,
+            payloadLength: 3,
+            ..Default::default()
+        };
+        let mut entry = Entry::new(B256::repeat_byte(1), request.clone(), vec![1, 2, 3].into());
+        entry.signed = Some(SignedRequest {
+            nonce: 7,
+            ..Default::default()
+        });
+        entry.stage = Stage::Assigned {
+            executor: Address::repeat_byte(2),
+            deadline_ms: 5,
+        };
+        entry.excluded = vec![Address::repeat_byte(3)];
+        let json = serde_json::to_string(&entry.encode()).expect("JSON");
+        let stored: Stored = serde_json::from_str(&json).expect("JSON");
+        let back = Entry::decode(entry.id, stored).expect("decodes");
+        assert_eq!((back.request, back.signed), (request, entry.signed));
+        assert_eq!((back.stage, back.excluded), (Stage::Queued, entry.excluded));
+    }
+}

@@ -1,0 +1,50 @@
+//! The sequencer's flags.
+
+use assay_node::args::NodeArgs;
+use clap::{Parser, value_parser};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Takes requests from the chain and by gRPC, has executors answer them, and posts the answers in batches.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "sequencer", version)]
+pub struct Flags {
+    /// What every service has.
+    #[command(flatten)]
+    pub node: NodeArgs,
+
+    /// Address of the gRPC service; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7400")]
+    pub grpc_addr: SocketAddr,
+
+    /// Milliseconds between batches.
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = value_parser!(u64).range(50..=3_600_000))]
+    pub batch_interval_ms: u64,
+
+    /// Seconds until a request that an executor has not answered goes to the next one.
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = value_parser!(u64).range(1..=86_400))]
+    pub work_timeout: u64,
+
+    /// Least fee, in wei, of a request taken by gRPC.
+    #[arg(long, value_name = "WEI", default_value_t = 0)]
+    pub min_fee_wei: u128,
+
+    /// Largest payload and user data of a request taken by gRPC, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 32_768, value_parser = value_parser!(u32).range(64..=65_536))]
+    pub max_request_bytes: u32,
+
+    /// Most bytes of calldata of one batch (nodes refuse transactions over 128 KiB).
+    #[arg(long, value_name = "BYTES", default_value_t = 98_304, value_parser = value_parser!(u32).range(4_096..))]
+    pub max_batch_bytes: u32,
+
+    /// Most requests taken by gRPC that wait for an answer at one time.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_pending: usize,
+}
+
+impl Flags {
+    /// Time between batches.
+    pub fn batch_interval(&self) -> Duration {
+        Duration::from_millis(self.batch_interval_ms)
+    }
+}

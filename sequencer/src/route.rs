@@ -1,0 +1,222 @@
+//! Which executor answers which request. Pure.
+//!
+//! Rules: an executor is asked if it serves the model, has room and free stake for the bond, was not tried in this round
+//! and is not excluded for this request. Among these the least busy; ties go to the one connected first. When everybody
+//! was tried, a new round starts after a pause that doubles.
+
+use crate::book::Book;
+use crate::entry::{Entry, Stage};
+use crate::sessions::{Session, Sessions};
+use alloy::primitives::{Address, B256, U256};
+use std::collections::BTreeMap;
+
+/// Pause after the first round, in milliseconds.
+const FIRST_PAUSE_MS: u64 = 1_000;
+/// Longest pause between rounds, in milliseconds.
+const LONGEST_PAUSE_MS: u64 = 60_000;
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// Give the request to this executor.
+    Assign(B256, Address),
+    /// Everybody was tried: begin anew at this time (unix milliseconds).
+    NextRound(B256, u64),
+}
+
+/// Decides for every queued request. `claim_bond` is the least bond of a claim, in wei.
+pub fn route(book: &Book, sessions: &Sessions, claim_bond: U256, now_ms: u64) -> Vec<Decision> {
+    let mut load: BTreeMap<Address, (usize, U256)> = sessions
+        .iter()
+        .map(|s| (s.executor, burden(book, s.executor, claim_bond)))
+        .collect();
+    let mut out = Vec::new();
+    for entry in book
+        .queued()
+        .into_iter()
+        .filter(|e| e.not_before_ms <= now_ms)
+    {
+        let bond = claim_bond.max(U256::from(entry.request.params.minBond));
+        let suits = |s: &&Session| {
+            let (busy, locked) = load[&s.executor];
+            s.models.contains(&entry.request.params.modelId)
+                && busy < s.capacity
+                && s.free_stake >= locked + bond
+                && s.resting_until_ms <= now_ms
+                && !entry.excluded.contains(&s.executor)
+        };
+        let able: Vec<&Session> = sessions.iter().filter(suits).collect();
+        let fresh = able.iter().filter(|s| !entry.tried.contains(&s.executor));
+        match fresh.min_by_key(|s| (load[&s.executor].0, s.order)) {
+            Some(session) => {
+                let burden = load.entry(session.executor).or_default();
+                *burden = (burden.0 + 1, burden.1 + bond);
+                out.push(Decision::Assign(entry.id, session.executor));
+            }
+            None if !able.is_empty() => out.push(Decision::NextRound(
+                entry.id,
+                now_ms + pause(entry.attempts),
+            )),
+            None => {}
+        }
+    }
+    out
+}
+
+/// Requests at work and wei that the answers of `executor` will lock once they are claimed.
+fn burden(book: &Book, executor: Address, claim_bond: U256) -> (usize, U256) {
+    let bond = |e: &Entry| claim_bond.max(U256::from(e.request.params.minBond));
+    book.iter()
+        .fold((0, U256::ZERO), |(busy, locked), e| match e.stage {
+            Stage::Assigned { executor: who, .. } if who == executor => {
+                (busy + 1, locked + bond(e))
+            }
+            Stage::Signed { executor: who, .. } if who == executor => (busy, locked + bond(e)),
+            _ => (busy, locked),
+        })
+}
+
+fn pause(attempts: u32) -> u64 {
+    (FIRST_PAUSE_MS << attempts.min(16)).min(LONGEST_PAUSE_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Claim, Entry};
+    use crate::sessions::Introduction;
+    use assay_bindings::Request;
+
+    const BOND: U256 = U256::from_limbs([100, 0, 0, 0]);
+
+    fn who(n: u8) -> Address {
+        Address::repeat_byte(n)
+    }
+
+    fn add(book: &mut Book, n: u8) -> B256 {
+        let mut request = Request::default();
+        request.params.modelId = B256::repeat_byte(0xaa);
+        book.add(Entry::new(
+            B256::repeat_byte(n),
+            request,
+            Default::default(),
+        ));
+        B256::repeat_byte(n)
+    }
+
+    fn join(sessions: &mut Sessions, n: u8, capacity: usize, stake: u64) {
+        let (out, _) = tokio::sync::mpsc::channel(1);
+        let models = vec![B256::repeat_byte(0xaa)];
+        let who = Introduction {
+            executor: who(n),
+            models,
+            capacity,
+            free_stake: U256::from(stake),
+        };
+        sessions.join(who, out);
+    }
+
+    #[test]
+    fn first_connected_is_asked_first_then_the_least_busy() {
+        let (mut book, mut sessions) = (Book::default(), Sessions::default());
+        join(&mut sessions, 9, 4, 1_000);
+        join(&mut sessions, 1, 4, 1_000);
+        let ids: Vec<B256> = (1..=3).map(|n| add(&mut book, n)).collect();
+        assert_eq!(
+            route(&book, &sessions, BOND, 0),
+            [
+                Decision::Assign(ids[0], who(9)),
+                Decision::Assign(ids[1], who(1)),
+                Decision::Assign(ids[2], who(9))
+            ]
+        );
+    }
+
+    #[test]
+    fn nobody_is_asked_beyond_capacity_or_stake() {
+        let (mut book, mut sessions) = (Book::default(), Sessions::default());
+        join(&mut sessions, 1, 2, 1_000);
+        join(&mut sessions, 2, 9, 150);
+        for n in 1..=5 {
+            add(&mut book, n);
+        }
+        let decisions = route(&book, &sessions, BOND, 0);
+        let given = |n: u8| {
+            decisions
+                .iter()
+                .filter(|d| matches!(d, Decision::Assign(_, e) if *e == who(n)))
+                .count()
+        };
+        assert_eq!((given(1), given(2), decisions.len()), (2, 1, 3));
+    }
+
+    #[test]
+    fn signed_answers_still_hold_stake() {
+        let (mut book, mut sessions) = (Book::default(), Sessions::default());
+        join(&mut sessions, 1, 2, 150);
+        let first = add(&mut book, 1);
+        book.signed(&first, who(1), 0);
+        add(&mut book, 2);
+        assert_eq!(route(&book, &sessions, BOND, 0), []);
+    }
+
+    #[test]
+    fn failure_goes_to_the_next_and_then_begins_anew_after_a_pause() {
+        let (mut book, mut sessions) = (Book::default(), Sessions::default());
+        join(&mut sessions, 1, 2, 1_000);
+        join(&mut sessions, 2, 2, 1_000);
+        let id = add(&mut book, 1);
+        for n in [1, 2] {
+            assert_eq!(
+                route(&book, &sessions, BOND, 0),
+                [Decision::Assign(id, who(n))]
+            );
+            book.assigned(&id, who(n), 10);
+            book.released(&id, who(n), "failed");
+        }
+        let again = route(&book, &sessions, BOND, 50);
+        assert_eq!(again, [Decision::NextRound(id, 50 + 4 * FIRST_PAUSE_MS)]);
+        book.next_round(&id, 4_050);
+        assert_eq!(route(&book, &sessions, BOND, 4_049), []);
+        assert_eq!(
+            route(&book, &sessions, BOND, 4_050),
+            [Decision::Assign(id, who(1))]
+        );
+    }
+
+    #[test]
+    fn liar_is_never_asked_about_the_same_request_again() {
+        let (mut book, mut sessions) = (Book::default(), Sessions::default());
+        join(&mut sessions, 1, 2, 1_000);
+        let id = add(&mut book, 1);
+        book.claimed(
+            &id,
+            Claim {
+                executor: who(1),
+                ..Claim::default()
+            },
+            1,
+        );
+        book.rejected(&id, 0, who(1), 1);
+        assert_eq!(route(&book, &sessions, BOND, 0), []);
+        join(&mut sessions, 2, 2, 1_000);
+        assert_eq!(
+            route(&book, &sessions, BOND, 0),
+            [Decision::Assign(id, who(2))]
+        );
+    }
+
+    #[test]
+    fn other_models_executors_are_not_asked() {
+        let (mut book, mut sessions) = (Book::default(), Sessions::default());
+        let mut request = Request::default();
+        request.params.modelId = B256::repeat_byte(0xbb);
+        book.add(Entry::new(
+            B256::repeat_byte(1),
+            request,
+            Default::default(),
+        ));
+        join(&mut sessions, 1, 2, 1_000);
+        assert_eq!(route(&book, &sessions, BOND, 0), []);
+    }
+}

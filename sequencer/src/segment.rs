@@ -1,0 +1,235 @@
+//! Signed segments on their way to the chain.
+
+use alloy::primitives::{Address, B256, Bytes, Signature, U256, keccak256};
+use assay_bindings::{results, sign};
+use assay_types::params::MAX_REQUEST_OUTPUT_BYTES;
+use serde::{Deserialize, Serialize};
+
+/// Results that one segment may hold.
+pub const MAX_RESULTS: usize = 64;
+
+/// Half of secp256k1's order: a larger `s` is refused, as the contracts do.
+const HALF_ORDER: U256 = U256::from_be_bytes(alloy::hex!(
+    "7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0"
+));
+
+/// An executor's signed answers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    /// Who signed.
+    pub executor: Address,
+    /// The executor's number, used once.
+    pub number: u64,
+    /// Unix seconds after which the signature is void.
+    pub expiry: u64,
+    /// Request and canonical output.
+    pub results: Vec<(B256, Bytes)>,
+    /// 65 bytes r, s, v.
+    pub signature: Bytes,
+}
+
+/// How far a segment is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// Waits for a batch.
+    Pending,
+    /// In a batch that was or is being sent.
+    Submitted,
+    /// On chain.
+    Posted {
+        /// Block of the batch.
+        block: u64,
+        /// Global segment number.
+        segment_id: u64,
+    },
+}
+
+/// What is wrong with an offer.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BadOffer {
+    /// No results, or too many.
+    #[error("a segment holds 1 to {MAX_RESULTS} results, this one {0}")]
+    Count(usize),
+    /// An output is too large to be posted.
+    #[error("the output for request {0} is larger than a batch can carry")]
+    Oversized(B256),
+    /// Two results for one request.
+    #[error("two results for request {0}")]
+    Twice(B256),
+    /// Not the executor's signature.
+    #[error("the signature is not {0}'s")]
+    Signature(Address),
+    /// Too short a life to be posted.
+    #[error("it expires at {expiry}, the chain's time is {now}: at least {least} s are needed")]
+    Expires {
+        /// Its expiry.
+        expiry: u64,
+        /// Chain time.
+        now: u64,
+        /// Seconds needed.
+        least: u64,
+    },
+}
+
+impl Offer {
+    /// Merkle root that the executor signed.
+    pub fn root(&self) -> B256 {
+        let leaves: Vec<B256> = self
+            .results
+            .iter()
+            .map(|(id, out)| results::leaf(*id, keccak256(out)))
+            .collect();
+        results::root(&leaves)
+    }
+
+    /// Checks everything that does not need the chain.
+    pub fn check(
+        &self,
+        chain_id: u64,
+        rollup: Address,
+        now: u64,
+        least_life: u64,
+    ) -> Result<(), BadOffer> {
+        if self.results.is_empty() || self.results.len() > MAX_RESULTS {
+            return Err(BadOffer::Count(self.results.len()));
+        }
+        for (i, (id, output)) in self.results.iter().enumerate() {
+            if output.len() > MAX_REQUEST_OUTPUT_BYTES as usize {
+                return Err(BadOffer::Oversized(*id));
+            }
+            if self.results[..i].iter().any(|(other, _)| other == id) {
+                return Err(BadOffer::Twice(*id));
+            }
+        }
+        if self.expiry < now + least_life {
+            return Err(BadOffer::Expires {
+                expiry: self.expiry,
+                now,
+                least: least_life,
+            });
+        }
+        let digest = sign::segment_digest(chain_id, rollup, self.number, self.expiry, self.root());
+        match recover(&self.signature, digest) {
+            Some(signer) if signer == self.executor => Ok(()),
+            _ => Err(BadOffer::Signature(self.executor)),
+        }
+    }
+}
+
+/// Signer of a 65-byte signature that the contracts would accept.
+pub fn recover(signature: &[u8], digest: B256) -> Option<Address> {
+    // The contracts hand v to ecrecover as it is.
+    if signature.len() != 65 || !matches!(signature[64], 27 | 28) {
+        return None;
+    }
+    let signature = Signature::from_raw(signature).ok()?;
+    if signature.s() > HALF_ORDER {
+        return None;
+    }
+    signature
+        .recover_address_from_prehash(&digest)
+        .ok()
+        .filter(|a| !a.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::signers::SignerSync;
+    use alloy::signers::local::PrivateKeySigner;
+
+    fn offer(signer: &PrivateKeySigner) -> Offer {
+        let results = vec![
+            (B256::repeat_byte(1), vec![0; 9].into()),
+            (B256::repeat_byte(2), vec![1; 5].into()),
+        ];
+        let mut offer = Offer {
+            executor: signer.address(),
+            number: 3,
+            expiry: 1_000,
+            results,
+            signature: Bytes::new(),
+        };
+        let digest = sign::segment_digest(1, Address::repeat_byte(9), 3, 1_000, offer.root());
+        offer.signature = signer
+            .sign_hash_sync(&digest)
+            .expect("signs")
+            .as_bytes()
+            .to_vec()
+            .into();
+        offer
+    }
+
+    fn check(offer: &Offer) -> Result<(), BadOffer> {
+        offer.check(1, Address::repeat_byte(9), 900, 60)
+    }
+
+    #[test]
+    fn honest_offer_passes_and_each_changed_part_does_not() {
+        let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key");
+        let good = offer(&signer);
+        assert_eq!(check(&good), Ok(()));
+        let signature = Err(BadOffer::Signature(signer.address()));
+        assert_eq!(
+            check(&Offer {
+                number: 4,
+                ..good.clone()
+            }),
+            signature
+        );
+        assert_eq!(
+            check(&Offer {
+                expiry: 1_001,
+                ..good.clone()
+            }),
+            signature
+        );
+        let mut other = good.clone();
+        other.results[1].1 = vec![2; 5].into();
+        assert_eq!(check(&other), signature);
+        assert_eq!(good.check(2, Address::repeat_byte(9), 900, 60), signature);
+        assert_eq!(good.check(1, Address::repeat_byte(8), 900, 60), signature);
+        assert_eq!(
+            check(&Offer {
+                executor: Address::repeat_byte(1),
+                ..good.clone()
+            }),
+            Err(BadOffer::Signature(Address::repeat_byte(1)))
+        );
+        assert!(matches!(
+            good.check(1, Address::repeat_byte(9), 950, 60),
+            Err(BadOffer::Expires { .. })
+        ));
+        assert_eq!(
+            check(&Offer {
+                results: vec![],
+                ..good.clone()
+            }),
+            Err(BadOffer::Count(0))
+        );
+        let mut twice = good.clone();
+        twice.results[1].0 = twice.results[0].0;
+        assert_eq!(check(&twice), Err(BadOffer::Twice(B256::repeat_byte(1))));
+    }
+
+    #[test]
+    fn malleable_and_odd_signatures_are_refused() {
+        let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key");
+        let digest = B256::repeat_byte(5);
+        let good = signer.sign_hash_sync(&digest).expect("signs");
+        assert_eq!(recover(&good.as_bytes(), digest), Some(signer.address()));
+        let order = U256::from_be_bytes(alloy::hex!(
+            "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
+        ));
+        let twin = Signature::new(good.r(), order - good.s(), !good.v());
+        assert_eq!(recover(&twin.as_bytes(), digest), None);
+        let mut raw = good.as_bytes();
+        raw[64] -= 27;
+        assert_eq!(
+            recover(&raw, digest),
+            None,
+            "the contracts take v = 27 or 28 alone"
+        );
+        assert_eq!(recover(&good.as_bytes()[..64], digest), None);
+    }
+}

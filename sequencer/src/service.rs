@@ -1,0 +1,144 @@
+//! Starts the sequencer's parts and ends them in order.
+
+use crate::chain_view::{ChainView, state};
+use crate::core::{Core, Counts, Shared, now_ms};
+use crate::flags::Flags;
+use crate::record::Record;
+use crate::{follow, grpc, intake, post};
+use alloy::primitives::U256;
+use alloy::sol_types::SolValue;
+use anyhow::{Context, bail};
+use assay_bindings::SignedRequest;
+use assay_node::admin::listen;
+use assay_node::follower::Follower;
+use assay_node::journal::Journal;
+use assay_node::shell::Shell;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_stream::wrappers::TcpListenerStream;
+
+/// Wei that the poster's account must have to be of any use.
+const LEAST_BALANCE: u64 = 10_000_000_000_000_000;
+
+/// Runs until shutdown.
+pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
+    for condition in ["chain", "recovery"] {
+        shell.health.expect(condition, "starting");
+    }
+    let key = shell.key()?;
+    let view = ChainView::open(shell.chain.clone(), shell.deployment.contracts.clone()).await?;
+    let sequencer = view.sequencer().await?;
+    if key.address() != sequencer {
+        bail!(
+            "this key is {}'s, but the rollup takes batches from {sequencer} alone: pass that key",
+            key.address()
+        );
+    }
+    shell
+        .chain
+        .require_balance(sequencer, U256::from(LEAST_BALANCE))
+        .await?;
+    let tx = shell.tx_manager(key);
+    let store = shell.store("requests")?;
+    let (journal, records) = Journal::<Record>::open(&shell.data.join("accepted.journal"))?;
+    let counts = Counts::new(&shell.metrics);
+    let mut core = Core::new(journal, store.clone(), counts);
+    core.load()?;
+    post::wait_for_earlier(&tx, Duration::from_secs(60)).await?;
+    recover(&mut core, &view, records)
+        .await
+        .context("cannot check the journal against the chain")?;
+    let core = core.compact()?;
+    let contracts = vec![view.contracts().inbox, view.contracts().rollup];
+    let start = shell.deployment.block;
+    let follower = Follower::open(
+        shell.chain.clone(),
+        contracts,
+        store,
+        "inbox-and-rollup",
+        start,
+    )?
+    .confirmations(shell.args.confirmations);
+    // Taken before anything runs, so that a taken port ends the start.
+    let listener = listen(flags.grpc_addr, "--grpc-addr").await?;
+    let addr = listener.local_addr()?;
+    let shared = Arc::new(Shared::new(core, view, flags, shell.clone()));
+    shell.publish_endpoint("grpc", addr)?;
+    shell.health.ok("recovery");
+    tracing::info!(grpc = %addr, sequencer = %sequencer, "serving");
+
+    let poster = tokio::spawn(post::run(shared.clone(), tx));
+    let router = tokio::spawn(routing(shared.clone()));
+    let server = tonic::transport::Server::builder()
+        .add_service(grpc::service(shared.clone()))
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), {
+            let shutdown = shell.shutdown.clone();
+            async move { shutdown.wait().await }
+        });
+    let server = tokio::spawn(server);
+    let followed = follow::run(shared.clone(), follower).await;
+    shell.shutdown.trigger();
+    // A batch that is on its way is waited for a moment; the journal has it either way.
+    let ended = tokio::time::timeout(Duration::from_secs(5), async {
+        drop(poster.await);
+        drop(router.await);
+        drop(server.await);
+    });
+    if ended.await.is_err() {
+        tracing::warn!("some tasks did not end in time");
+    }
+    shared.settle();
+    followed
+}
+
+async fn routing(shared: Arc<Shared>) {
+    let shell = shared.shell.clone();
+    while !shell.shutdown.is_set() {
+        tokio::select! {
+            () = shared.routing.notified() => {}
+            () = tokio::time::sleep(Duration::from_millis(250)) => {}
+            () = shell.shutdown.wait() => return,
+        }
+        let (bond, timeout) = (shared.view.claim_bond(), shared.flags.work_timeout * 1_000);
+        let mut core = shared.core();
+        core.route(bond, timeout, now_ms());
+        let (queued, executors) = (core.book.queued().len(), core.sessions.len());
+        if let Ok(changed) = core.persist() {
+            drop(core);
+            changed.into_iter().for_each(|id| shared.announce(id));
+        }
+        shell.status.set("queued", queued);
+        shell.status.set("executors", executors);
+    }
+}
+
+/// Puts back what the journal holds and the chain does not know yet.
+async fn recover(core: &mut Core, view: &ChainView, records: Vec<Record>) -> anyhow::Result<()> {
+    let (mut requests, mut segments) = (0, 0);
+    for record in records {
+        match record {
+            Record::Accepted { signed } => {
+                let signed = SignedRequest::abi_decode(&signed)
+                    .context("a journaled request does not decode")?;
+                let Some(entry) = intake::restore(view, &signed).await? else {
+                    continue;
+                };
+                // What the inbox knows comes back by its events, or is in the store.
+                if view.status(entry.id).await?.state == state::NONE {
+                    requests += 1;
+                    core.book.add(entry);
+                }
+            }
+            Record::Segment(offer) => {
+                let spent = view.number_used(offer.executor, offer.number).await?;
+                let expired = offer.expiry < view.now();
+                if !spent && !expired {
+                    segments += 1;
+                    core.restore_segment(offer);
+                }
+            }
+        }
+    }
+    tracing::info!(requests, segments, "restored from the journal");
+    Ok(())
+}
