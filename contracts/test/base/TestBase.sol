@@ -32,6 +32,8 @@ interface Vm {
     function getNonce(address who) external view returns (uint64);
     function store(address target, bytes32 slot, bytes32 value) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
+    function mockCall(address target, bytes calldata data, bytes calldata result) external;
+    function clearMockedCalls() external;
     function etch(address target, bytes calldata code) external;
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);

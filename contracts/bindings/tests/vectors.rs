@@ -1,0 +1,126 @@
+//! Ids, digests and roots of one fixed request, segment and game. `contracts/test/Vectors.t.sol` asserts the same values of
+//! the contracts, so the two languages agree.
+
+use alloy::primitives::{Address, B256, Bytes, keccak256};
+use assay_bindings::abi::{GameContext, Request, RequestParams, SignedRequest};
+use assay_bindings::{convert, game, hashes, results, sign};
+use assay_types::request::Payload;
+use assay_types::{Hash, StateRoot};
+
+const CHAIN_ID: u64 = 31337;
+
+fn deployer() -> Address {
+    Address::repeat_byte(0x11)
+}
+
+/// The inbox is its deployer's first contract, the rollup its second, the game its third.
+fn contract(nonce: u64) -> Address {
+    deployer().create(nonce)
+}
+
+fn params() -> RequestParams {
+    RequestParams {
+        modelId: keccak256("model"),
+        callback: Address::repeat_byte(0x22),
+        callbackGas: 123_456,
+        delivery: 1,
+        tolerant: true,
+        minBond: 5,
+        fee: 1_000_000_007,
+        callbackFee: 77,
+        refundTo: Address::repeat_byte(0x33),
+        inclusionDeadline: 1_700_000_100,
+    }
+}
+
+fn payload() -> Vec<u8> {
+    Payload::greedy("hello", 16).encode()
+}
+
+fn request() -> Request {
+    Request {
+        requester: Address::repeat_byte(0x44),
+        origin: hashes::ORIGIN_CHAIN,
+        nonce: 9,
+        entropy: keccak256("entropy"),
+        payloadHash: keccak256(payload()),
+        payloadLength: payload().len() as u32,
+        maxTokens: 16,
+        userDataHash: keccak256("order 7"),
+        modelLength: 1000,
+        tolerance: 500 << 32 | 3,
+        params: params(),
+    }
+}
+
+fn signed() -> SignedRequest {
+    SignedRequest {
+        payer: Address::repeat_byte(0x55),
+        nonce: 700,
+        entropy: keccak256("payer's own"),
+        params: params(),
+        payload: payload().into(),
+        userData: Bytes::from_static(b"order 7"),
+        signature: Bytes::new(),
+    }
+}
+
+fn context() -> GameContext {
+    GameContext {
+        requestId: hashes::request_id(CHAIN_ID, contract(0), &request()),
+        segmentId: 6,
+        index: 2,
+        executor: Address::repeat_byte(0x66),
+        challenger: Address::repeat_byte(0x77),
+        claimBond: 1_000_000,
+        modelId: keccak256("model"),
+        requestRoot: keccak256("request root"),
+        outputRoot: keccak256("output root"),
+    }
+}
+
+#[test]
+fn payload_is_the_fixtures() {
+    assert_eq!(alloy::primitives::hex::encode(payload()), "01001000000000000000000100000500000068656c6c6f");
+    assert_eq!(hashes::payload_max_tokens(&payload()), Some(16));
+    assert_eq!(hashes::payload_max_tokens(&payload()[..12]), None);
+}
+
+/// In the order of the constants in `Vectors.t.sol`.
+fn computed() -> [(&'static str, B256); 8] {
+    let id = hashes::request_id(CHAIN_ID, contract(0), &request());
+    let header = hashes::rom_header(CHAIN_ID, contract(0), &request(), id).encode();
+    let leaves: Vec<B256> = (0u8..3).map(|i| results::leaf(B256::repeat_byte(i), keccak256([i]))).collect();
+    let (c, root) = (context(), |i: u8| StateRoot(Hash([i; 32])));
+    let game = game::game_id(CHAIN_ID, contract(2), &c);
+    let posted: Vec<StateRoot> = (1u8..=4).map(root).collect();
+    let claim = convert::claim_key_of(&c);
+    [
+        ("REQUEST_ID", id),
+        ("SEED", hashes::seed(&request(), id)),
+        ("ROM_HEADER", keccak256(header)),
+        ("REQUEST_DIGEST", sign::request_digest(CHAIN_ID, contract(0), &signed())),
+        ("SEGMENT_DIGEST", sign::segment_digest(CHAIN_ID, contract(1), 7, 1_700_000_200, keccak256("root"))),
+        ("RESULTS_ROOT", results::root(&leaves)),
+        ("GAME_ID", game),
+        ("COMMITMENT", game::commitment(game, root(0), &posted, claim, c.challenger, c.executor)),
+    ]
+}
+
+#[test]
+fn values_are_those_of_the_contracts() {
+    let solidity = include_str!("../../test/Vectors.t.sol");
+    for (name, value) in computed() {
+        let line = format!("bytes32 private constant {name} = {value};");
+        assert!(solidity.contains(&line), "the contracts' test does not have: {line}");
+    }
+}
+
+/// Both ends of every piece fold to the posted root with the combined proof.
+#[test]
+fn piece_proofs_have_the_contracts_lengths() {
+    let posted: Vec<StateRoot> = (0u8..32).map(|i| StateRoot(Hash([i; 32]))).collect();
+    let length = |i: usize| game::piece_proof(&posted, i).len();
+    // Piece 0 has one path; an odd piece's leaves are siblings; 16 splits at the root.
+    assert_eq!((length(0), length(1), length(2), length(16), length(31)), (5, 4, 5, 8, 4));
+}
