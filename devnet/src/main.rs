@@ -109,6 +109,10 @@ struct RunArgs {
     /// A challenger attacks the true claim.
     #[arg(long, conflicts_with_all = ["cheat", "flip"])]
     lying_challenger: bool,
+    /// kill -9 a process at its worst moment and start it again: watchtower (in mid-game), executor (after it has
+    /// signed), sequencer (in mid-batch), or llama (the drafting process, in mid-request).
+    #[arg(long, value_name = "WHO", value_parser = ["watchtower", "executor", "sequencer", "llama"])]
+    disrupt: Option<String>,
     /// Write the report here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -161,6 +165,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 cheat: args.cheat.map(|c| c.to_string()),
                 flip: args.flip.map(|f| f.to_string()),
                 lying_challenger: args.lying_challenger,
+                disrupt: args.disrupt,
                 backend: cli.common.backend.clone(),
             };
             let report = run_once(&cli.common, scenario).await?;
@@ -181,6 +186,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 cheat: Some("token:0".to_owned()),
                 flip: Some("random:7".to_owned()),
                 lying_challenger: false,
+                disrupt: None,
                 backend: cli.common.backend.clone(),
             };
             let report = run_once(&cli.common, scenario).await?;

@@ -35,6 +35,8 @@ pub struct Scenario {
     pub flip: Option<String>,
     /// `--lying-challenger`.
     pub lying_challenger: bool,
+    /// `--disrupt`.
+    pub disrupt: Option<String>,
     /// `--backend`.
     pub backend: String,
 }

@@ -92,6 +92,47 @@ fn game_over(events: &[Event]) -> bool {
     events.iter().any(|e| matches!(e.what, What::Won { .. }))
 }
 
+fn moves(events: &[Event]) -> usize {
+    events.iter().filter(|e| matches!(e.what, What::Moved { .. })).count()
+}
+
+/// Kills a process between question and answer, and starts it again.
+async fn disrupt_answer(net: &mut Network, who: Option<&str>, executor: Role, id: B256) -> anyhow::Result<()> {
+    match who {
+        Some("llama") => {
+            let parent = net.process_id(executor).context("the executor runs")?;
+            let child = child_of(parent).context("the executor has a drafting process")?;
+            let status = std::process::Command::new("kill").args(["-9", &child.to_string()]).status()?;
+            anyhow::ensure!(status.success(), "killing process {child} failed");
+        }
+        Some(service @ ("executor" | "sequencer")) => {
+            let started = Instant::now();
+            // Answered means signed and in the executor's journal; the batch comes a second later at most.
+            while net.status(executor).await["answers"][id.to_string()].is_null() {
+                net.check()?;
+                anyhow::ensure!(started.elapsed() < Duration::from_secs(60), "no answer after a minute");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let role = if service == "executor" { executor } else { Role::Sequencer };
+            net.kill_service(role).await;
+            net.service(role, &[]).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A child of process `parent`.
+fn child_of(parent: u32) -> Option<u32> {
+    let entries = std::fs::read_dir("/proc").ok()?;
+    let ids = entries.flatten().filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+    let parent_of = |id: u32| -> Option<u32> {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        status.lines().find_map(|l| l.strip_prefix("PPid:")?.trim().parse().ok())
+    };
+    ids.into_iter().find(|&id| parent_of(id) == Some(parent))
+}
+
 /// Runs one scenario on a fresh network.
 pub async fn run(net: &mut Network, scenario: Scenario, started: Instant, quiet: bool) -> anyhow::Result<Report> {
     let lies = scenario.cheat.is_some() || scenario.flip.is_some();
@@ -120,12 +161,19 @@ pub async fn run(net: &mut Network, scenario: Scenario, started: Instant, quiet:
     let start_up_s = started.elapsed().as_secs_f64();
 
     let id = ask_judge(net, REVIEW).await?;
+    let role = if lies { Role::Liar } else { Role::Executor };
+    disrupt_answer(net, scenario.disrupt.as_deref(), role, id).await?;
     story.until(net, &mut events, Duration::from_secs(60), "answer", |e| claimed(e, id, None)).await?;
     let warm_start_s = started.elapsed().as_secs_f64();
     let clock = Duration::from_secs(2 * net.settings.allowance + 120);
     if lies {
         // The liar has the request; now the honest executor joins and answers once the lie is rejected.
         net.service(Role::Executor, &[]).await?;
+    }
+    if scenario.disrupt.as_deref() == Some("watchtower") {
+        story.until(net, &mut events, clock, "third move", |e| moves(e) >= 3).await?;
+        net.kill_service(Role::Watchtower).await;
+        net.service(Role::Watchtower, &["--keeper"]).await?;
     }
     if lies || scenario.lying_challenger {
         story.until(net, &mut events, clock, "end of the game", game_over).await?;
