@@ -217,6 +217,14 @@ fn directed(rng: &mut SmallRng) -> (u64, u64) {
     (u64::from(a), u64::from(b))
 }
 
+/// A number whose square root is next to the middle of two neighbours: the square of such a middle, or a neighbour of it.
+fn near_square(rng: &mut SmallRng) -> u64 {
+    let middle = f64::from(rng.random_range(1u32 << 23..1 << 24)) + 0.5;
+    let scale = 2f64.powi(2 * rng.random_range(-80..=30));
+    let bits = (middle * middle * scale) as f32;
+    u64::from(bits.to_bits() + rng.random_range(0..3) - 1)
+}
+
 /// A 64-bit integer of any length with a run of ones or zeros in it.
 fn directed_integer(rng: &mut SmallRng) -> u64 {
     let value = rng.next_u64() >> rng.random_range(0..64);
@@ -250,7 +258,10 @@ fn vectors(op: Op, random: usize, rng: &mut SmallRng) -> Vec<(u64, u64)> {
                 .iter()
                 .flat_map(|&a| edges.iter().map(move |&b| (a | dirty, b))),
         );
-        out.extend((0..random).map(|_| directed(rng)));
+        out.extend((0..random).map(|i| match op {
+            Op::F32Sqrt if i % 2 == 0 => (near_square(rng), 0),
+            _ => directed(rng),
+        }));
     }
     out
 }

@@ -73,12 +73,11 @@ library Float32 {
             if (a & MAGNITUDE == INFINITY) return differ && b & MAGNITUDE == INFINITY ? NAN : a;
             (uint256 x, uint256 ex) = _split(a);
             (uint256 y, uint256 ey) = _split(b);
-            // 60 bits below the larger's last bit hold the smaller exactly, or it is below every rounding
-            // boundary and only its being non-zero matters.
+            // 60 bits below the larger's last bit hold the smaller exactly; a smaller one is below every rounding boundary.
             uint256 distance = ex - ey;
+            if (distance > 60) return a;
             x <<= 60;
-            if (distance <= 60) y <<= 60 - distance;
-            else if (y != 0) y = 1;
+            y <<= 60 - distance;
             uint256 sum = differ ? x - y : x + y;
             if (sum == 0) return a & b & SIGN;
             return _round(a & SIGN, sum, ex + (OFFSET - 150 - 60));

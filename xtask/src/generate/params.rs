@@ -15,7 +15,7 @@ macro_rules! table {
 /// Text of `Params.sol`; fails if params.rs has a constant that the table here lacks.
 pub fn solidity() -> anyhow::Result<String> {
     let table = table! {
-        "uint8": TAG_LEAF TAG_NODE TAG_STATE TAG_PROGRAM TAG_MODEL;
+        "uint8": TAG_LEAF TAG_NODE TAG_STATE TAG_PROGRAM TAG_MODEL TAG_RESULT;
         "uint32": MACHINE_VERSION STACK_CELLS CODE_INSTRUCTIONS TABLE_ELEMENTS GLOBALS_CELLS TABLE_SIZE_BASE
             MAX_TABLES ELEM_DROPPED_BASE MAX_ELEMS DATA_DROPPED_BASE MAX_DATAS ROM_REQUEST ROM_OUTPUT ROM_MODEL ROMS
             FRAME_ARGS FRAME_ALIGN MAX_REQUEST_OUTPUT_BYTES MAX_TOKENS;
