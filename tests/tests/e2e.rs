@@ -42,6 +42,7 @@ fn whole(args: &[&str]) -> Value {
     let (output, report) = run(args);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{args:?} failed\n{out}\n{err}");
+    conforms(&report, &schema(), "report");
     assert_eq!(report["honest_side_whole"], true, "{report:#}");
     assert_eq!(report["requests"][0]["status"], "final");
     assert_eq!(report["requests"][0]["callback_result"], "done");
@@ -135,4 +136,44 @@ fn bad_input_is_refused_with_what_to_do() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
     refused(&["--port", &port], &["taken", "--port"]);
+}
+
+/// The parts of JSON Schema that the report's schema uses.
+fn conforms(value: &Value, schema: &Value, at: &str) {
+    if let Some(properties) = schema["properties"].as_object() {
+        let object = value.as_object().unwrap_or_else(|| panic!("{at} is no object"));
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            assert!(object.contains_key(name), "{at}.{name} is missing");
+        }
+        for (name, value) in object {
+            let inner = properties.get(name).unwrap_or_else(|| panic!("{at}.{name} is not in the schema"));
+            conforms(value, inner, &format!("{at}.{name}"));
+        }
+    }
+    if let Some(allowed) = schema["enum"].as_array() {
+        assert!(allowed.contains(value), "{at} is {value}");
+    }
+    for (i, item) in value.as_array().into_iter().flatten().enumerate() {
+        conforms(item, &schema["items"], &format!("{at}[{i}]"));
+    }
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => return,
+    };
+    let fits = |t: &&str| match *t {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_u64(),
+        "number" => value.is_number(),
+        _ => value.is_null(),
+    };
+    assert!(types.iter().any(fits), "{at} is {value}, not {types:?}");
+}
+
+fn schema() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../devnet/report.schema.json");
+    serde_json::from_str(&std::fs::read_to_string(path).expect("the schema is committed")).expect("JSON")
 }

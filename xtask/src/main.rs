@@ -3,6 +3,7 @@
 //! `cargo run --release -p xtask -- generate [--check]`
 
 mod generate;
+mod guest;
 
 use clap::{Parser, Subcommand};
 
@@ -21,10 +22,17 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write the program id of `vm/guest/guest.wasm` into `guest.lock`.
+    Guest {
+        /// Write nothing; fail if it differs.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().task {
         Task::Generate { check } => generate::run(check),
+        Task::Guest { check } => guest::run(check),
     }
 }
