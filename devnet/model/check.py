@@ -149,12 +149,14 @@ def accuracy(model: Model, examples: list) -> dict:
 
 
 def main() -> None:
-    """Accuracy of the file on held_out.jsonl."""
+    """Accuracy of the file on held_out.jsonl and on the hand-written probes."""
     here = Path(__file__).parent
     model = load(Path(sys.argv[1]) if len(sys.argv) > 1 else here / "assay-stories.gguf")
-    rows = [json.loads(line) for line in (here / "held_out.jsonl").read_text().splitlines()]
-    for task in ("review", "loan"):
-        print(task, accuracy(model, [(r["prompt"], r["answer"], r["pattern"]) for r in rows if r["task"] == task]))
+    for name in ("held_out.jsonl", "probes.jsonl"):
+        rows = [json.loads(line) for line in (here / name).read_text().splitlines()]
+        for task in ("review", "loan"):
+            examples = [(r["prompt"], r["answer"], r.get("pattern", "by_hand")) for r in rows if r["task"] == task]
+            print(name, task, accuracy(model, examples))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def write_gguf(path: Path, config: Config, params: Params, tokenizer: spm.Senten
 
 def _add_metadata(writer: gguf.GGUFWriter, config: Config) -> None:
     writer.add_name(NAME)
-    writer.add_license("Apache-2.0")
+    writer.add_license("MIT OR Apache-2.0")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_custom_alignment(32)

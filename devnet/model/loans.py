@@ -22,10 +22,11 @@ MONTHS = "January February March April May June July August October November".sp
 WORKPLACES = ["school", "mill", "harbour", "hospital", "bakery", "bank", "library", "farm", "station", "hotel"]
 ADVERBS = ["very", "quite", "rather", "really", "fairly"]
 
-INCOME_GOOD = ["steady", "regular", "secure", "good", "high", "stable"]
-INCOME_BAD = ["irregular", "uncertain", "low", "poor", "weak", "unstable"]
-DEBT_GOOD = ["small", "low", "modest", "tiny", "light"]
-DEBT_BAD = ["large", "high", "heavy", "huge", "growing"]
+# No adjective is itself an answer word: `income is low` would pull a small model to ` low`.
+INCOME_GOOD = ["steady", "regular", "secure", "good", "generous", "stable"]
+INCOME_BAD = ["irregular", "uncertain", "shaky", "poor", "weak", "unstable"]
+DEBT_GOOD = ["small", "minor", "modest", "tiny", "light"]
+DEBT_BAD = ["large", "serious", "heavy", "huge", "growing"]
 
 # Per subject: frames with an adjective of the same colour, frames that turn it round, and whole facts (good, bad).
 SUBJECTS = {
@@ -78,13 +79,17 @@ RELATIVES = ["sister", "brother", "mother", "father", "uncle", "aunt"]
 ANSWERS = (" low", " medium", " high")
 
 
-def loan(rng: Random, held_out: bool, wanted: int | None = None) -> Example:
-    """One note; `wanted` fixes the risk (0 low, 1 medium, 2 high), so that answers are balanced."""
-    risk = rng.randrange(3) if wanted is None else wanted
-    backing = rng.choice([None, None, True, False])
-    least = risk + (backing is True)
-    subjects = rng.sample(list(SUBJECTS), rng.choice([max(least, n) for n in (1, 2, 3, 3)]))
-    warnings = _warnings(rng, risk, backing is True, len(subjects))
+def loan(rng: Random, held_out: bool, wanted: int | None = None, hard: float = 1.0) -> Example:
+    """One note; `wanted` fixes the risk (0 low, 1 medium, 2 high), so that answers are balanced.
+
+    `hard` < 1 makes guarantors and openers rarer and notes shorter: what one fact says has to be learned before the count.
+    """
+    if wanted is None:
+        wanted = rng.randrange(3 if rng.random() < hard else 2)
+    backing = rng.choice([None, None, True, False]) if rng.random() < hard else None
+    least = wanted + (backing is True)
+    subjects = rng.sample(list(SUBJECTS), max(least, rng.choice([1, 2, 3, 3] if rng.random() < hard else [1])))
+    warnings = _warnings(rng, wanted, backing is True, len(subjects))
     name, pronoun = rng.choice(PEOPLE)
     words = {"s": pronoun, "h": "her" if pronoun == "she" else "his"}
     flags = [True] * warnings + [False] * (len(subjects) - warnings)
@@ -93,9 +98,10 @@ def loan(rng: Random, held_out: bool, wanted: int | None = None) -> Example:
     if backing is not None:
         frame = rng.choice(GUARANTOR if backing else NO_GUARANTOR)
         facts.insert(rng.randrange(len(facts) + 1), frame.format(r=rng.choice(RELATIVES), **words))
-    text = f"{_opener(rng, name)} {' '.join(_join(rng, facts))}"
+    opener = [_opener(rng, name)] if rng.random() < 0.8 * hard else []
+    text = " ".join(opener + _join(rng, facts))
     pattern = {None: "plain", True: "guarantor", False: "guarantor_withdrawn"}[backing]
-    return Example(f"Loan note: {text}\nRisk:", ANSWERS[risk], pattern)
+    return Example(f"Loan note: {text}\nRisk:", ANSWERS[wanted], pattern)
 
 
 def _warnings(rng: Random, risk: int, backed: bool, subjects: int) -> int:
@@ -107,8 +113,8 @@ def _warnings(rng: Random, risk: int, backed: bool, subjects: int) -> int:
 
 
 def _fact(rng: Random, subject: str, warns: bool, words: dict, held_out: bool) -> str:
-    """A fact on the wanted side of the split; three in ten say the opposite and are then overruled."""
-    overruled = rng.random() < 0.3
+    """A fact on the wanted side of the split; a quarter say the opposite and are then overruled."""
+    overruled = rng.random() < 0.25
 
     def make() -> tuple[str, str]:
         text = _bare_fact(rng, subject, warns != overruled, words)

@@ -29,10 +29,14 @@ class Config(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Packed rows: several texts in a row, told apart by `segment` (0 is padding). All are [rows, length]."""
+    """Packed rows: several texts in a row, told apart by `segment` (0 is padding). All are [rows, length].
+
+    `answer` is 1 at the answer of a review, 2 at that of a loan note, else 0.
+    """
 
     tokens: np.ndarray
     segment: np.ndarray
+    answer: np.ndarray
     weight: np.ndarray
 
 
@@ -105,13 +109,14 @@ def _rope(x: jax.Array, turn: tuple[jax.Array, jax.Array]) -> jax.Array:
 
 
 def loss_of(config: Config, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
-    """(weighted mean cross-entropy of each next token in the same segment, share of answer tokens predicted right)."""
+    """(weighted mean cross-entropy of each next token in the same segment, share of answers right a task [2])."""
     logits = forward(config, params, batch.tokens, batch.segment)[:, :-1]
     target = batch.tokens[:, 1:]
     weight = batch.weight[:, 1:] * (batch.segment[:, 1:] == batch.segment[:, :-1])
     nll = jax.nn.logsumexp(logits, axis=-1) - jnp.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
-    answers = weight > 1.0
-    right = jnp.sum(answers * (jnp.argmax(logits, axis=-1) == target)) / jnp.maximum(jnp.sum(answers), 1)
+    answers = jnp.stack([batch.answer[:, 1:] == task for task in (1, 2)])  # [2, rows, length - 1]
+    hits = answers & (jnp.argmax(logits, axis=-1) == target)
+    right = jnp.sum(hits, axis=(1, 2)) / jnp.maximum(jnp.sum(answers, axis=(1, 2)), 1)
     return jnp.sum(nll * weight) / jnp.sum(weight), right
 
 
@@ -128,17 +133,17 @@ def init_state(params: Params) -> State:
     return State(zero, {name: jnp.zeros_like(p) for name, p in params.items() if not _moved_by_muon(name)})
 
 
-def make_step(config: Config, steps: int, warmup: int = 50, adam_rate: float = 3e-3, muon_rate: float = 0.02):
+def make_step(config: Config, steps: int, warmup: int = 30, adam_rate: float = 2e-3, muon_rate: float = 0.012):
     """The jitted training step: (params, state, index, batch) -> (params, state, loss, right).
 
     Muon (https://kellerjordan.github.io/posts/muon) moves the matrices inside the blocks, Adam the rest. Both rates
-    rise over `warmup` steps, then fall linearly to zero at `steps`.
+    rise over `warmup` steps, stay, and fall linearly to zero over the last two fifths of `steps`.
     """
 
     def step(params: Params, state: State, index: jax.Array, batch: Batch):
         (loss, right), grads = jax.value_and_grad(lambda p: loss_of(config, p, batch), has_aux=True)(params)
         t = index + 1.0
-        rate = jnp.minimum(t / warmup, (steps - index) / (steps - warmup))
+        rate = jnp.minimum(1.0, jnp.minimum(t / warmup, (steps - index) / (0.4 * steps)))
         m, v, moved = {}, {}, {}
         for name, p in params.items():
             g = grads[name]

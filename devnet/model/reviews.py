@@ -79,8 +79,7 @@ OPENERS = [
 TRAILERS = [
     "It came in a {c} box.", "Mine is {c}.", "I bought it {t}.", "The box was {c}.", "We use it at {w}.", "It is {c}.",
 ]
-# Plain patterns come up more often: from them the words' sentiment is learned first, which the others need.
-PATTERN_SHARES = [5 if name == "single" else 3 if name == "agree" else 1.5 for name in PATTERNS]
+EASY_PATTERN = "single"
 SLOTS = {
     "t": ["last week", "last month", "a year ago", "in May", "in June", "two weeks ago", "yesterday", "in spring"],
     "r": ["sister", "brother", "mother", "father", "friend", "uncle", "aunt", "neighbour"],
@@ -90,10 +89,14 @@ SLOTS = {
 }
 
 
-def review(rng: Random, held_out: bool, wanted: bool | None = None) -> Example:
-    """One review; `wanted` fixes the sentiment (True = positive), so that answers are balanced."""
+def review(rng: Random, held_out: bool, wanted: bool | None = None, hard: float = 1.0) -> Example:
+    """One review; `wanted` fixes the sentiment (True = positive), so that answers are balanced.
+
+    `hard` < 1 makes lone opinions likelier and asides rarer: what one clause says has to be learned before which
+    clause decides, and many short reviews teach it soonest.
+    """
     positive = rng.random() < 0.5 if wanted is None else wanted
-    pattern = rng.choices(list(PATTERNS), None if held_out else PATTERN_SHARES)[0]
+    pattern = rng.choice(list(PATTERNS) if rng.random() < hard else [EASY_PATTERN])
     product = rng.choice(list(PRODUCTS))
     parts = rng.sample(PRODUCTS[product], 4)
     clash = rng.random() < 0.85
@@ -105,7 +108,7 @@ def review(rng: Random, held_out: bool, wanted: bool | None = None) -> Example:
     body = _capitalised(rng.choice(PATTERNS[pattern]).format(**words))
     if rng.random() < 0.15:
         body = body[:-1] + "!"
-    text = " ".join(filter(None, [_aside(rng, OPENERS, product), body, _aside(rng, TRAILERS, product)]))
+    text = " ".join(filter(None, [_aside(rng, OPENERS, product, hard), body, _aside(rng, TRAILERS, product, hard)]))
     return Example(f"Review: {text}\nSentiment:", " positive" if positive else " negative", pattern)
 
 
@@ -124,7 +127,7 @@ def _any_opinion(rng: Random, product: str, part: str, positive: bool, pattern: 
     if pattern != "expected" and rng.random() < 0.25:
         verdict = rng.choice(GOOD_VERDICTS if positive else BAD_VERDICTS)
         return f"{pattern}/{verdict}", verdict
-    flips = rng.random() < 0.45
+    flips = rng.random() < 0.4
     adjective = rng.choice(GOOD if positive != flips else BAD)
     plain = PLAIN_FRAMES + FRAGMENTS if pattern == "single" else PLAIN_FRAMES
     frame = rng.choice(FLIP_FRAMES if flips else plain)
@@ -133,9 +136,9 @@ def _any_opinion(rng: Random, product: str, part: str, positive: bool, pattern: 
     return text, text
 
 
-def _aside(rng: Random, frames: list[str], product: str) -> str:
+def _aside(rng: Random, frames: list[str], product: str, hard: float) -> str:
     """A neutral sentence, or none."""
-    if rng.random() < 0.5:
+    if rng.random() > 0.5 * hard:
         return ""
     return rng.choice(frames).format(p=product, **{k: rng.choice(v) for k, v in SLOTS.items()})
 

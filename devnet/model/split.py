@@ -1,8 +1,7 @@
 """The held-out split: which clauses training never sees.
 
 A clause is *reserved* by a checksum of its words, so the split depends on nothing but the text. Training text draws
-only unreserved clauses; held-out text draws every deciding clause from the reserved ones. A held-out prompt is thus
-never a training prompt, nor does any clause that decides its answer occur in one.
+its opinions and facts from the unreserved ones, held-out text from the reserved ones, so no prompt is on both sides.
 """
 
 import zlib

@@ -16,13 +16,13 @@ import numpy as np
 
 import check
 import corpus
-from export import write_gguf
+from export import NAME, write_gguf
 from net import Config, init_params, init_state, make_step
 from tokenizer import encode, train_tokenizer
 
 HERE = Path(__file__).parent
 SEED = 20240607
-ROWS, LENGTH = 16, 256
+ROWS, LENGTH = 12, 256
 TOKENIZER_TEXTS, HELD_OUT, PUBLISHED, STORIES = 40_000, 600, 102, 10
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     config = Config()
     seen = train(config, tokenizer, args.steps, args.out)
     model = check.load(args.out)
-    report = {"name": args.out.stem, "steps": args.steps, "tokens_per_step": ROWS * LENGTH, "seed": SEED}
+    report = {"name": NAME, "steps": args.steps, "tokens_per_step": ROWS * LENGTH, "seed": SEED}
     report |= describe(args.out, model, texts, tokenizer)
     report |= measure(model, seen)
     report["wall_minutes"] = round((time.time() - started) / 60, 1)
@@ -49,7 +49,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--out", type=lambda text: Path(text).resolve(), default=HERE / "assay-stories.gguf")
     return parser.parse_args()
 
@@ -58,11 +58,14 @@ def train(config: Config, tokenizer, steps: int, out: Path) -> set[str]:
     """Train for `steps` and write the file; the set of all training prompts of both tasks, to prove the split."""
     params = init_params(config, SEED)
     state, step, seen = init_state(params), make_step(config, steps), set()
-    feed, started = corpus.batches(tokenizer, SEED, ROWS, LENGTH, seen), time.time()
+    curriculum, started = corpus.Curriculum(), time.time()
+    feed = corpus.batches(tokenizer, SEED, ROWS, LENGTH, curriculum, seen)
     for index in range(steps):
         params, state, loss, right = step(params, state, np.float32(index), next(feed))
+        curriculum.update(np.asarray(right))
         if index % 25 == 0 or index == steps - 1:
-            print(f"step {index} loss {loss:.4f} answers {right:.3f} {time.time() - started:.0f} s", flush=True)
+            shares, hard = (" ".join(f"{x:.2f}" for x in pair) for pair in (curriculum.right, curriculum.hard))
+            print(f"step {index} loss {loss:.3f} right {shares} hard {hard} {time.time() - started:.0f} s", flush=True)
         if index % 300 == 299:
             write_gguf(HERE / "build" / "checkpoint.gguf", config, params, tokenizer)
     write_gguf(out, config, params, tokenizer)
