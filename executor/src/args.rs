@@ -1,5 +1,6 @@
 //! The executor's flags.
 
+use assay_dispute::library::Replay;
 use assay_node::args::{ModelArgs, NodeArgs};
 use assay_node::dangerous::ExecutorLies;
 use assay_node::url::RpcUrl;
@@ -62,6 +63,14 @@ pub struct Args {
     /// Claims that the stake should back at one time.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = value_parser!(u32).range(1..=65_536))]
     pub stake_claims: u32,
+
+    /// What computes the roots of games: the program's native twin, or the program itself in wasmtime.
+    #[arg(long, value_enum, default_value_t)]
+    pub replay: Replay,
+
+    /// Share of the answers that the program itself checks in wasmtime before they are signed, in percent.
+    #[arg(long, value_name = "P", default_value_t = 1, value_parser = value_parser!(u8).range(0..=100))]
+    pub recheck_percent: u8,
 
     /// Leave requests alone that the sequencer let pass its deadline.
     #[arg(long)]

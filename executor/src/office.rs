@@ -12,6 +12,9 @@ use crate::segment::{Answered, Signatory, SignedSegment};
 use alloy::primitives::{B256, Bytes};
 use alloy::sol_types::SolValue;
 use assay_bindings::{Request, Rollup};
+use assay_dispute::court::{Court, Verdict};
+use assay_dispute::inputs::Inputs;
+use assay_dispute::library::Library;
 use assay_dispute::watcher::{WatchError, view};
 use assay_node::chain::ChainError;
 use assay_node::dangerous::Cheat;
@@ -19,9 +22,10 @@ use assay_node::journal::JournalError;
 use assay_node::shell::Shell;
 use assay_proto::v1::{Assignment, FromExecutor, from_executor};
 use assay_types::output::Output;
+use assay_types::{Hash, ModelId};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Why a request gets no signed answer from here.
@@ -45,6 +49,11 @@ pub enum OfficeError {
     /// The backend panicked.
     #[error("the backend failed: {0}")]
     Backend(#[from] tokio::task::JoinError),
+    /// The program itself refuses the answer: a bug, here or in the native rules.
+    #[error(
+        "the program refuses the answer that was found ({0}): please report this with the request's id"
+    )]
+    Refuted(String),
 }
 
 /// Everything that answering needs. Shared by all tasks.
@@ -62,9 +71,14 @@ pub struct Office {
     at_work: Mutex<BTreeSet<B256>>,
     /// The present connection.
     out: Mutex<Option<mpsc::Sender<FromExecutor>>>,
+    library: Arc<Library>,
+    recheck_percent: u8,
     segment_life: u64,
     cheat: Option<Cheat>,
 }
+
+/// Longest re-check of one answer; one that takes longer says nothing.
+const RECHECK: Duration = Duration::from_secs(120);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What these guard is consistent between statements, so a panic elsewhere changes nothing.
@@ -77,6 +91,7 @@ impl Office {
         shell: Shell,
         args: &Args,
         models: Models,
+        library: Arc<Library>,
         signatory: Signatory,
         book: ClaimBook,
     ) -> Office {
@@ -89,6 +104,8 @@ impl Office {
             book: Mutex::new(book),
             at_work: Mutex::default(),
             out: Mutex::default(),
+            library,
+            recheck_percent: args.recheck_percent,
             segment_life: args.segment_life,
             cheat: args.lies.dangerous_cheat,
         }
@@ -231,6 +248,7 @@ impl Office {
         });
         let (backend, found, restarts) = finding.await?;
         self.report(checked, backend, &found, restarts, started);
+        self.recheck(checked, &found.output).await?;
         let (request, payload) = (checked.encoded.clone(), checked.payload.clone());
         Ok(Answered {
             request_id: checked.id,
@@ -238,6 +256,35 @@ impl Office {
             payload,
             output: found.output.into(),
         })
+    }
+
+    /// Has the program itself look at a share of the answers.
+    async fn recheck(&self, checked: &Checked, output: &[u8]) -> Result<(), OfficeError> {
+        let drawn = u16::from(checked.id[31]) * 100 / 256 < u16::from(self.recheck_percent);
+        if !drawn || self.cheat.is_some() {
+            return Ok(());
+        }
+        let inputs = Inputs {
+            model: ModelId(Hash(checked.model.entry.id.0)),
+            request: checked.rom.clone(),
+            output: output.to_vec(),
+        };
+        let library = self.library.clone();
+        let confirming = move || library.confirm(&inputs, Instant::now() + RECHECK);
+        match tokio::task::spawn_blocking(confirming).await? {
+            Ok(Verdict::Right) => {
+                tracing::info!(request = %checked.id, "the program agrees");
+                Ok(())
+            }
+            Ok(Verdict::Wrong(reason)) => {
+                self.shell.health.fail("recheck", &reason);
+                Err(OfficeError::Refuted(reason))
+            }
+            Err(error) => {
+                tracing::warn!(request = %checked.id, %error, "the program gives no second opinion");
+                Ok(())
+            }
+        }
     }
 
     fn report(

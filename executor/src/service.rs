@@ -43,9 +43,12 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         args.model.models.clone(),
         shell.deployment.models.clone(),
     );
-    let models = models::load(&shell, &args).await?;
+    let replay = args.replay;
+    // Compiling the program and loading the models take seconds each: side by side.
     let library =
-        tokio::task::spawn_blocking(move || Library::load(&guest, &paths, &known)).await??;
+        tokio::task::spawn_blocking(move || Library::load(&guest, &paths, &known, replay));
+    let models = models::load(&shell, &args).await?;
+    let library = Arc::new(library.await??);
     let stake = stake::prepare(&shell, &tx, args.stake_claims, args.auto_stake).await?;
 
     let (chain_id, rollup) = (shell.chain.id(), shell.deployment.contracts.rollup);
@@ -55,7 +58,14 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         signer: key.signer().clone(),
     };
     let ids: Vec<B256> = models.keys().copied().collect();
-    let office = Arc::new(Office::new(shell.clone(), &args, models, signatory, book));
+    let office = Arc::new(Office::new(
+        shell.clone(),
+        &args,
+        models,
+        library.clone(),
+        signatory,
+        book,
+    ));
     office
         .reconcile()
         .await
@@ -67,7 +77,7 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         let store = shell.store("defender")?;
         let lie = lie_in_games(&args.lies);
         tasks.spawn(
-            Defender::new(&shell, tx.clone(), store, Arc::new(library), lie)
+            Defender::new(&shell, tx.clone(), store, library.clone(), lie)
                 .await?
                 .run(),
         );

@@ -161,7 +161,7 @@ fn wrong_drafts_are_corrected_and_llama_goes_on_from_there() {
         Ok(ids)
     });
     assert!(
-        sum.corrected > 10 && sum.accepted > 3 * sum.corrected,
+        sum.corrected > 10 && sum.accepted > sum.corrected,
         "{sum:?}"
     );
 }
