@@ -8,6 +8,19 @@ use crate::game::Side;
 /// Seconds since the epoch, as `block.timestamp` counts them.
 pub type Timestamp = u64;
 
+/// Seconds by which a chain's newest block may lag behind the wall clock and still go by it.
+const DRIFT: u64 = 300;
+
+/// Timestamp of the next block after one at `head`, as far as the wall clock tells. A chain that is far off keeps its own
+/// time (development chains do).
+pub fn next_block_time(head: Timestamp, wall: Timestamp) -> Timestamp {
+    if wall > head + DRIFT {
+        head + 1
+    } else {
+        wall.max(head + 1)
+    }
+}
+
 /// What both players have burnt so far, and since when the side to move is burning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clock {
@@ -57,6 +70,14 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn next_block_goes_by_the_wall_clock_unless_the_chain_does_not() {
+        assert_eq!(next_block_time(100, 100), 101);
+        assert_eq!(next_block_time(100, 90), 101);
+        assert_eq!(next_block_time(100, 130), 130);
+        assert_eq!(next_block_time(100, 100_000), 101);
+    }
 
     #[test]
     fn only_the_side_to_move_burns_time() {

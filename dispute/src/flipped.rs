@@ -76,13 +76,14 @@ impl<E: Engine> FlippedTrace<E> {
         };
         let steps = |machine: &Machine| machine.executed - first.executed;
         let stride = 1 << machine.image.limits.b.min(20);
-        while at < index && !is_terminal(machine.cpu.status) && steps(&machine) < self.patience {
+        while at < index && !is_terminal(machine.cpu.status) && steps(&machine) <= self.patience {
             // Up to the next multiple of the stride, so that padding costs one look each.
             let next = index.min((at | (stride - 1)) + 1);
             machine.run(at, next - at);
             at = next;
         }
-        let reached = at >= index || is_terminal(machine.cpu.status);
+        // Steps only grow with the index, so the answer for an index is the same each time.
+        let reached = steps(&machine) <= self.patience;
         self.first = Some(first);
         let (_, machine) = self.now.insert((at, machine));
         Ok(reached.then_some(machine))

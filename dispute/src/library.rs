@@ -110,7 +110,7 @@ pub struct Library {
     /// Model ids to model roots.
     served: RwLock<BTreeMap<Hash, Hash>>,
     /// Model ids that the registry was asked for.
-    asked: RwLock<BTreeSet<Hash>>,
+    heard: RwLock<BTreeSet<Hash>>,
 }
 
 impl Library {
@@ -139,7 +139,7 @@ impl Library {
             replay,
             files: BTreeMap::new(),
             served: RwLock::default(),
-            asked: RwLock::default(),
+            heard: RwLock::default(),
         };
         models.iter().try_fold(library, |library, model| {
             library.with_model(path, model, registered)
@@ -208,6 +208,8 @@ impl Library {
 
     /// Takes `model` in, if its bytes and its program are here.
     pub fn learn(&self, model: ModelId, registered: Registered) {
+        let mut heard = self.heard.write().unwrap_or_else(PoisonError::into_inner);
+        heard.insert(model.0);
         if registered.program == self.program {
             self.served
                 .write()
@@ -216,12 +218,10 @@ impl Library {
         }
     }
 
-    /// Whether nobody has asked the registry for `model` yet. A registration never changes.
-    pub fn ask_once(&self, model: ModelId) -> bool {
-        self.asked
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(model.0)
+    /// Whether the registry's word on `model` was heard. A registration never changes.
+    pub fn has_heard_of(&self, model: ModelId) -> bool {
+        let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
+        heard.contains(&model.0)
     }
 
     /// log2 of the micro steps in a macro step.

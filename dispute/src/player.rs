@@ -4,7 +4,7 @@
 
 use crate::action::Action;
 use crate::calls::call_for;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, next_block_time};
 use crate::court::{BoxTrace, CourtError};
 use crate::game::{Outcome, Side};
 use crate::inputs::Inputs;
@@ -119,7 +119,7 @@ impl Player {
             let now = if turn == side {
                 head.timestamp
             } else {
-                head.timestamp.max(wall)
+                next_block_time(head.timestamp, wall)
             };
             let idle = !play.game.claim_lost() && turn != side && !play.game.expired(now);
             let lost = play.game.claim_lost() && side == Side::Executor;

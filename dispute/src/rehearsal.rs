@@ -2,6 +2,8 @@
 //!
 //! State is read over JSON-RPC, at one block, as the run touches it.
 
+use crate::clock::next_block_time;
+use crate::service::unix_now;
 use alloy::consensus::BlockHeader as _;
 use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, keccak256};
@@ -88,12 +90,9 @@ impl Stage {
             codes: self.codes.clone(),
             runtime: Handle::current(),
         };
-        let wall = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs());
         let block = NextBlock {
             number: header.number() + 1,
-            timestamp: wall.max(header.timestamp() + 1),
+            timestamp: next_block_time(header.timestamp(), unix_now()),
             gas_limit: header.gas_limit(),
             basefee: header.base_fee_per_gas().unwrap_or(0),
             beneficiary: header.beneficiary(),

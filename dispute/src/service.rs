@@ -37,7 +37,7 @@ pub async fn learn_models(
         .collect();
     for id in named {
         let model = ModelId(Hash(id.0));
-        if library.serves(model) || !library.ask_once(model) {
+        if library.serves(model) || library.has_heard_of(model) {
             continue;
         }
         let found = view(
