@@ -36,7 +36,7 @@ pub enum What {
     /// A segment of a batch.
     Batch { segment: u64, executor: Address, claimed: u16 },
     /// An answer with a bond on it.
-    Claim { id: B256, segment: u64, executor: Address, output: Vec<u8> },
+    Claim { id: B256, executor: Address, output: Vec<u8> },
     /// A game opened.
     Opened { game: B256, id: B256, challenger: Address },
     /// A move.
@@ -46,7 +46,7 @@ pub enum What {
     /// A game's end.
     Won { game: B256, winner: Address, loser: Address, by_proof: bool },
     /// A claim's bond, split.
-    ClaimLost { id: B256, game: B256, burned: U256, pool: U256, to_winner: U256 },
+    ClaimLost { game: B256, burned: U256, pool: U256, to_winner: U256 },
     /// A challenger's bond, split.
     Forfeited { game: B256, burned: U256, to_executor: U256 },
     /// Stake destroyed.
@@ -139,7 +139,6 @@ impl Events {
                 R::SegmentPosted(e) => Some(What::Batch { segment: e.segmentId, executor: e.executor, claimed: e.claimed }),
                 R::ResultClaimed(e) => Some(What::Claim {
                     id: e.requestId,
-                    segment: e.segmentId,
                     executor: e.executor,
                     output: e.output.to_vec(),
                 }),
@@ -176,7 +175,6 @@ impl Events {
             G::StepProven(e) => What::Proven { game: e.gameId, index: e.index.saturating_to() },
             G::GameWon(e) => What::Won { game: e.gameId, winner: e.winner, loser: e.loser, by_proof: e.reason == 0 },
             G::ClaimLost(e) => What::ClaimLost {
-                id: e.requestId,
                 game: e.gameId,
                 burned: e.burned,
                 pool: e.pool,
@@ -193,7 +191,7 @@ impl Events {
             What::Batch { segment, executor, claimed } => {
                 ("batch", format!("segment {segment} of {}: {claimed} claim(s)", name_of(*executor)))
             }
-            What::Claim { id, executor, output, .. } => {
+            What::Claim { id, executor, output } => {
                 ("claim", format!("{} by {}: {}", short(id), name_of(*executor), describe(output)))
             }
             What::Opened { id, challenger, .. } => {

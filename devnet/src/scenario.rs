@@ -20,7 +20,7 @@ const FEE: u128 = 1_000_000_000_000_000;
 /// What an honest party may have spent on work outside games (finalizing, delivering, staking): 20M gas at 2 gwei.
 const UPKEEP: u128 = 40_000_000_000_000_000;
 /// The question of every scenario.
-pub const REVIEW: &str = "I love this kettle, it boils fast and never leaks.";
+pub const REVIEW: &str = "This is the best kettle, it is great!";
 
 /// What a party owns, wei: balance, credits, free and locked stake.
 pub async fn wealth(net: &Network, who: Address) -> anyhow::Result<U256> {
@@ -215,7 +215,7 @@ pub async fn run(net: &mut Network, scenario: Scenario, started: Instant, quiet:
 
 async fn request_report(net: &Network, story: &Story, id: B256) -> RequestReport {
     let claims = || story.events().iter().filter_map(|e| match &e.what {
-        What::Claim { id: i, executor, output, .. } if *i == id => Some((*executor, output.clone())),
+        What::Claim { id: i, executor, output } if *i == id => Some((*executor, output.clone())),
         _ => None,
     });
     let (executor, output) = claims().last().unwrap_or_default();

@@ -40,7 +40,7 @@ async fn show(net: &mut Network, started: Instant, dispute: bool) -> anyhow::Res
         net.stop_service(Role::Executor).await;
         net.service(Role::Liar, &["--dangerous-cheat", "token:0", "--dangerous-flip", "random"]).await?;
         let liar = Role::Liar.address()?;
-        let lied = ask_judge(net, "The strap broke after one day and nobody answered my letters.").await?;
+        let lied = ask_judge(net, "The screen is beautiful, but the battery is terrible.").await?;
         story.until(net, &mut events, Duration::from_secs(60), "lie", |e| claimed(e, lied, Some(liar))).await?;
         net.service(Role::Executor, &[]).await?;
         let clock = Duration::from_secs(2 * net.settings.allowance + 120);
