@@ -76,6 +76,11 @@ impl Role {
 
 /// The role of an address, or the address shortened.
 pub fn name_of(address: Address) -> String {
-    let role = Role::ALL.into_iter().find(|r| r.address().is_ok_and(|a| a == address));
-    role.map_or_else(|| format!("{}…", &address.to_string()[..8]), |r| r.name().to_owned())
+    let role = Role::ALL
+        .into_iter()
+        .find(|r| r.address().is_ok_and(|a| a == address));
+    role.map_or_else(
+        || format!("{}…", &address.to_string()[..8]),
+        |r| r.name().to_owned(),
+    )
 }

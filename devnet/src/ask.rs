@@ -21,17 +21,40 @@ const DEPOSIT: u128 = 100_000_000_000_000_000;
 const PATIENCE: u64 = 120;
 
 /// Asks `prompt` for at most `max_tokens` tokens and prints the stages up to `final_` or the first answer.
-pub async fn ask(rpc: &str, grpc: &str, deployment: &Deployment, prompt: &str, max_tokens: u32, wait_final: bool) -> anyhow::Result<()> {
-    let model = deployment.models.first().context("the deployment file names no model")?;
-    let provider = provider(rpc, Role::User).await.context("is the devnet running? start it with `make devnet`")?;
+pub async fn ask(
+    rpc: &str,
+    grpc: &str,
+    deployment: &Deployment,
+    prompt: &str,
+    max_tokens: u32,
+    wait_final: bool,
+) -> anyhow::Result<()> {
+    let model = deployment
+        .models
+        .first()
+        .context("the deployment file names no model")?;
+    let provider = provider(rpc, Role::User)
+        .await
+        .context("is the devnet running? start it with `make devnet`")?;
     let inbox = Inbox::new(deployment.contracts.inbox, &provider);
     let payer = Role::User.address()?;
     let deposit = inbox.deposits(payer).call().await?;
     if U256::from(deposit.balance) < U256::from(FEE) {
-        let receipt = inbox.deposit(payer).value(U256::from(DEPOSIT)).send().await?.get_receipt().await?;
+        let receipt = inbox
+            .deposit(payer)
+            .value(U256::from(DEPOSIT))
+            .send()
+            .await?
+            .get_receipt()
+            .await?;
         ensure!(receipt.status(), "the deposit failed");
     }
-    let now = provider.get_block_by_number(Default::default()).await?.context("no block")?.header.timestamp;
+    let now = provider
+        .get_block_by_number(Default::default())
+        .await?
+        .context("no block")?
+        .header
+        .timestamp;
     let payload = Payload::greedy(prompt, max_tokens).encode();
     let mut request = SignedRequest {
         payer,
@@ -54,18 +77,41 @@ pub async fn ask(rpc: &str, grpc: &str, deployment: &Deployment, prompt: &str, m
         signature: Default::default(),
     };
     let digest = sign::request_digest(deployment.chain_id, deployment.contracts.inbox, &request);
-    request.signature = Role::User.signer()?.sign_hash_sync(&digest)?.as_bytes().to_vec().into();
+    request.signature = Role::User
+        .signer()?
+        .sign_hash_sync(&digest)?
+        .as_bytes()
+        .to_vec()
+        .into();
 
     let mut client = SequencerClient::connect(grpc.to_owned())
         .await
-        .with_context(|| format!("no sequencer at {grpc}: is the devnet running? pass the right --grpc URL"))?;
-    let receipt = client.submit_request(to_proto(&request)).await.map_err(refused)?.into_inner();
-    println!("request {}", B256::try_from(&receipt.request_id[..]).unwrap_or_default());
-    let mut stages = client.watch_request(GetRequestRequest { request_id: receipt.request_id }).await.map_err(refused)?.into_inner();
+        .with_context(|| {
+            format!("no sequencer at {grpc}: is the devnet running? pass the right --grpc URL")
+        })?;
+    let receipt = client
+        .submit_request(to_proto(&request))
+        .await
+        .map_err(refused)?
+        .into_inner();
+    println!(
+        "request {}",
+        B256::try_from(&receipt.request_id[..]).unwrap_or_default()
+    );
+    let mut stages = client
+        .watch_request(GetRequestRequest {
+            request_id: receipt.request_id,
+        })
+        .await
+        .map_err(refused)?
+        .into_inner();
     while let Some(status) = stages.message().await.map_err(refused)? {
         match status.stage() {
             RequestStage::Claimed if !status.output.is_empty() => {
-                println!("answer  {} (can be challenged for a while)", text(&status.output));
+                println!(
+                    "answer  {} (can be challenged for a while)",
+                    text(&status.output)
+                );
                 if !wait_final {
                     return Ok(());
                 }
@@ -74,15 +120,27 @@ pub async fn ask(rpc: &str, grpc: &str, deployment: &Deployment, prompt: &str, m
                 println!("final   {}", text(&status.output));
                 return Ok(());
             }
-            RequestStage::Dropped | RequestStage::Refunded => bail!("the request ended without an answer: {}", status.message),
-            stage => println!("        {}", stage.as_str_name().trim_start_matches("REQUEST_STAGE_").to_lowercase()),
+            RequestStage::Dropped | RequestStage::Refunded => {
+                bail!("the request ended without an answer: {}", status.message)
+            }
+            stage => println!(
+                "        {}",
+                stage
+                    .as_str_name()
+                    .trim_start_matches("REQUEST_STAGE_")
+                    .to_lowercase()
+            ),
         }
     }
     bail!("the sequencer ended the stream before the request was final")
 }
 
 fn refused(status: tonic::Status) -> anyhow::Error {
-    anyhow::anyhow!("the sequencer refused ({}): {}", status.code(), status.message())
+    anyhow::anyhow!(
+        "the sequencer refused ({}): {}",
+        status.code(),
+        status.message()
+    )
 }
 
 fn text(output: &[u8]) -> String {

@@ -7,16 +7,26 @@ use std::path::Path;
 
 /// Writes `name: number` of a report to `out`, prints them, and names limits that are passed.
 pub fn summarize(report: &Report, command: &str, out: &Path) -> anyhow::Result<bool> {
-    let dispute = report.disputes.first().context("the scenario had no dispute")?;
+    let dispute = report
+        .disputes
+        .first()
+        .context("the scenario had no dispute")?;
     let mut numbers: BTreeMap<&str, f64> = BTreeMap::new();
     numbers.insert("dispute.txs", dispute.transactions.len() as f64);
     numbers.insert("dispute.gas", dispute.gas_total as f64);
     numbers.insert("dispute.wall_s", dispute.wall_s);
-    numbers.insert("dispute.work_s", dispute.compute_challenger_s + dispute.compute_executor_s);
+    numbers.insert(
+        "dispute.work_s",
+        dispute.compute_challenger_s + dispute.compute_executor_s,
+    );
     numbers.insert("dispute.calldata_bytes", dispute.calldata_bytes as f64);
     numbers.insert("osp.tx_gas", dispute.proof_gas.unwrap_or(0) as f64);
     numbers.insert("devnet.warm_start_s", report.warm_start_s);
-    for (key, file_key) in [("osp.gas_max", "gas_max"), ("osp.gas_median", "gas_median"), ("osp.witness_bytes_max", "witness_bytes_max")] {
+    for (key, file_key) in [
+        ("osp.gas_max", "gas_max"),
+        ("osp.gas_median", "gas_median"),
+        ("osp.witness_bytes_max", "witness_bytes_max"),
+    ] {
         let text = std::fs::read_to_string("target/bench/osp.json").unwrap_or_default();
         let osp: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         if let Some(value) = osp[file_key].as_f64() {
@@ -26,7 +36,8 @@ pub fn summarize(report: &Report, command: &str, out: &Path) -> anyhow::Result<b
     if let Some(folder) = out.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::write(out, serde_json::to_string_pretty(&numbers)? + "\n").with_context(|| format!("{}", out.display()))?;
+    std::fs::write(out, serde_json::to_string_pretty(&numbers)? + "\n")
+        .with_context(|| format!("{}", out.display()))?;
     let limits = [
         ("dispute.txs", 14.0),
         ("dispute.gas", 1_500_000.0),
@@ -41,9 +52,14 @@ pub fn summarize(report: &Report, command: &str, out: &Path) -> anyhow::Result<b
         let limit = limits.iter().find(|l| l.0 == *name).map(|l| l.1);
         let over = limit.is_some_and(|l| *value > l);
         fine &= !over;
-        let note = limit.map_or(String::new(), |l| format!("  (limit {l}{})", if over { ", PASSED" } else { "" }));
+        let note = limit.map_or(String::new(), |l| {
+            format!("  (limit {l}{})", if over { ", PASSED" } else { "" })
+        });
         println!("  {name:<24} {value:>14.2}{note}");
     }
-    println!("\nwritten to {}; osp.* come from `cargo test --release -p assay-tests --test lockstep`", out.display());
+    println!(
+        "\nwritten to {}; osp.* come from `cargo test --release -p assay-tests --test lockstep`",
+        out.display()
+    );
     Ok(fine)
 }

@@ -24,7 +24,9 @@ const PATIENCE: u64 = 120;
 pub async fn provider(rpc: &str, role: Role) -> anyhow::Result<DynProvider> {
     let wallet = EthereumWallet::from(role.signer()?);
     let provider = ProviderBuilder::new().wallet(wallet).connect(rpc).await?;
-    provider.client().set_poll_interval(std::time::Duration::from_millis(100));
+    provider
+        .client()
+        .set_poll_interval(std::time::Duration::from_millis(100));
     Ok(provider.erased())
 }
 
@@ -34,7 +36,12 @@ fn creation_gas(init_code: &Bytes) -> u64 {
 }
 
 /// Deploys everything; the model's file name is shown to people.
-pub async fn deploy(rpc: &str, model: &[u8], model_path: &Path, parameters: &Parameters) -> anyhow::Result<Deployment> {
+pub async fn deploy(
+    rpc: &str,
+    model: &[u8],
+    model_path: &Path,
+    parameters: &Parameters,
+) -> anyhow::Result<Deployment> {
     let provider = provider(rpc, Role::Deployer).await?;
     let deployer = Role::Deployer.address()?;
     let first_block = provider.get_block_number().await?;
@@ -51,26 +58,49 @@ pub async fn deploy(rpc: &str, model: &[u8], model_path: &Path, parameters: &Par
     for (creation, transaction) in pending {
         let receipt = transaction.get_receipt().await?;
         ensure!(receipt.status(), "deploying {} failed", creation.name);
-        ensure!(receipt.contract_address == Some(creation.address), "{} is not where it was planned", creation.name);
+        ensure!(
+            receipt.contract_address == Some(creation.address),
+            "{} is not where it was planned",
+            creation.name
+        );
     }
 
     let registry = ModelRegistry::new(to.registry, &provider);
     let program = guest().image.program;
-    let receipt = registry.registerProgram((&program).into()).send().await?.get_receipt().await?;
+    let receipt = registry
+        .registerProgram((&program).into())
+        .send()
+        .await?
+        .get_receipt()
+        .await?;
     ensure!(receipt.status(), "registering the program failed");
     let program_id = B256::new(program.id().0.0);
     let rom = Rom::new(model);
     let root = B256::new(rom.root().0);
     let siblings: Vec<B256> = rom.siblings(0).iter().map(|h| B256::new(h.0)).collect();
     let siblings: [B256; 33] = siblings.try_into().ok().context("a ROM tree is 33 deep")?;
-    let name = model_path.file_name().map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned());
-    let call = registry.registerModel(root, rom.data_len(), program_id, 0, 0, rom.leaf(0).to_vec().into(), siblings, name.clone());
+    let name = model_path
+        .file_name()
+        .map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned());
+    let call = registry.registerModel(
+        root,
+        rom.data_len(),
+        program_id,
+        0,
+        0,
+        rom.leaf(0).to_vec().into(),
+        siblings,
+        name.clone(),
+    );
     let model_id = call.call().await.context("registering the model")?;
     let receipt = call.send().await?.get_receipt().await?;
     ensure!(receipt.status(), "registering the model failed");
 
     let review_judge = deploy_judge(&provider, to.inbox, model_id).await?;
-    let block = provider.get_block_by_number(first_block.into()).await?.context("the chain lost its first block")?;
+    let block = provider
+        .get_block_by_number(first_block.into())
+        .await?
+        .context("the chain lost its first block")?;
     Ok(Deployment {
         chain_id: CHAIN_ID,
         block: first_block,
@@ -96,13 +126,32 @@ pub async fn deploy(rpc: &str, model: &[u8], model_path: &Path, parameters: &Par
     })
 }
 
-async fn deploy_judge(provider: &DynProvider, inbox: Address, model: B256) -> anyhow::Result<Address> {
-    let arguments = ReviewJudge::constructorCall { inbox_: inbox, modelId_: model, callbackFee_: CALLBACK_FEE, patience_: PATIENCE };
-    let code: Bytes = [&ReviewJudge::BYTECODE[..], &arguments.abi_encode()[..]].concat().into();
-    let request = TransactionRequest::default().with_gas_limit(creation_gas(&code)).with_deploy_code(code);
-    let receipt = provider.send_transaction(request).await?.get_receipt().await?;
+async fn deploy_judge(
+    provider: &DynProvider,
+    inbox: Address,
+    model: B256,
+) -> anyhow::Result<Address> {
+    let arguments = ReviewJudge::constructorCall {
+        inbox_: inbox,
+        modelId_: model,
+        callbackFee_: CALLBACK_FEE,
+        patience_: PATIENCE,
+    };
+    let code: Bytes = [&ReviewJudge::BYTECODE[..], &arguments.abi_encode()[..]]
+        .concat()
+        .into();
+    let request = TransactionRequest::default()
+        .with_gas_limit(creation_gas(&code))
+        .with_deploy_code(code);
+    let receipt = provider
+        .send_transaction(request)
+        .await?
+        .get_receipt()
+        .await?;
     ensure!(receipt.status(), "deploying ReviewJudge failed");
-    receipt.contract_address.context("ReviewJudge has no address")
+    receipt
+        .contract_address
+        .context("ReviewJudge has no address")
 }
 
 /// Wei as ETH, for people.

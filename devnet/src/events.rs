@@ -34,21 +34,52 @@ pub enum What {
     /// A question, with its prompt.
     Requested { id: B256, prompt: String },
     /// A segment of a batch.
-    Batch { segment: u64, executor: Address, claimed: u16 },
+    Batch {
+        segment: u64,
+        executor: Address,
+        claimed: u16,
+    },
     /// An answer with a bond on it.
-    Claim { id: B256, executor: Address, output: Vec<u8> },
+    Claim {
+        id: B256,
+        executor: Address,
+        output: Vec<u8>,
+    },
     /// A game opened.
-    Opened { game: B256, id: B256, challenger: Address },
+    Opened {
+        game: B256,
+        id: B256,
+        challenger: Address,
+    },
     /// A move.
-    Moved { game: B256, mover: Address, segment: u64, roots: usize },
+    Moved {
+        game: B256,
+        mover: Address,
+        segment: u64,
+        roots: usize,
+    },
     /// The one-step proof.
     Proven { game: B256, index: u64 },
     /// A game's end.
-    Won { game: B256, winner: Address, loser: Address, by_proof: bool },
+    Won {
+        game: B256,
+        winner: Address,
+        loser: Address,
+        by_proof: bool,
+    },
     /// A claim's bond, split.
-    ClaimLost { game: B256, burned: U256, pool: U256, to_winner: U256 },
+    ClaimLost {
+        game: B256,
+        burned: U256,
+        pool: U256,
+        to_winner: U256,
+    },
     /// A challenger's bond, split.
-    Forfeited { game: B256, burned: U256, to_executor: U256 },
+    Forfeited {
+        game: B256,
+        burned: U256,
+        to_executor: U256,
+    },
     /// Stake destroyed.
     Slashed { executor: Address, amount: U256 },
     /// A claim stands.
@@ -56,7 +87,11 @@ pub enum What {
     /// A callback was made.
     Delivered { id: B256, mode: u8, success: bool },
     /// The dApp speaks.
-    Verdict { id: B256, word: &'static str, text: String },
+    Verdict {
+        id: B256,
+        word: &'static str,
+        text: String,
+    },
 }
 
 /// Follows the contracts.
@@ -80,7 +115,15 @@ impl Events {
             (contracts.staking, "staking"),
         ];
         addresses.extend(contracts.review_judge.map(|a| (a, "judge")));
-        Events { provider, addresses, next: block, started: Instant::now(), quiet, gas: BTreeMap::new(), moves: BTreeMap::new() }
+        Events {
+            provider,
+            addresses,
+            next: block,
+            started: Instant::now(),
+            quiet,
+            gas: BTreeMap::new(),
+            moves: BTreeMap::new(),
+        }
     }
 
     /// Gas used and calldata bytes of a transaction that an event was in.
@@ -95,12 +138,17 @@ impl Events {
             return Ok(Vec::new());
         }
         let addresses: Vec<Address> = self.addresses.iter().map(|a| a.0).collect();
-        let filter = Filter::new().address(addresses).from_block(self.next).to_block(head);
+        let filter = Filter::new()
+            .address(addresses)
+            .from_block(self.next)
+            .to_block(head);
         let logs = self.provider.get_logs(&filter).await?;
         self.next = head + 1;
         let mut out = Vec::new();
         for log in logs {
-            let (Some(tx), Some(what)) = (log.transaction_hash, self.decode(&log)) else { continue };
+            let (Some(tx), Some(what)) = (log.transaction_hash, self.decode(&log)) else {
+                continue;
+            };
             let time = match log.block_timestamp {
                 Some(time) => time,
                 None => self.time_of(log.block_number.unwrap_or(head)).await?,
@@ -122,8 +170,16 @@ impl Events {
         if self.gas.contains_key(&tx) {
             return Ok(());
         }
-        let gas = self.provider.get_transaction_receipt(tx).await?.map_or(0, |r| r.gas_used);
-        let bytes = self.provider.get_transaction_by_hash(tx).await?.map_or(0, |t| t.input().len());
+        let gas = self
+            .provider
+            .get_transaction_receipt(tx)
+            .await?
+            .map_or(0, |r| r.gas_used);
+        let bytes = self
+            .provider
+            .get_transaction_by_hash(tx)
+            .await?
+            .map_or(0, |t| t.input().len());
         self.gas.insert(tx, (gas, bytes));
         Ok(())
     }
@@ -132,32 +188,63 @@ impl Events {
         let (_, kind) = self.addresses.iter().find(|a| a.0 == log.address())?;
         match *kind {
             "inbox" => match I::decode_log(&log.inner).ok()?.data {
-                I::Requested(e) => Some(What::Requested { id: e.id, prompt: prompt_of(&e.payload) }),
+                I::Requested(e) => Some(What::Requested {
+                    id: e.id,
+                    prompt: prompt_of(&e.payload),
+                }),
                 _ => None,
             },
             "rollup" => match R::decode_log(&log.inner).ok()?.data {
-                R::SegmentPosted(e) => Some(What::Batch { segment: e.segmentId, executor: e.executor, claimed: e.claimed }),
+                R::SegmentPosted(e) => Some(What::Batch {
+                    segment: e.segmentId,
+                    executor: e.executor,
+                    claimed: e.claimed,
+                }),
                 R::ResultClaimed(e) => Some(What::Claim {
                     id: e.requestId,
                     executor: e.executor,
                     output: e.output.to_vec(),
                 }),
-                R::ClaimFinalized(e) => Some(What::Final { id: e.requestId, executor: e.executor }),
-                R::Delivered(e) => Some(What::Delivered { id: e.requestId, mode: e.mode, success: e.success }),
+                R::ClaimFinalized(e) => Some(What::Final {
+                    id: e.requestId,
+                    executor: e.executor,
+                }),
+                R::Delivered(e) => Some(What::Delivered {
+                    id: e.requestId,
+                    mode: e.mode,
+                    success: e.success,
+                }),
                 _ => None,
             },
             "game" => self.decode_game(log),
             "staking" => match S::decode_log(&log.inner).ok()?.data {
-                S::Slashed(e) => Some(What::Slashed { executor: e.executor, amount: e.amount }),
+                S::Slashed(e) => Some(What::Slashed {
+                    executor: e.executor,
+                    amount: e.amount,
+                }),
                 _ => None,
             },
             _ => match J::decode_log(&log.inner).ok()?.data {
-                J::VerdictGiven(e) => Some(What::Verdict { id: e.id, word: "answer", text: e.text }),
-                J::VerdictSettled(e) => Some(What::Verdict { id: e.id, word: "settled", text: e.text }),
-                J::VerdictOverturned(e) => Some(What::Verdict { id: e.id, word: "overturned", text: e.text }),
-                J::VerdictFailed(e) => {
-                    Some(What::Verdict { id: e.id, word: "error", text: format!("code {}", e.errorCode) })
-                }
+                J::VerdictGiven(e) => Some(What::Verdict {
+                    id: e.id,
+                    word: "answer",
+                    text: e.text,
+                }),
+                J::VerdictSettled(e) => Some(What::Verdict {
+                    id: e.id,
+                    word: "settled",
+                    text: e.text,
+                }),
+                J::VerdictOverturned(e) => Some(What::Verdict {
+                    id: e.id,
+                    word: "overturned",
+                    text: e.text,
+                }),
+                J::VerdictFailed(e) => Some(What::Verdict {
+                    id: e.id,
+                    word: "error",
+                    text: format!("code {}", e.errorCode),
+                }),
                 _ => None,
             },
         }
@@ -165,66 +252,171 @@ impl Events {
 
     fn decode_game(&self, log: &Log) -> Option<What> {
         Some(match G::decode_log(&log.inner).ok()?.data {
-            G::GameOpened(e) => What::Opened { game: e.gameId, id: e.requestId, challenger: e.challenger },
+            G::GameOpened(e) => What::Opened {
+                game: e.gameId,
+                id: e.requestId,
+                challenger: e.challenger,
+            },
             G::Moved(e) => What::Moved {
                 game: e.gameId,
                 mover: e.mover,
                 segment: e.segment.saturating_to(),
                 roots: e.roots.len(),
             },
-            G::StepProven(e) => What::Proven { game: e.gameId, index: e.index.saturating_to() },
-            G::GameWon(e) => What::Won { game: e.gameId, winner: e.winner, loser: e.loser, by_proof: e.reason == 0 },
+            G::StepProven(e) => What::Proven {
+                game: e.gameId,
+                index: e.index.saturating_to(),
+            },
+            G::GameWon(e) => What::Won {
+                game: e.gameId,
+                winner: e.winner,
+                loser: e.loser,
+                by_proof: e.reason == 0,
+            },
             G::ClaimLost(e) => What::ClaimLost {
                 game: e.gameId,
                 burned: e.burned,
                 pool: e.pool,
                 to_winner: e.toWinner,
             },
-            G::BondForfeited(e) => What::Forfeited { game: e.gameId, burned: e.burned, to_executor: e.toExecutor },
+            G::BondForfeited(e) => What::Forfeited {
+                game: e.gameId,
+                burned: e.burned,
+                to_executor: e.toExecutor,
+            },
             _ => return None,
         })
     }
 
     fn print(&mut self, event: &Event) {
         let (word, text) = match &event.what {
-            What::Requested { id, prompt } => ("request", format!("{} asks {:?}", short(id), prompt)),
-            What::Batch { segment, executor, claimed } => {
-                ("batch", format!("segment {segment} of {}: {claimed} claim(s)", name_of(*executor)))
+            What::Requested { id, prompt } => {
+                ("request", format!("{} asks {:?}", short(id), prompt))
             }
-            What::Claim { id, executor, output } => {
-                ("claim", format!("{} by {}: {}", short(id), name_of(*executor), describe(output)))
-            }
-            What::Opened { id, challenger, .. } => {
-                ("challenge", format!("{} by {}: 2^50 steps are in dispute", short(id), name_of(*challenger)))
-            }
-            What::Moved { game, mover, segment, roots } => {
+            What::Batch {
+                segment,
+                executor,
+                claimed,
+            } => (
+                "batch",
+                format!(
+                    "segment {segment} of {}: {claimed} claim(s)",
+                    name_of(*executor)
+                ),
+            ),
+            What::Claim {
+                id,
+                executor,
+                output,
+            } => (
+                "claim",
+                format!(
+                    "{} by {}: {}",
+                    short(id),
+                    name_of(*executor),
+                    describe(output)
+                ),
+            ),
+            What::Opened { id, challenger, .. } => (
+                "challenge",
+                format!(
+                    "{} by {}: 2^50 steps are in dispute",
+                    short(id),
+                    name_of(*challenger)
+                ),
+            ),
+            What::Moved {
+                game,
+                mover,
+                segment,
+                roots,
+            } => {
                 let n = self.moves.entry(*game).or_default();
                 *n += 1;
                 let left = 50u32.saturating_sub(5 * *n);
-                ("move", format!("{n:2} by {}: piece {segment}, {roots} roots, 2^{left} steps a piece", name_of(*mover)))
+                (
+                    "move",
+                    format!(
+                        "{n:2} by {}: piece {segment}, {roots} roots, 2^{left} steps a piece",
+                        name_of(*mover)
+                    ),
+                )
             }
-            What::Proven { index, .. } => ("proof", format!("the contract executed step {index} and disagrees with its claim")),
-            What::Won { winner, loser, by_proof, .. } => {
-                let how = if *by_proof { "one-step proof" } else { "timeout" };
-                ("verdict", format!("{} wins against {} by {how}", name_of(*winner), name_of(*loser)))
+            What::Proven { index, .. } => (
+                "proof",
+                format!("the contract executed step {index} and disagrees with its claim"),
+            ),
+            What::Won {
+                winner,
+                loser,
+                by_proof,
+                ..
+            } => {
+                let how = if *by_proof {
+                    "one-step proof"
+                } else {
+                    "timeout"
+                };
+                (
+                    "verdict",
+                    format!(
+                        "{} wins against {} by {how}",
+                        name_of(*winner),
+                        name_of(*loser)
+                    ),
+                )
             }
-            What::ClaimLost { burned, to_winner, .. } => {
-                ("rejected", format!("{} burned, {} to the winner", eth(*burned), eth(*to_winner)))
-            }
-            What::Forfeited { burned, to_executor, .. } => {
-                ("forfeit", format!("{} burned, {} to the executor", eth(*burned), eth(*to_executor)))
-            }
-            What::Slashed { executor, amount } => ("slash", format!("{} loses {}", name_of(*executor), eth(*amount))),
-            What::Final { id, executor } => ("final", format!("{} stands; {} is paid", short(id), name_of(*executor))),
+            What::ClaimLost {
+                burned, to_winner, ..
+            } => (
+                "rejected",
+                format!("{} burned, {} to the winner", eth(*burned), eth(*to_winner)),
+            ),
+            What::Forfeited {
+                burned,
+                to_executor,
+                ..
+            } => (
+                "forfeit",
+                format!(
+                    "{} burned, {} to the executor",
+                    eth(*burned),
+                    eth(*to_executor)
+                ),
+            ),
+            What::Slashed { executor, amount } => (
+                "slash",
+                format!("{} loses {}", name_of(*executor), eth(*amount)),
+            ),
+            What::Final { id, executor } => (
+                "final",
+                format!("{} stands; {} is paid", short(id), name_of(*executor)),
+            ),
             What::Delivered { id, mode, success } => {
-                let what = ["result", "finality", "overturn"].get(usize::from(*mode)).unwrap_or(&"callback");
-                ("callback", format!("{} {what}: {}", short(id), if *success { "done" } else { "the consumer reverted" }))
+                let what = ["result", "finality", "overturn"]
+                    .get(usize::from(*mode))
+                    .unwrap_or(&"callback");
+                (
+                    "callback",
+                    format!(
+                        "{} {what}: {}",
+                        short(id),
+                        if *success {
+                            "done"
+                        } else {
+                            "the consumer reverted"
+                        }
+                    ),
+                )
             }
             What::Verdict { id, word, text } => (*word, format!("{} {text:?}", short(id))),
         };
         if !self.quiet {
             let (gas, _) = self.cost(&event.tx);
-            println!("{:7.1}s  {word:<10} {text}  [{gas} gas]", self.started.elapsed().as_secs_f64());
+            println!(
+                "{:7.1}s  {word:<10} {text}  [{gas} gas]",
+                self.started.elapsed().as_secs_f64()
+            );
         }
     }
 }
@@ -237,7 +429,11 @@ pub fn short(id: &B256) -> String {
 /// An output for people.
 pub fn describe(output: &[u8]) -> String {
     match Output::decode(output) {
-        Some(Output::Answer { ids, text }) => format!("{:?} ({} tokens)", String::from_utf8_lossy(&text), ids.len()),
+        Some(Output::Answer { ids, text }) => format!(
+            "{:?} ({} tokens)",
+            String::from_utf8_lossy(&text),
+            ids.len()
+        ),
         Some(Output::Error { code, .. }) => format!("error {code:?}"),
         None => "bytes that are no output".to_owned(),
     }
@@ -250,13 +446,18 @@ pub fn prompt_of(payload: &[u8]) -> String {
         let stops = *payload.get(at)?;
         at += 1;
         for _ in 0..stops {
-            at += 2 + usize::from(u16::from_le_bytes(payload.get(at..at + 2)?.try_into().ok()?));
+            at += 2 + usize::from(u16::from_le_bytes(
+                payload.get(at..at + 2)?.try_into().ok()?,
+            ));
         }
         let n = u16::from_le_bytes(payload.get(at..at + 2)?.try_into().ok()?);
         at += 2;
         let mut text = String::new();
         for _ in 0..n {
-            let len = usize::try_from(u32::from_le_bytes(payload.get(at + 1..at + 5)?.try_into().ok()?)).ok()?;
+            let len = usize::try_from(u32::from_le_bytes(
+                payload.get(at + 1..at + 5)?.try_into().ok()?,
+            ))
+            .ok()?;
             text.push_str(&String::from_utf8_lossy(payload.get(at + 5..at + 5 + len)?));
             at += 5 + len;
         }
@@ -275,7 +476,10 @@ mod tests {
         let payload = Payload {
             max_tokens: 3,
             stops: vec![b"stop".to_vec()],
-            parts: vec![Part::Template(b"<s>".to_vec()), Part::User("Grüße".as_bytes().to_vec())],
+            parts: vec![
+                Part::Template(b"<s>".to_vec()),
+                Part::User("Grüße".as_bytes().to_vec()),
+            ],
         };
         assert_eq!(prompt_of(&payload.encode()), "<s>Grüße");
         assert_eq!(prompt_of(&[1, 2, 3]), "(malformed payload)");

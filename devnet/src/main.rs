@@ -121,16 +121,28 @@ struct RunArgs {
 /// The repository: where this was built, or the working folder.
 fn root() -> PathBuf {
     let built = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    if built.join("vm/guest/guest.wasm").exists() { built.canonicalize().unwrap_or(built) } else { PathBuf::from(".") }
+    if built.join("vm/guest/guest.wasm").exists() {
+        built.canonicalize().unwrap_or(built)
+    } else {
+        PathBuf::from(".")
+    }
 }
 
 fn settings(common: &Common, fixed_ports: bool, talk: bool) -> anyhow::Result<Settings> {
     let root = root();
-    let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis();
-    let data = common.data.clone().unwrap_or_else(|| root.join(format!("target/devnet/{stamp}-{}", std::process::id())));
+    let stamp = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_millis();
+    let data = common
+        .data
+        .clone()
+        .unwrap_or_else(|| root.join(format!("target/devnet/{stamp}-{}", std::process::id())));
     let default = |port| if fixed_ports { port } else { 0 };
     Ok(Settings {
-        model: common.model.clone().unwrap_or_else(|| root.join("devnet/model/assay-stories.gguf")),
+        model: common
+            .model
+            .clone()
+            .unwrap_or_else(|| root.join("devnet/model/assay-stories.gguf")),
         rpc_port: common.port.unwrap_or(default(8545)),
         grpc_port: common.grpc_port.unwrap_or(default(7400)),
         window: common.window,
@@ -171,14 +183,33 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             let report = run_once(&cli.common, scenario).await?;
             if let Some(path) = &args.json {
                 let text = serde_json::to_string_pretty(&report)? + "\n";
-                std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+                std::fs::write(path, text)
+                    .with_context(|| format!("writing {}", path.display()))?;
             }
-            report.failures.iter().for_each(|f| eprintln!("FAILED: {f}"));
+            report
+                .failures
+                .iter()
+                .for_each(|f| eprintln!("FAILED: {f}"));
             Ok(report.honest_side_whole)
         }
-        Command::Ask { prompt, max_tokens, wait_final, rpc, grpc, deployment } => {
+        Command::Ask {
+            prompt,
+            max_tokens,
+            wait_final,
+            rpc,
+            grpc,
+            deployment,
+        } => {
             let deployment = Deployment::load(&deployment)?;
-            ask::ask(&rpc, &grpc, &deployment, &prompt.replace("\\n", "\n"), max_tokens, wait_final).await?;
+            ask::ask(
+                &rpc,
+                &grpc,
+                &deployment,
+                &prompt.replace("\\n", "\n"),
+                max_tokens,
+                wait_final,
+            )
+            .await?;
             Ok(true)
         }
         Command::Bench { out } => {
@@ -190,7 +221,8 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 backend: cli.common.backend.clone(),
             };
             let report = run_once(&cli.common, scenario).await?;
-            let command = "assay-devnet run --once --cheat token:0 --flip random:7 --json report.json";
+            let command =
+                "assay-devnet run --once --cheat token:0 --flip random:7 --json report.json";
             Ok(bench::summarize(&report, command, &out)? && report.honest_side_whole)
         }
     }

@@ -76,13 +76,21 @@ pub fn spinner(talk: bool, text: &str) -> ProgressBar {
 impl Network {
     /// Starts chain and contracts; services are started one by one.
     pub async fn start(settings: Settings) -> anyhow::Result<Network> {
-        let model = std::fs::read(&settings.model)
-            .with_context(|| format!("model {}: pass the right --model PATH", settings.model.display()))?;
+        let model = std::fs::read(&settings.model).with_context(|| {
+            format!(
+                "model {}: pass the right --model PATH",
+                settings.model.display()
+            )
+        })?;
         let model = bytes(model);
         if let Err(unsupported) = inspect(model.clone()) {
-            bail!("model {} can't be served: {unsupported}", settings.model.display());
+            bail!(
+                "model {} can't be served: {unsupported}",
+                settings.model.display()
+            );
         }
-        std::fs::create_dir_all(&settings.data).with_context(|| format!("data folder {}", settings.data.display()))?;
+        std::fs::create_dir_all(&settings.data)
+            .with_context(|| format!("data folder {}", settings.data.display()))?;
         let port = take_port(settings.rpc_port, "--port")?;
         let grpc_port = take_port(settings.grpc_port, "--grpc-port")?;
         let wait = spinner(settings.talk, "starting the chain");
@@ -90,7 +98,10 @@ impl Network {
         wait.finish_and_clear();
         let rpc = format!("http://127.0.0.1:{port}");
 
-        let wait = spinner(settings.talk, "deploying the contracts and registering the model");
+        let wait = spinner(
+            settings.talk,
+            "deploying the contracts and registering the model",
+        );
         let mut parameters = Parameters::devnet(Role::Sequencer.address()?);
         parameters.window = settings.window;
         parameters.allowance = settings.allowance;
@@ -104,7 +115,16 @@ impl Network {
         processes.insert("anvil".to_owned(), chain);
         let grpc = format!("http://127.0.0.1:{grpc_port}");
         let (admin, peaks) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Network { settings, deployment, rpc, grpc, user, processes, admin, peaks })
+        Ok(Network {
+            settings,
+            deployment,
+            rpc,
+            grpc,
+            user,
+            processes,
+            admin,
+            peaks,
+        })
     }
 
     /// Starts the service of `role` with these further flags, and waits until it is ready.
@@ -138,14 +158,29 @@ impl Network {
         ];
         if binary == "sequencer" {
             let address = self.grpc.trim_start_matches("http://").to_owned();
-            args.extend(["--grpc-addr".to_owned(), address, "--batch-interval-ms".to_owned(), "1000".to_owned()]);
+            args.extend([
+                "--grpc-addr".to_owned(),
+                address,
+                "--batch-interval-ms".to_owned(),
+                "1000".to_owned(),
+            ]);
         } else {
             let guest = self.settings.root.join("vm/guest/guest.wasm");
-            args.extend(["--model".to_owned(), path(&self.settings.model), "--guest".to_owned(), path(&guest)]);
+            args.extend([
+                "--model".to_owned(),
+                path(&self.settings.model),
+                "--guest".to_owned(),
+                path(&guest),
+            ]);
         }
         if binary == "executor" {
             let backend = self.settings.backend.clone();
-            args.extend(["--sequencer-url".to_owned(), self.grpc.clone(), "--backend".to_owned(), backend]);
+            args.extend([
+                "--sequencer-url".to_owned(),
+                self.grpc.clone(),
+                "--backend".to_owned(),
+                backend,
+            ]);
             args.push("--auto-stake".to_owned());
         }
         args.extend(more.iter().map(|s| (*s).to_owned()));
@@ -220,7 +255,9 @@ impl Network {
 
     /// What a service says at /status; null if it does not answer.
     pub async fn status(&self, role: Role) -> serde_json::Value {
-        let Some(admin) = self.admin.get(role.name()) else { return serde_json::Value::Null };
+        let Some(admin) = self.admin.get(role.name()) else {
+            return serde_json::Value::Null;
+        };
         let Ok(response) = reqwest::get(format!("http://127.0.0.1:{admin}/status")).await else {
             return serde_json::Value::Null;
         };
@@ -248,9 +285,15 @@ impl Network {
 /// A binary beside this one.
 fn binary_path(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let path = own.parent().context("this program has no folder")?.join(name);
+    let path = own
+        .parent()
+        .context("this program has no folder")?
+        .join(name);
     if !path.exists() {
-        bail!("{} is missing: run `cargo build --release --workspace`", path.display());
+        bail!(
+            "{} is missing: run `cargo build --release --workspace`",
+            path.display()
+        );
     }
     Ok(path)
 }

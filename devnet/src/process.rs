@@ -20,8 +20,17 @@ pub struct Process {
 
 impl Process {
     /// Starts `program`; standard output and error go to `log`.
-    pub fn start(name: &str, program: &Path, args: &[String], log: PathBuf) -> anyhow::Result<Process> {
-        let file = File::options().create(true).append(true).open(&log).with_context(|| format!("log file {}", log.display()))?;
+    pub fn start(
+        name: &str,
+        program: &Path,
+        args: &[String],
+        log: PathBuf,
+    ) -> anyhow::Result<Process> {
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .with_context(|| format!("log file {}", log.display()))?;
         let child = Command::new(program)
             .args(args)
             // Services end when this closes: they never outlive a devnet that was killed.
@@ -31,7 +40,12 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("starting {name} ({})", program.display()))?;
-        Ok(Process { name: name.to_owned(), log, child, peak_kib: 0 })
+        Ok(Process {
+            name: name.to_owned(),
+            log,
+            child,
+            peak_kib: 0,
+        })
     }
 
     /// Its process id, while it runs.
@@ -43,7 +57,12 @@ impl Process {
     pub fn check(&mut self) -> anyhow::Result<()> {
         self.measure();
         if let Some(status) = self.child.try_wait()? {
-            bail!("{} ended ({status}); the end of {}:\n{}", self.name, self.log.display(), tail(&self.log));
+            bail!(
+                "{} ended ({status}); the end of {}:\n{}",
+                self.name,
+                self.log.display(),
+                tail(&self.log)
+            );
         }
         Ok(())
     }
@@ -52,7 +71,13 @@ impl Process {
     pub fn measure(&mut self) {
         let Some(id) = self.child.id() else { return };
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        let peak = status.lines().find_map(|l| {
+            l.strip_prefix("VmHWM:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        });
         self.peak_kib = self.peak_kib.max(peak.unwrap_or(0));
     }
 
@@ -66,7 +91,10 @@ impl Process {
         self.measure();
         // Closing standard input is the services' signal; anvil is killed.
         drop(self.child.stdin.take());
-        if tokio::time::timeout(Duration::from_secs(4), self.child.wait()).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(4), self.child.wait())
+            .await
+            .is_err()
+        {
             self.kill().await;
         }
     }
@@ -88,7 +116,9 @@ pub fn tail(path: &Path) -> String {
 
 /// A TCP port that is free now.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port())
 }
 
 /// `port`, or a free one for 0; an error that says what to do if it is taken.
@@ -98,6 +128,8 @@ pub fn take_port(port: u16, flag: &str) -> anyhow::Result<u16> {
     }
     match std::net::TcpListener::bind(("127.0.0.1", port)) {
         Ok(_) => Ok(port),
-        Err(e) => bail!("port {port} is taken ({e}): stop the other program, or pass another {flag} (0 takes a free one)"),
+        Err(e) => bail!(
+            "port {port} is taken ({e}): stop the other program, or pass another {flag} (0 takes a free one)"
+        ),
     }
 }

@@ -26,19 +26,33 @@ pub const REVIEW: &str = "This is the best kettle, it is great!";
 pub async fn wealth(net: &Network, who: Address) -> anyhow::Result<U256> {
     let c = &net.deployment.contracts;
     let balance = net.user.get_balance(who).await?;
-    let game = DisputeGame::new(c.game, &net.user).credit(who).call().await?;
+    let game = DisputeGame::new(c.game, &net.user)
+        .credit(who)
+        .call()
+        .await?;
     let inbox = Inbox::new(c.inbox, &net.user).credit(who).call().await?;
-    let stake = Staking::new(c.staking, &net.user).accounts(who).call().await?;
+    let stake = Staking::new(c.staking, &net.user)
+        .accounts(who)
+        .call()
+        .await?;
     Ok(balance + game + inbox + U256::from(stake.staked))
 }
 
 /// Asks the sample dApp; returns the request's id.
 pub async fn ask_judge(net: &Network, review: &str) -> anyhow::Result<B256> {
-    let judge = net.deployment.contracts.review_judge.context("the devnet deploys a ReviewJudge")?;
+    let judge = net
+        .deployment
+        .contracts
+        .review_judge
+        .context("the devnet deploys a ReviewJudge")?;
     let judge = ReviewJudge::new(judge, &net.user);
-    let call = judge.judge(review.to_owned()).value(U256::from(CALLBACK_FEE + FEE));
+    let call = judge
+        .judge(review.to_owned())
+        .value(U256::from(CALLBACK_FEE + FEE));
     let receipt = call.send().await?.get_receipt().await?;
-    let asked = receipt.decoded_log::<ReviewJudge::ReviewAsked>().context("the dApp asked nothing")?;
+    let asked = receipt
+        .decoded_log::<ReviewJudge::ReviewAsked>()
+        .context("the dApp asked nothing")?;
     Ok(asked.data.id)
 }
 
@@ -63,7 +77,11 @@ impl Story {
             net.check()?;
             self.events.extend(events.poll().await?);
             if started.elapsed() > limit {
-                bail!("no {what} after {} s; logs are in {}", limit.as_secs(), net.settings.data.display());
+                bail!(
+                    "no {what} after {} s; logs are in {}",
+                    limit.as_secs(),
+                    net.settings.data.display()
+                );
             }
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
@@ -85,7 +103,10 @@ pub fn claimed(events: &[Event], id: B256, by: Option<Address>) -> bool {
 /// Whether the request is final and its last callback was made.
 pub fn settled(events: &[Event], id: B256) -> bool {
     let finality = |e: &Event| matches!(e.what, What::Delivered { id: i, mode: 1, .. } if i == id);
-    events.iter().any(|e| matches!(e.what, What::Final { id: i, .. } if i == id)) && events.iter().any(finality)
+    events
+        .iter()
+        .any(|e| matches!(e.what, What::Final { id: i, .. } if i == id))
+        && events.iter().any(finality)
 }
 
 fn game_over(events: &[Event]) -> bool {
@@ -93,16 +114,26 @@ fn game_over(events: &[Event]) -> bool {
 }
 
 fn moves(events: &[Event]) -> usize {
-    events.iter().filter(|e| matches!(e.what, What::Moved { .. })).count()
+    events
+        .iter()
+        .filter(|e| matches!(e.what, What::Moved { .. }))
+        .count()
 }
 
 /// Kills a process between question and answer, and starts it again.
-async fn disrupt_answer(net: &mut Network, who: Option<&str>, executor: Role, id: B256) -> anyhow::Result<()> {
+async fn disrupt_answer(
+    net: &mut Network,
+    who: Option<&str>,
+    executor: Role,
+    id: B256,
+) -> anyhow::Result<()> {
     match who {
         Some("llama") => {
             let parent = net.process_id(executor).context("the executor runs")?;
             let child = child_of(parent).context("the executor has a drafting process")?;
-            let status = std::process::Command::new("kill").args(["-9", &child.to_string()]).status()?;
+            let status = std::process::Command::new("kill")
+                .args(["-9", &child.to_string()])
+                .status()?;
             anyhow::ensure!(status.success(), "killing process {child} failed");
         }
         Some(service @ ("executor" | "sequencer")) => {
@@ -110,10 +141,17 @@ async fn disrupt_answer(net: &mut Network, who: Option<&str>, executor: Role, id
             // Answered means signed and in the executor's journal; the batch comes a second later at most.
             while net.status(executor).await["answers"][id.to_string()].is_null() {
                 net.check()?;
-                anyhow::ensure!(started.elapsed() < Duration::from_secs(60), "no answer after a minute");
+                anyhow::ensure!(
+                    started.elapsed() < Duration::from_secs(60),
+                    "no answer after a minute"
+                );
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            let role = if service == "executor" { executor } else { Role::Sequencer };
+            let role = if service == "executor" {
+                executor
+            } else {
+                Role::Sequencer
+            };
             net.kill_service(role).await;
             net.service(role, &[]).await?;
         }
@@ -125,18 +163,32 @@ async fn disrupt_answer(net: &mut Network, who: Option<&str>, executor: Role, id
 /// A child of process `parent`.
 fn child_of(parent: u32) -> Option<u32> {
     let entries = std::fs::read_dir("/proc").ok()?;
-    let ids = entries.flatten().filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+    let ids = entries
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
     let parent_of = |id: u32| -> Option<u32> {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        status.lines().find_map(|l| l.strip_prefix("PPid:")?.trim().parse().ok())
+        status
+            .lines()
+            .find_map(|l| l.strip_prefix("PPid:")?.trim().parse().ok())
     };
     ids.into_iter().find(|&id| parent_of(id) == Some(parent))
 }
 
 /// Runs one scenario on a fresh network.
-pub async fn run(net: &mut Network, scenario: Scenario, started: Instant, quiet: bool) -> anyhow::Result<Report> {
+pub async fn run(
+    net: &mut Network,
+    scenario: Scenario,
+    started: Instant,
+    quiet: bool,
+) -> anyhow::Result<Report> {
     let lies = scenario.cheat.is_some() || scenario.flip.is_some();
-    let mut events = Events::new(net.user.clone(), &net.deployment.contracts, net.deployment.block, quiet);
+    let mut events = Events::new(
+        net.user.clone(),
+        &net.deployment.contracts,
+        net.deployment.block,
+        quiet,
+    );
     let mut story = Story::default();
     let honest = [Role::Executor, Role::Watchtower];
     let mut before = BTreeMap::new();
@@ -147,7 +199,10 @@ pub async fn run(net: &mut Network, scenario: Scenario, started: Instant, quiet:
     net.service(Role::Sequencer, &[]).await?;
     net.service(Role::Watchtower, &["--keeper"]).await?;
     if lies {
-        let mut flags = vec!["--dangerous-cheat", scenario.cheat.as_deref().unwrap_or("token:0")];
+        let mut flags = vec![
+            "--dangerous-cheat",
+            scenario.cheat.as_deref().unwrap_or("token:0"),
+        ];
         if let Some(flip) = &scenario.flip {
             flags.extend(["--dangerous-flip", flip]);
         }
@@ -156,14 +211,19 @@ pub async fn run(net: &mut Network, scenario: Scenario, started: Instant, quiet:
         net.service(Role::Executor, &[]).await?;
     }
     if scenario.lying_challenger {
-        net.service(Role::LyingChallenger, &["--dangerous-lying-challenger"]).await?;
+        net.service(Role::LyingChallenger, &["--dangerous-lying-challenger"])
+            .await?;
     }
     let start_up_s = started.elapsed().as_secs_f64();
 
     let id = ask_judge(net, REVIEW).await?;
     let role = if lies { Role::Liar } else { Role::Executor };
     disrupt_answer(net, scenario.disrupt.as_deref(), role, id).await?;
-    story.until(net, &mut events, Duration::from_secs(60), "answer", |e| claimed(e, id, None)).await?;
+    story
+        .until(net, &mut events, Duration::from_secs(60), "answer", |e| {
+            claimed(e, id, None)
+        })
+        .await?;
     let warm_start_s = started.elapsed().as_secs_f64();
     let clock = Duration::from_secs(2 * net.settings.allowance + 120);
     if lies {
@@ -171,15 +231,21 @@ pub async fn run(net: &mut Network, scenario: Scenario, started: Instant, quiet:
         net.service(Role::Executor, &[]).await?;
     }
     if scenario.disrupt.as_deref() == Some("watchtower") {
-        story.until(net, &mut events, clock, "third move", |e| moves(e) >= 3).await?;
+        story
+            .until(net, &mut events, clock, "third move", |e| moves(e) >= 3)
+            .await?;
         net.kill_service(Role::Watchtower).await;
         net.service(Role::Watchtower, &["--keeper"]).await?;
     }
     if lies || scenario.lying_challenger {
-        story.until(net, &mut events, clock, "end of the game", game_over).await?;
+        story
+            .until(net, &mut events, clock, "end of the game", game_over)
+            .await?;
     }
     let rest = Duration::from_secs(net.settings.window + 120);
-    story.until(net, &mut events, rest, "final answer", |e| settled(e, id)).await?;
+    story
+        .until(net, &mut events, rest, "final answer", |e| settled(e, id))
+        .await?;
     // The services book their last receipts a moment after the chain has them.
     tokio::time::sleep(Duration::from_secs(2)).await;
 
@@ -193,11 +259,17 @@ pub async fn run(net: &mut Network, scenario: Scenario, started: Instant, quiet:
     let requests = vec![request_report(net, &story, id).await];
     let truth = requests[0].output_text.trim();
     if requests[0].status != "final" || !["positive", "negative"].contains(&truth) {
-        failures.push(format!("request {} ended as {} with {truth:?}", short(&id), requests[0].status));
+        failures.push(format!(
+            "request {} ended as {} with {truth:?}",
+            short(&id),
+            requests[0].status
+        ));
     }
     let disputes = disputes(net, &events, &story).await?;
     let right = if lies { "challenger" } else { "executor" };
-    if disputes.iter().any(|d| d.winner != right) || (disputes.is_empty() && (lies || scenario.lying_challenger)) {
+    if disputes.iter().any(|d| d.winner != right)
+        || (disputes.is_empty() && (lies || scenario.lying_challenger))
+    {
         failures.push(format!("the {right} should have won every game"));
     }
     Ok(Report {
@@ -214,15 +286,28 @@ pub async fn run(net: &mut Network, scenario: Scenario, started: Instant, quiet:
 }
 
 async fn request_report(net: &Network, story: &Story, id: B256) -> RequestReport {
-    let claims = || story.events().iter().filter_map(|e| match &e.what {
-        What::Claim { id: i, executor, output } if *i == id => Some((*executor, output.clone())),
-        _ => None,
-    });
+    let claims = || {
+        story.events().iter().filter_map(|e| match &e.what {
+            What::Claim {
+                id: i,
+                executor,
+                output,
+            } if *i == id => Some((*executor, output.clone())),
+            _ => None,
+        })
+    };
     let (executor, output) = claims().last().unwrap_or_default();
-    let role = if Role::Liar.address().is_ok_and(|a| a == executor) { Role::Liar } else { Role::Executor };
+    let role = if Role::Liar.address().is_ok_and(|a| a == executor) {
+        Role::Liar
+    } else {
+        Role::Executor
+    };
     let answer = &net.status(role).await["answers"][id.to_string()];
     let count = |key: &str| answer[key].as_u64().unwrap_or(0);
-    let is_final = story.events().iter().any(|e| matches!(e.what, What::Final { id: i, .. } if i == id));
+    let is_final = story
+        .events()
+        .iter()
+        .any(|e| matches!(e.what, What::Final { id: i, .. } if i == id));
     let text = match Output::decode(&output) {
         Some(Output::Answer { text, .. }) => String::from_utf8_lossy(&text).into_owned(),
         _ => String::new(),
@@ -232,7 +317,11 @@ async fn request_report(net: &Network, story: &Story, id: B256) -> RequestReport
         _ => None,
     });
     let callback = story.events().iter().rev().find_map(|e| match &e.what {
-        What::Delivered { id: i, mode: 0, success } if *i == id => Some(if *success { "done" } else { "failed" }),
+        What::Delivered {
+            id: i,
+            mode: 0,
+            success,
+        } if *i == id => Some(if *success { "done" } else { "failed" }),
         _ => None,
     });
     RequestReport {
@@ -249,21 +338,42 @@ async fn request_report(net: &Network, story: &Story, id: B256) -> RequestReport
 }
 
 /// A report for each game.
-pub async fn disputes(net: &Network, events: &Events, story: &Story) -> anyhow::Result<Vec<DisputeReport>> {
+pub async fn disputes(
+    net: &Network,
+    events: &Events,
+    story: &Story,
+) -> anyhow::Result<Vec<DisputeReport>> {
     let mut records = Vec::new();
-    for role in [Role::Watchtower, Role::LyingChallenger, Role::Executor, Role::Liar] {
+    for role in [
+        Role::Watchtower,
+        Role::LyingChallenger,
+        Role::Executor,
+        Role::Liar,
+    ] {
         records.push(net.status(role).await["games"].clone());
     }
     let mut out = Vec::new();
     for event in story.events() {
-        if let What::Opened { game, id, challenger } = &event.what {
+        if let What::Opened {
+            game,
+            id,
+            challenger,
+        } = &event.what
+        {
             out.push(dispute(events, story, &records, *game, *id, *challenger));
         }
     }
     Ok(out)
 }
 
-fn dispute(events: &Events, story: &Story, records: &[Value], game: B256, id: B256, challenger: Address) -> DisputeReport {
+fn dispute(
+    events: &Events,
+    story: &Story,
+    records: &[Value],
+    game: B256,
+    id: B256,
+    challenger: Address,
+) -> DisputeReport {
     let mut report = DisputeReport {
         game: game.to_string(),
         request: id.to_string(),
@@ -291,7 +401,11 @@ fn dispute(events: &Events, story: &Story, records: &[Value], game: B256, id: B2
                 "open"
             }
             What::Moved { game: g, mover, .. } if *g == game => {
-                if *mover == challenger { report.moves_challenger += 1 } else { report.moves_executor += 1 }
+                if *mover == challenger {
+                    report.moves_challenger += 1
+                } else {
+                    report.moves_executor += 1
+                }
                 "move"
             }
             What::Proven { game: g, index } if *g == game => {
@@ -299,21 +413,49 @@ fn dispute(events: &Events, story: &Story, records: &[Value], game: B256, id: B2
                 report.proof_gas = Some(events.cost(&event.tx).0);
                 continue;
             }
-            What::Won { game: g, winner, by_proof, .. } if *g == game => {
-                report.winner = if *winner == challenger { "challenger" } else { "executor" }.to_owned();
+            What::Won {
+                game: g,
+                winner,
+                by_proof,
+                ..
+            } if *g == game => {
+                report.winner = if *winner == challenger {
+                    "challenger"
+                } else {
+                    "executor"
+                }
+                .to_owned();
                 report.by = if *by_proof { "proof" } else { "timeout" }.to_owned();
                 report.wall_s = event.time.saturating_sub(opened) as f64;
                 if *by_proof { "prove" } else { "timeout" }
             }
-            What::ClaimLost { game: g, burned, pool, to_winner, .. } if *g == game => {
-                for (name, wei) in [("burned", burned), ("gas_pool", pool), ("to_winner", to_winner)] {
+            What::ClaimLost {
+                game: g,
+                burned,
+                pool,
+                to_winner,
+                ..
+            } if *g == game => {
+                for (name, wei) in [
+                    ("burned", burned),
+                    ("gas_pool", pool),
+                    ("to_winner", to_winner),
+                ] {
                     report.bonds.insert(name.to_owned(), wei.to_string());
                 }
                 continue;
             }
-            What::Forfeited { game: g, burned, to_executor } if *g == game => {
-                report.bonds.insert("challenger_burned".to_owned(), burned.to_string());
-                report.bonds.insert("to_executor".to_owned(), to_executor.to_string());
+            What::Forfeited {
+                game: g,
+                burned,
+                to_executor,
+            } if *g == game => {
+                report
+                    .bonds
+                    .insert("challenger_burned".to_owned(), burned.to_string());
+                report
+                    .bonds
+                    .insert("to_executor".to_owned(), to_executor.to_string());
                 continue;
             }
             _ => continue,
@@ -328,12 +470,27 @@ fn dispute(events: &Events, story: &Story, records: &[Value], game: B256, id: B2
             calldata_bytes: bytes as u64,
         });
     }
-    for record in records.iter().map(|r| &r[game.to_string()]).filter(|r| r.is_object()) {
-        let seconds: f64 = record["sent"].as_array().into_iter().flatten().filter_map(|s| s["compute_seconds"].as_f64()).sum();
-        if record["side"] == "challenger" { report.compute_challenger_s += seconds } else { report.compute_executor_s += seconds }
+    for record in records
+        .iter()
+        .map(|r| &r[game.to_string()])
+        .filter(|r| r.is_object())
+    {
+        let seconds: f64 = record["sent"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|s| s["compute_seconds"].as_f64())
+            .sum();
+        if record["side"] == "challenger" {
+            report.compute_challenger_s += seconds
+        } else {
+            report.compute_executor_s += seconds
+        }
         if record["proven"].is_object() {
             report.witness_bytes = record["proven"]["witness_bytes"].as_u64();
-            let number = record["proven"]["opcode"].as_u64().and_then(|n| u16::try_from(n).ok());
+            let number = record["proven"]["opcode"]
+                .as_u64()
+                .and_then(|n| u16::try_from(n).ok());
             let op = number.and_then(|n| Op::from_number(n & !assay_machine::isa::IMM_FORM));
             report.opcode = op.map(|op| op.mnemonic().to_owned());
         }

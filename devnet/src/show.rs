@@ -25,38 +25,80 @@ pub async fn up(settings: Settings, dispute: bool) -> anyhow::Result<()> {
 }
 
 async fn show(net: &mut Network, started: Instant, dispute: bool) -> anyhow::Result<()> {
-    net.deployment.save(&net.settings.root.join("target/devnet/deployment.json"))?;
+    net.deployment
+        .save(&net.settings.root.join("target/devnet/deployment.json"))?;
     net.service(Role::Sequencer, &[]).await?;
     net.service(Role::Executor, &[]).await?;
     net.service(Role::Watchtower, &["--keeper"]).await?;
-    let mut events = Events::new(net.user.clone(), &net.deployment.contracts, net.deployment.block, false);
+    let mut events = Events::new(
+        net.user.clone(),
+        &net.deployment.contracts,
+        net.deployment.block,
+        false,
+    );
     let mut story = Story::default();
     println!("\n-- a contract asks, an honest executor answers");
     let honest = ask_judge(net, REVIEW).await?;
-    story.until(net, &mut events, Duration::from_secs(60), "answer", |e| claimed(e, honest, None)).await?;
-    println!("   first answer after {:.1} s", started.elapsed().as_secs_f64());
+    story
+        .until(net, &mut events, Duration::from_secs(60), "answer", |e| {
+            claimed(e, honest, None)
+        })
+        .await?;
+    println!(
+        "   first answer after {:.1} s",
+        started.elapsed().as_secs_f64()
+    );
     if dispute {
         println!("\n-- a lying executor takes the next question; the watchtower notices");
         net.stop_service(Role::Executor).await;
-        net.service(Role::Liar, &["--dangerous-cheat", "token:0", "--dangerous-flip", "random"]).await?;
+        net.service(
+            Role::Liar,
+            &["--dangerous-cheat", "token:0", "--dangerous-flip", "random"],
+        )
+        .await?;
         let liar = Role::Liar.address()?;
         let lied = ask_judge(net, "The screen is beautiful, but the battery is terrible.").await?;
-        story.until(net, &mut events, Duration::from_secs(60), "lie", |e| claimed(e, lied, Some(liar))).await?;
+        story
+            .until(net, &mut events, Duration::from_secs(60), "lie", |e| {
+                claimed(e, lied, Some(liar))
+            })
+            .await?;
         net.service(Role::Executor, &[]).await?;
         let clock = Duration::from_secs(2 * net.settings.allowance + 120);
-        let over = |e: &[crate::events::Event]| e.iter().any(|e| matches!(e.what, What::Won { .. }));
-        story.until(net, &mut events, clock, "end of the game", over).await?;
+        let over =
+            |e: &[crate::events::Event]| e.iter().any(|e| matches!(e.what, What::Won { .. }));
+        story
+            .until(net, &mut events, clock, "end of the game", over)
+            .await?;
         net.stop_service(Role::Liar).await;
-        println!("\n-- the liar is slashed; its question goes to the honest executor, and both answers become final");
+        println!(
+            "\n-- the liar is slashed; its question goes to the honest executor, and both answers become final"
+        );
         let rest = Duration::from_secs(net.settings.window + 120);
-        story.until(net, &mut events, rest, "final answers", |e| settled(e, lied) && settled(e, honest)).await?;
+        story
+            .until(net, &mut events, rest, "final answers", |e| {
+                settled(e, lied) && settled(e, honest)
+            })
+            .await?;
     } else {
         let rest = Duration::from_secs(net.settings.window + 120);
-        story.until(net, &mut events, rest, "final answer", |e| settled(e, honest)).await?;
+        story
+            .until(net, &mut events, rest, "final answer", |e| {
+                settled(e, honest)
+            })
+            .await?;
     }
     banner(net)?;
     // Whatever anybody does from here on is shown as it happens.
-    story.until(net, &mut events, Duration::from_secs(u64::MAX / 4), "end", |_| false).await
+    story
+        .until(
+            net,
+            &mut events,
+            Duration::from_secs(u64::MAX / 4),
+            "end",
+            |_| false,
+        )
+        .await
 }
 
 fn banner(net: &Network) -> anyhow::Result<()> {
@@ -64,22 +106,39 @@ fn banner(net: &Network) -> anyhow::Result<()> {
     println!("\nAssay devnet\n============\n");
     println!("Accounts (mnemonic: {MNEMONIC}; for this machine only)");
     for role in Role::ALL {
-        println!("  {:<17} {}  0x{}", role.name(), role.address()?, hex::encode(role.signer()?.to_bytes()));
+        println!(
+            "  {:<17} {}  0x{}",
+            role.name(),
+            role.address()?,
+            hex::encode(role.signer()?.to_bytes())
+        );
     }
     println!("\nContracts");
     for (name, address) in c.all() {
         println!("  {name:<17} {address}");
     }
-    println!("\nModel             {} ({})", net.deployment.models[0].id, net.deployment.models[0].name);
-    println!("RPC               {} (chain {}, 1 s blocks)", net.rpc, net.deployment.chain_id);
+    println!(
+        "\nModel             {} ({})",
+        net.deployment.models[0].id, net.deployment.models[0].name
+    );
+    println!(
+        "RPC               {} (chain {}, 1 s blocks)",
+        net.rpc, net.deployment.chain_id
+    );
     println!("gRPC              {}", net.grpc);
     for role in [Role::Sequencer, Role::Executor, Role::Watchtower] {
         if let Some(port) = net.admin_port(role) {
-            println!("{:<17} http://127.0.0.1:{port}/metrics  /livez /readyz /status", role.name());
+            println!(
+                "{:<17} http://127.0.0.1:{port}/metrics  /livez /readyz /status",
+                role.name()
+            );
         }
     }
     println!("Logs and data     {}", net.settings.data.display());
-    println!("Clocks            window {} s, each player {} s a game", net.settings.window, net.settings.allowance);
+    println!(
+        "Clocks            window {} s, each player {} s a game",
+        net.settings.window, net.settings.allowance
+    );
     let judge = c.review_judge.map_or_else(String::new, |a| a.to_string());
     let key = hex::encode(Role::User.signer()?.to_bytes());
     println!("\nAsk from a contract:");
@@ -88,9 +147,14 @@ fn banner(net: &Network) -> anyhow::Result<()> {
         net.rpc
     );
     println!("Ask by gRPC:");
-    println!("  target/release/assay-devnet ask 'Story: Once upon a time' --rpc {} --grpc {}", net.rpc, net.grpc);
+    println!(
+        "  target/release/assay-devnet ask 'Story: Once upon a time' --rpc {} --grpc {}",
+        net.rpc, net.grpc
+    );
     println!("See a dispute, on a chain of its own:");
-    println!("  target/release/assay-devnet run --once --cheat token:0 --flip random:7 --json report.json");
+    println!(
+        "  target/release/assay-devnet run --once --cheat token:0 --flip random:7 --json report.json"
+    );
     println!("\nCtrl-C ends everything.\n");
     Ok(())
 }

@@ -16,9 +16,16 @@ fn alone() -> MutexGuard<'static, ()> {
 
 fn devnet() -> PathBuf {
     let own = std::env::current_exe().expect("this test has a path");
-    let folder = own.parent().and_then(Path::parent).expect("target/release/deps/e2e");
+    let folder = own
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/release/deps/e2e");
     let binary = folder.join("assay-devnet");
-    assert!(binary.exists(), "{} is missing: run cargo build --release --workspace", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: run cargo build --release --workspace",
+        binary.display()
+    );
     binary
 }
 
@@ -26,7 +33,15 @@ fn run(args: &[&str]) -> (Output, Value) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let report = folder.path().join("report.json");
     let output = Command::new(devnet())
-        .args(["run", "--once", "--window", "20", "--allowance", "60", "--json"])
+        .args([
+            "run",
+            "--once",
+            "--window",
+            "20",
+            "--allowance",
+            "60",
+            "--json",
+        ])
         .arg(&report)
         .arg("--data")
         .arg(folder.path().join("data"))
@@ -40,7 +55,10 @@ fn run(args: &[&str]) -> (Output, Value) {
 fn whole(args: &[&str]) -> Value {
     let _alone = alone();
     let (output, report) = run(args);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{args:?} failed\n{out}\n{err}");
     conforms(&report, &schema(), "report");
     assert_eq!(report["honest_side_whole"], true, "{report:#}");
@@ -60,20 +78,45 @@ fn honest_answer_becomes_final_without_a_dispute() {
     let report = whole(&[]);
     assert_eq!(report["disputes"], Value::Array(vec![]));
     assert_eq!(report["requests"][0]["claims"], 1);
-    assert!(report["requests"][0]["tokens_drafted"].as_u64().expect("a count") > 0, "llama.cpp drafted");
+    assert!(
+        report["requests"][0]["tokens_drafted"]
+            .as_u64()
+            .expect("a count")
+            > 0,
+        "llama.cpp drafted"
+    );
 }
 
 #[test]
 fn lie_in_a_token_ends_in_one_instruction_within_fourteen_transactions() {
     let report = whole(&["--cheat", "token:0", "--flip", "random:7"]);
     let dispute = only_dispute(&report);
-    assert_eq!((&dispute["winner"], &dispute["by"]), (&"challenger".into(), &"proof".into()));
-    assert!(dispute["moves_challenger"].as_u64().expect("moves") + dispute["moves_executor"].as_u64().expect("moves") <= 10);
-    assert!(dispute["transactions"].as_array().expect("transactions").len() <= 14);
-    assert!(dispute["gas_total"].as_u64().expect("gas") <= 1_500_000, "{dispute:#}");
+    assert_eq!(
+        (&dispute["winner"], &dispute["by"]),
+        (&"challenger".into(), &"proof".into())
+    );
+    assert!(
+        dispute["moves_challenger"].as_u64().expect("moves")
+            + dispute["moves_executor"].as_u64().expect("moves")
+            <= 10
+    );
+    assert!(
+        dispute["transactions"]
+            .as_array()
+            .expect("transactions")
+            .len()
+            <= 14
+    );
+    assert!(
+        dispute["gas_total"].as_u64().expect("gas") <= 1_500_000,
+        "{dispute:#}"
+    );
     assert!(dispute["witness_bytes"].as_u64().expect("witness") <= 4096);
     assert!(dispute["opcode"].is_string() && dispute["trace_index"].is_u64());
-    assert_eq!(report["requests"][0]["claims"], 2, "the honest executor answered after the liar");
+    assert_eq!(
+        report["requests"][0]["claims"], 2,
+        "the honest executor answered after the liar"
+    );
 }
 
 #[test]
@@ -86,7 +129,10 @@ fn truncated_answer_is_slashed() {
 fn silent_liar_loses_by_timeout() {
     let report = whole(&["--cheat", "silent"]);
     let dispute = only_dispute(&report);
-    assert_eq!((&dispute["winner"], &dispute["by"]), (&"challenger".into(), &"timeout".into()));
+    assert_eq!(
+        (&dispute["winner"], &dispute["by"]),
+        (&"challenger".into(), &"timeout".into())
+    );
 }
 
 #[test]
@@ -94,23 +140,41 @@ fn lying_challenger_loses_its_bond_to_the_executor() {
     let report = whole(&["--lying-challenger"]);
     let dispute = only_dispute(&report);
     assert_eq!(dispute["winner"], "executor");
-    assert!(dispute["bonds"]["to_executor"].as_str().is_some_and(|wei| wei != "0"), "{dispute:#}");
+    assert!(
+        dispute["bonds"]["to_executor"]
+            .as_str()
+            .is_some_and(|wei| wei != "0"),
+        "{dispute:#}"
+    );
 }
 
 #[test]
 fn watchtower_killed_in_mid_game_goes_on_and_wins() {
-    let report = whole(&["--cheat", "token:1", "--flip", "random:3", "--disrupt", "watchtower"]);
+    let report = whole(&[
+        "--cheat",
+        "token:1",
+        "--flip",
+        "random:3",
+        "--disrupt",
+        "watchtower",
+    ]);
     assert_eq!(only_dispute(&report)["winner"], "challenger");
 }
 
 #[test]
 fn executor_killed_after_signing_loses_no_answer() {
-    assert_eq!(whole(&["--disrupt", "executor"])["requests"][0]["claims"], 1);
+    assert_eq!(
+        whole(&["--disrupt", "executor"])["requests"][0]["claims"],
+        1
+    );
 }
 
 #[test]
 fn sequencer_killed_in_mid_batch_posts_the_answer_once() {
-    assert_eq!(whole(&["--disrupt", "sequencer"])["requests"][0]["claims"], 1);
+    assert_eq!(
+        whole(&["--disrupt", "sequencer"])["requests"][0]["claims"],
+        1
+    );
 }
 
 #[test]
@@ -128,11 +192,17 @@ fn bad_input_is_refused_with_what_to_do() {
         assert!(words.iter().all(|w| err.contains(w)), "{args:?}: {err}");
         assert!(!err.contains("panicked"), "{err}");
     };
-    refused(&["--model", "/nonexistent.gguf"], &["/nonexistent.gguf", "--model"]);
+    refused(
+        &["--model", "/nonexistent.gguf"],
+        &["/nonexistent.gguf", "--model"],
+    );
     let folder = tempfile::tempdir().expect("a temporary folder");
     let truncated = folder.path().join("truncated.gguf");
     std::fs::write(&truncated, b"GGUF\x03\0\0\0").expect("written");
-    refused(&["--model", &truncated.display().to_string()], &["truncated.gguf"]);
+    refused(
+        &["--model", &truncated.display().to_string()],
+        &["truncated.gguf"],
+    );
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
     refused(&["--port", &port], &["taken", "--port"]);
@@ -141,12 +211,21 @@ fn bad_input_is_refused_with_what_to_do() {
 /// The parts of JSON Schema that the report's schema uses.
 fn conforms(value: &Value, schema: &Value, at: &str) {
     if let Some(properties) = schema["properties"].as_object() {
-        let object = value.as_object().unwrap_or_else(|| panic!("{at} is no object"));
-        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let object = value
+            .as_object()
+            .unwrap_or_else(|| panic!("{at} is no object"));
+        for name in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             assert!(object.contains_key(name), "{at}.{name} is missing");
         }
         for (name, value) in object {
-            let inner = properties.get(name).unwrap_or_else(|| panic!("{at}.{name} is not in the schema"));
+            let inner = properties
+                .get(name)
+                .unwrap_or_else(|| panic!("{at}.{name} is not in the schema"));
             conforms(value, inner, &format!("{at}.{name}"));
         }
     }
@@ -175,5 +254,6 @@ fn conforms(value: &Value, schema: &Value, at: &str) {
 
 fn schema() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../devnet/report.schema.json");
-    serde_json::from_str(&std::fs::read_to_string(path).expect("the schema is committed")).expect("JSON")
+    serde_json::from_str(&std::fs::read_to_string(path).expect("the schema is committed"))
+        .expect("JSON")
 }

@@ -5,7 +5,10 @@
 
 #[allow(dead_code, reason = "shared with games.rs, which uses other parts")]
 mod games_support;
-#[allow(dead_code, reason = "shared with the run without a contract, which uses other parts")]
+#[allow(
+    dead_code,
+    reason = "shared with the run without a contract, which uses other parts"
+)]
 #[path = "../../dispute/tests/toy/mod.rs"]
 mod toy;
 
@@ -38,11 +41,30 @@ use toy::oracle::Attempt;
 /// A program of one macro step of `2^trace_log2` micro steps that has halted with `code` at index `halts` (at least 2).
 fn program(trace_log2: u8, halts: u64, code: u64) -> Image {
     // Index 0 enters; then constants are loaded; the last instruction halts. Instruction 0 traps, as in every program.
-    let constants = (0..halts - 2).map(|i| Instr { op: Op::Const as u16, d: 2 + i as u16, imm: i + 1, ..Instr::default() });
-    let halt = Instr { op: Op::Halt as u16 | IMM_FORM, imm: code, ..Instr::default() };
-    let code = std::iter::once(Instr::default()).chain(constants).chain([halt]).collect();
-    let limits =
-        Limits { pages: 0, max_pages: 0, volatile_log2: 0, stack_cells: STACK_CELLS, a: 0, b: trace_log2, entry: 1 };
+    let constants = (0..halts - 2).map(|i| Instr {
+        op: Op::Const as u16,
+        d: 2 + i as u16,
+        imm: i + 1,
+        ..Instr::default()
+    });
+    let halt = Instr {
+        op: Op::Halt as u16 | IMM_FORM,
+        imm: code,
+        ..Instr::default()
+    };
+    let code = std::iter::once(Instr::default())
+        .chain(constants)
+        .chain([halt])
+        .collect();
+    let limits = Limits {
+        pages: 0,
+        max_pages: 0,
+        volatile_log2: 0,
+        stack_cells: STACK_CELLS,
+        a: 0,
+        b: trace_log2,
+        entry: 1,
+    };
     Image::new(limits, code, vec![], vec![], vec![], vec![])
 }
 
@@ -70,7 +92,12 @@ impl Run {
         }
         // What a mover would show after the end.
         witnesses.push(record(&mut machine, length));
-        Run { states, witnesses, limits, fixed }
+        Run {
+            states,
+            witnesses,
+            limits,
+            fixed,
+        }
     }
 }
 
@@ -90,7 +117,14 @@ impl World for Run {
         flipped[last] ^= 1;
         let longer = [&witness[..], &[0]].concat();
         let halted = |code| Header::terminal(Status::Halted(code)).encode().to_vec();
-        vec![self.witness(index + 1), flipped, longer, halted(0), halted(1), Vec::new()]
+        vec![
+            self.witness(index + 1),
+            flipped,
+            longer,
+            halted(0),
+            halted(1),
+            Vec::new(),
+        ]
     }
 
     fn run(&self, index: u64, witness: &[u8]) -> Option<(StateRoot, StateRoot)> {
@@ -107,14 +141,24 @@ struct Contract {
 }
 
 impl Board for Contract {
-    fn attempt(&mut self, before: &Game, attempt: &Attempt, now: u64, accepted: bool, after: &Game) {
+    fn attempt(
+        &mut self,
+        before: &Game,
+        attempt: &Attempt,
+        now: u64,
+        accepted: bool,
+        after: &Game,
+    ) {
         let mut court = self.court.borrow_mut();
         court.go_back(&self.moment);
         court.evm.block().timestamp = U256::from(now);
         let tx = self.transaction(&court, before, attempt);
         if !accepted {
             let outcome = court.evm.try_send(tx);
-            assert!(outcome.result.is_err(), "the contract accepts what it must refuse: {attempt:?} on {before:?}");
+            assert!(
+                outcome.result.is_err(),
+                "the contract accepts what it must refuse: {attempt:?} on {before:?}"
+            );
             return;
         }
         court.send(tx).expect("a move that the oracle accepts");
@@ -132,7 +176,10 @@ impl Contract {
         // A piece that does not exist is shown with the last one's ends.
         let shown = |segment: u32| standing.segment(segment.min(standing.pieces() - 1));
         let (from, data) = match attempt {
-            Attempt::TimeOut => (account("anyone"), DisputeGame::timeoutCall { context }.abi_encode()),
+            Attempt::TimeOut => (
+                account("anyone"),
+                DisputeGame::timeoutCall { context }.abi_encode(),
+            ),
             Attempt::Dissect { by, segment, roots } => {
                 let piece = shown(*segment);
                 let m = Move {
@@ -149,7 +196,12 @@ impl Contract {
                 };
                 (play.player(*by), DisputeGame::moveCall { m }.abi_encode())
             }
-            Attempt::Prove { by, segment, witness, .. } => {
+            Attempt::Prove {
+                by,
+                segment,
+                witness,
+                ..
+            } => {
                 let piece = shown(*segment);
                 let p = Proof {
                     history: b256(before.history()),
@@ -160,18 +212,28 @@ impl Contract {
                     proof: piece.proof.iter().copied().map(b256).collect(),
                     witness: witness.clone().into(),
                 };
-                (play.player(*by), DisputeGame::proveCall { context, p }.abi_encode())
+                (
+                    play.player(*by),
+                    DisputeGame::proveCall { context, p }.abi_encode(),
+                )
             }
         };
-        Tx { from, to: Some(court.addresses.game), data: data.into(), ..Tx::default() }
+        Tx {
+            from,
+            to: Some(court.addresses.game),
+            data: data.into(),
+            ..Tx::default()
+        }
     }
 
     /// Slot, commitment and the events' fold against the mirror.
     fn compare(&self, court: &mut Court, after: &Game) {
         let play = court.play(self.id).clone();
         assert_eq!(play.game.outcome(), after.outcome());
-        let gameId = self.id;
-        let slot = court.evm.view(court.addresses.game, &DisputeGame::gameCall { gameId });
+        let id = self.id;
+        let slot = court
+            .evm
+            .view(court.addresses.game, &DisputeGame::gameCall { gameId: id });
         let slot = slot.decode::<DisputeGame::gameCall>();
         let status = match (after.outcome(), after.turn()) {
             (None, Side::Challenger) => 1,
@@ -192,12 +254,24 @@ impl Contract {
         assert_eq!(slot.piecesLog2, U256::from(standing.pieces().ilog2()));
         assert_eq!(slot.lastAt, U256::from(now));
         let used = |side| U256::from(after.clock().elapsed(side, after.turn(), now));
-        assert_eq!((slot.challengerUsed, slot.executorUsed), (used(Side::Challenger), used(Side::Executor)));
+        assert_eq!(
+            (slot.challengerUsed, slot.executorUsed),
+            (used(Side::Challenger), used(Side::Executor))
+        );
         let (mover, opponent) = (play.player(after.turn()), play.player(after.turn().other()));
         let claim = claim_key(play.context.segmentId, play.context.index);
-        let expected =
-            commitment(b256(after.history()), standing.roots()[0], &standing.roots()[1..], claim, mover, opponent);
-        let stored = court.evm.view(court.addresses.game, &DisputeGame::commitmentCall { gameId });
+        let expected = commitment(
+            b256(after.history()),
+            standing.roots()[0],
+            &standing.roots()[1..],
+            claim,
+            mover,
+            opponent,
+        );
+        let stored = court.evm.view(
+            court.addresses.game,
+            &DisputeGame::commitmentCall { gameId: id },
+        );
         assert_eq!(stored.decode::<DisputeGame::commitmentCall>(), expected);
     }
 }
@@ -215,13 +289,25 @@ fn play(setup: &Setup, halts: u64) -> Tally {
     let world = Run::new(image, roms);
     let game_id = court.open(account("challenger"), key);
     let opened = court.play(game_id).clone();
-    assert_eq!(opened.context.requestRoot, b256(world.fixed.roms[0]), "the contract computes the request's ROM");
-    assert_eq!(opened.context.outputRoot, b256(world.fixed.roms[1]), "and the output's");
+    assert_eq!(
+        opened.context.requestRoot,
+        b256(world.fixed.roms[0]),
+        "the contract computes the request's ROM"
+    );
+    assert_eq!(
+        opened.context.outputRoot,
+        b256(world.fixed.roms[1]),
+        "and the output's"
+    );
     assert_eq!(opened.game.standing().roots()[0], world.truth(0));
     assert_eq!(opened.game.history(), Hash(game_id.0));
     let now = court.evm.now();
     let moment = Rc::new(court.moment());
-    let board = Contract { court: Rc::new(RefCell::new(court)), id: game_id, moment };
+    let board = Contract {
+        court: Rc::new(RefCell::new(court)),
+        id: game_id,
+        moment,
+    };
     let tally = play_all(setup, &world, opened.game, now, board);
     println!("halts at {halts}: {setup:?}: {tally:?}");
     assert_eq!(tally.longest, setup.trace_log2.div_ceil(setup.arity_log2));
@@ -235,12 +321,25 @@ fn enumerate(arity_log2: u32, honest: Side) {
         let length = 1u64 << trace_log2;
         for halts in [length / 2 + 1, length] {
             let thorough = trace_log2 <= 2 * arity_log2;
-            let wrong_roots = if trace_log2 <= 3 * arity_log2 - 1 { 2 } else { 1 };
-            let setup = Setup { trace_log2, arity_log2, honest, wrong_roots, thorough };
+            let wrong_roots = if trace_log2 <= 3 * arity_log2 - 1 {
+                2
+            } else {
+                1
+            };
+            let setup = Setup {
+                trace_log2,
+                arity_log2,
+                honest,
+                wrong_roots,
+                thorough,
+            };
             total += play(&setup, halts.max(2));
         }
     }
-    assert!(total.proofs > 100 && total.timeouts > 100 && total.refused > 1_000, "{total:?}");
+    assert!(
+        total.proofs > 100 && total.timeouts > 100 && total.refused > 1_000,
+        "{total:?}"
+    );
 }
 
 #[test]

@@ -40,19 +40,41 @@ fn compare(request: &[u8], output: &[u8], model: &[u8]) -> (u64, Status) {
     let mut compiled = CompiledEngine::new(compiled, roms);
 
     let yields: Vec<u64> = (0..=steps + 1).collect();
-    let [a, b] = [interpreter.roots(&yields).expect("infallible"), twin.roots(&yields).expect("infallible")];
+    let [a, b] = [
+        interpreter.roots(&yields).expect("infallible"),
+        twin.roots(&yields).expect("infallible"),
+    ];
     let c = compiled.roots(&yields).expect("wasmtime has a result");
     for y in 0..yields.len() {
-        assert_eq!(a[y], b[y], "the native run differs from the interpreter at yield {y} of {steps}");
-        assert_eq!(a[y], c[y], "wasmtime differs from the interpreter at yield {y} of {steps}");
+        assert_eq!(
+            a[y], b[y],
+            "the native run differs from the interpreter at yield {y} of {steps}"
+        );
+        assert_eq!(
+            a[y], c[y],
+            "wasmtime differs from the interpreter at yield {y} of {steps}"
+        );
     }
     // The roots commit to globals and memory size; name them all the same, early, in the middle and at the last yield.
     for y in [1, steps / 2, steps - 1].into_iter().filter(|&y| y < steps) {
-        let (a, b) = (interpreter.machine(y).expect("infallible"), twin.machine(y).expect("infallible"));
+        let (a, b) = (
+            interpreter.machine(y).expect("infallible"),
+            twin.machine(y).expect("infallible"),
+        );
         let c = compiled.machine(y).expect("wasmtime has a result");
-        assert_eq!((a.cpu, a.cpu), (b.cpu, c.cpu), "registers and memory size at yield {y}");
-        assert!(a.globals == b.globals && a.globals == c.globals, "globals differ at yield {y}");
-        assert!(a.memory == b.memory && a.memory == c.memory, "memory differs at yield {y}");
+        assert_eq!(
+            (a.cpu, a.cpu),
+            (b.cpu, c.cpu),
+            "registers and memory size at yield {y}"
+        );
+        assert!(
+            a.globals == b.globals && a.globals == c.globals,
+            "globals differ at yield {y}"
+        );
+        assert!(
+            a.memory == b.memory && a.memory == c.memory,
+            "memory differs at yield {y}"
+        );
     }
     (steps, status)
 }
@@ -60,11 +82,18 @@ fn compare(request: &[u8], output: &[u8], model: &[u8]) -> (u64, Status) {
 #[test]
 fn three_engines_agree_at_every_yield_of_a_whole_request() {
     let model = model();
-    let engine = Inference::load(bytes(model.clone()), NonZeroUsize::MIN).expect("the devnet model loads");
-    for (prompt, max_tokens) in [("Review: I love this kettle, it boils fast.\nSentiment:", 8), ("Story: Once upon a time", 24)] {
+    let engine =
+        Inference::load(bytes(model.clone()), NonZeroUsize::MIN).expect("the devnet model loads");
+    for (prompt, max_tokens) in [
+        ("Review: I love this kettle, it boils fast.\nSentiment:", 8),
+        ("Story: Once upon a time", 24),
+    ] {
         let request = request_rom(&Payload::greedy(prompt, max_tokens).encode());
         let output = engine.answer_exact(&request).encode();
-        assert!(matches!(Output::decode(&output), Some(Output::Answer { .. })), "an answer is due");
+        assert!(
+            matches!(Output::decode(&output), Some(Output::Answer { .. })),
+            "an answer is due"
+        );
         let (steps, status) = compare(&request, &output, &model);
         assert_eq!(status, Status::Halted(0), "the honest output is right");
         println!("{prompt:?}: {steps} yields, equal in interpreter, wasmtime and native run");
@@ -75,20 +104,35 @@ fn three_engines_agree_at_every_yield_of_a_whole_request() {
 fn three_engines_agree_on_wrong_outputs_and_errors() {
     let model = model();
     let request = request_rom(&Payload::greedy("Story: A fox", 6).encode());
-    let engine = Inference::load(bytes(model.clone()), NonZeroUsize::MIN).expect("the devnet model loads");
-    let Output::Answer { mut ids, text } = engine.answer_exact(&request) else { panic!("an answer is due") };
+    let engine =
+        Inference::load(bytes(model.clone()), NonZeroUsize::MIN).expect("the devnet model loads");
+    let Output::Answer { mut ids, text } = engine.answer_exact(&request) else {
+        panic!("an answer is due")
+    };
     ids[2] ^= 1;
     let wrong = Output::Answer { ids, text }.encode();
     assert!(matches!(compare(&request, &wrong, &model).1, Status::Halted(code) if code != 0));
 
-    let not_utf8 = Payload { max_tokens: 4, stops: vec![], parts: vec![Part::User(vec![0xff, 0xfe])] };
+    let not_utf8 = Payload {
+        max_tokens: 4,
+        stops: vec![],
+        parts: vec![Part::User(vec![0xff, 0xfe])],
+    };
     let request = request_rom(&not_utf8.encode());
-    let error = Output::Error { code: ErrorCode::NotUtf8, ids: vec![] }.encode();
+    let error = Output::Error {
+        code: ErrorCode::NotUtf8,
+        ids: vec![],
+    }
+    .encode();
     assert_eq!(compare(&request, &error, &model).1, Status::Halted(0));
     assert!(matches!(compare(&request, b"", &model).1, Status::Halted(code) if code != 0));
 
     let truncated = &model[..model.len() / 2];
-    let error = Output::Error { code: ErrorCode::BadModel, ids: vec![] }.encode();
+    let error = Output::Error {
+        code: ErrorCode::BadModel,
+        ids: vec![],
+    }
+    .encode();
     assert_eq!(compare(&request, &error, truncated).1, Status::Halted(0));
 }
 
@@ -110,8 +154,17 @@ fn the_volatile_region_is_dirty_before_a_yield_clears_it() {
         // One step before the end of the macro step.
         probe.run(y << b, micro - 1);
         dirty += u32::from(probe.memory[..volatile].iter().any(|b| *b != 0));
-        assert!(machine.memory[..volatile].iter().all(|b| *b == 0), "yield {y} clears the region");
-        assert!(machine.stack.iter().all(|c| *c == 0), "yield {y} clears the register stack");
+        assert!(
+            machine.memory[..volatile].iter().all(|b| *b == 0),
+            "yield {y} clears the region"
+        );
+        assert!(
+            machine.stack.iter().all(|c| *c == 0),
+            "yield {y} clears the register stack"
+        );
     }
-    assert!(dirty > 0, "no macro step wrote the volatile region: the comparison would prove nothing");
+    assert!(
+        dirty > 0,
+        "no macro step wrote the volatile region: the comparison would prove nothing"
+    );
 }

@@ -5,22 +5,44 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ is in the repository")
+        .to_owned()
 }
 
 fn run(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).current_dir(root()).output().expect("the program starts");
-    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(root())
+        .output()
+        .expect("the program starts");
+    assert!(
+        output.status.success(),
+        "{program} {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 fn tracked() -> Vec<String> {
-    run("git", &["ls-files"]).lines().map(str::to_owned).collect()
+    run("git", &["ls-files"])
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What each crate may import of ours; the whole graph, so a new edge is a decision.
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
-    let services = ["types", "proto", "machine", "inference", "twin", "bindings", "node"];
+    let services = [
+        "types",
+        "proto",
+        "machine",
+        "inference",
+        "twin",
+        "bindings",
+        "node",
+    ];
     let rows: &[(&str, &[&str])] = &[
         ("types", &[]),
         ("proto", &["types"]),
@@ -32,25 +54,53 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("dispute", &services),
         ("sequencer", &["types", "proto", "bindings", "node"]),
     ];
-    let mut table: BTreeMap<_, BTreeSet<_>> = rows.iter().map(|(k, v)| (*k, v.iter().copied().collect())).collect();
-    table.insert("executor", services.into_iter().chain(["dispute"]).collect());
+    let mut table: BTreeMap<_, BTreeSet<_>> = rows
+        .iter()
+        .map(|(k, v)| (*k, v.iter().copied().collect()))
+        .collect();
+    table.insert(
+        "executor",
+        services.into_iter().chain(["dispute"]).collect(),
+    );
     table
 }
 
 #[test]
 fn crates_import_only_what_the_architecture_allows() {
-    let metadata = run("cargo", &["metadata", "--format-version", "1", "--no-deps", "--offline"]);
+    let metadata = run(
+        "cargo",
+        &[
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ],
+    );
     let metadata: serde_json::Value = serde_json::from_str(&metadata).expect("JSON");
     let allowed = allowed();
     let mut seen = 0;
     for package in metadata["packages"].as_array().expect("packages") {
-        let name = package["name"].as_str().expect("name").trim_start_matches("assay-");
-        let Some(allowed) = allowed.get(name) else { continue };
+        let name = package["name"]
+            .as_str()
+            .expect("name")
+            .trim_start_matches("assay-");
+        let Some(allowed) = allowed.get(name) else {
+            continue;
+        };
         seen += 1;
         for dependency in package["dependencies"].as_array().expect("dependencies") {
-            let Some(imported) = dependency["name"].as_str().and_then(|n| n.strip_prefix("assay-")) else { continue };
+            let Some(imported) = dependency["name"]
+                .as_str()
+                .and_then(|n| n.strip_prefix("assay-"))
+            else {
+                continue;
+            };
             if imported != "features" && dependency["kind"].is_null() {
-                assert!(allowed.contains(imported), "assay-{name} imports assay-{imported}");
+                assert!(
+                    allowed.contains(imported),
+                    "assay-{name} imports assay-{imported}"
+                );
             }
         }
     }
@@ -60,21 +110,49 @@ fn crates_import_only_what_the_architecture_allows() {
 #[test]
 fn every_step_file_has_its_solidity_mirror() {
     for (rust, solidity) in [
-        ("vm/machine/src/step/control.rs", "contracts/src/step/StepControl.sol"),
-        ("vm/machine/src/step/memory.rs", "contracts/src/step/StepMemory.sol"),
-        ("vm/machine/src/step/integer.rs", "contracts/src/step/StepInteger.sol"),
-        ("vm/machine/src/step/float32.rs", "contracts/src/step/StepFloat32.sol"),
+        (
+            "vm/machine/src/step/control.rs",
+            "contracts/src/step/StepControl.sol",
+        ),
+        (
+            "vm/machine/src/step/memory.rs",
+            "contracts/src/step/StepMemory.sol",
+        ),
+        (
+            "vm/machine/src/step/integer.rs",
+            "contracts/src/step/StepInteger.sol",
+        ),
+        (
+            "vm/machine/src/step/float32.rs",
+            "contracts/src/step/StepFloat32.sol",
+        ),
     ] {
         assert!(root().join(rust).exists(), "{rust}");
         let text = std::fs::read_to_string(root().join(solidity)).expect(solidity);
-        assert!(text.contains(&format!("Mirrors {rust}")), "{solidity} does not say which file it mirrors");
+        assert!(
+            text.contains(&format!("Mirrors {rust}")),
+            "{solidity} does not say which file it mirrors"
+        );
     }
 }
 
 #[test]
 fn generated_files_are_what_the_tables_say() {
     for task in ["generate", "guest"] {
-        run("cargo", &["run", "--release", "--quiet", "--offline", "-p", "xtask", "--", task, "--check"]);
+        run(
+            "cargo",
+            &[
+                "run",
+                "--release",
+                "--quiet",
+                "--offline",
+                "-p",
+                "xtask",
+                "--",
+                task,
+                "--check",
+            ],
+        );
     }
 }
 
@@ -83,10 +161,19 @@ fn files_are_one_noun_and_blobs_are_small() {
     let mut long = Vec::new();
     for file in tracked() {
         let path = root().join(&file);
-        let Ok(metadata) = std::fs::metadata(&path) else { continue };
-        assert!(metadata.len() <= 6 << 20, "{file} has {} bytes", metadata.len());
+        let Ok(metadata) = std::fs::metadata(&path) else {
+            continue;
+        };
+        assert!(
+            metadata.len() <= 6 << 20,
+            "{file} has {} bytes",
+            metadata.len()
+        );
         if file.ends_with(".rs") || (file.ends_with(".sol") && !file.contains("generated")) {
-            let lines = std::fs::read_to_string(&path).expect("UTF-8 source").lines().count();
+            let lines = std::fs::read_to_string(&path)
+                .expect("UTF-8 source")
+                .lines()
+                .count();
             if lines > 700 {
                 long.push(format!("{file}: {lines} lines"));
             }
@@ -98,9 +185,13 @@ fn files_are_one_noun_and_blobs_are_small() {
 #[test]
 fn the_pure_core_of_the_game_knows_no_chain_and_no_clock() {
     for file in ["game", "clock", "action", "solver"] {
-        let text = std::fs::read_to_string(root().join(format!("dispute/src/{file}.rs"))).expect("a file of the pure core");
+        let text = std::fs::read_to_string(root().join(format!("dispute/src/{file}.rs")))
+            .expect("a file of the pure core");
         for word in ["alloy::", "tokio::", "SystemTime", "Instant::now"] {
-            assert!(!text.contains(word), "dispute/src/{file}.rs mentions {word}");
+            assert!(
+                !text.contains(word),
+                "dispute/src/{file}.rs mentions {word}"
+            );
         }
     }
 }

@@ -65,13 +65,24 @@ impl From<&Program> for program::Program {
 
 /// A registered model's id, from what the registry holds.
 pub fn model_id(model: &Model) -> ModelId {
-    let ceiling = Tolerance { max_gap: model.maxGap, max_flips: model.maxFlips };
-    program::model_id(hash(model.modelRoot), model.length, ProgramId(hash(model.programId)), ceiling)
+    let ceiling = Tolerance {
+        max_gap: model.maxGap,
+        max_flips: model.maxFlips,
+    };
+    program::model_id(
+        hash(model.modelRoot),
+        model.length,
+        ProgramId(hash(model.programId)),
+        ceiling,
+    )
 }
 
 /// The tolerance in force, as a request packs it: `max_gap << 32 | max_flips`.
 pub const fn tolerance(packed: u64) -> Tolerance {
-    Tolerance { max_gap: (packed >> 32) as u32, max_flips: packed as u32 }
+    Tolerance {
+        max_gap: (packed >> 32) as u32,
+        max_flips: packed as u32,
+    }
 }
 
 /// Inverse of [`tolerance`].

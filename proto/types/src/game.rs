@@ -6,7 +6,10 @@ use alloc::vec::Vec;
 
 /// Merkle root over a dissection's posted roots (a power of two of them).
 pub fn dissection_root(roots: &[StateRoot]) -> Hash {
-    assert!(roots.len().is_power_of_two(), "a dissection has a power of two of roots");
+    assert!(
+        roots.len().is_power_of_two(),
+        "a dissection has a power of two of roots"
+    );
     let mut level: Vec<Hash> = roots.iter().map(|r| r.0).collect();
     while level.len() > 1 {
         level = level.chunks(2).map(|p| node_hash(&p[0], &p[1])).collect();

@@ -53,9 +53,16 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
 
 /// Folds a leaf hash at `index` with its siblings (bottom up) to a root.
 pub fn fold(leaf: Hash, index: u64, siblings: &[Hash]) -> Hash {
-    siblings.iter().enumerate().fold(leaf, |acc, (level, sibling)| {
-        if (index >> level) & 1 == 0 { node_hash(&acc, sibling) } else { node_hash(sibling, &acc) }
-    })
+    siblings
+        .iter()
+        .enumerate()
+        .fold(leaf, |acc, (level, sibling)| {
+            if (index >> level) & 1 == 0 {
+                node_hash(&acc, sibling)
+            } else {
+                node_hash(sibling, &acc)
+            }
+        })
 }
 
 /// Root of an all-zero tree of each depth: `zero_roots()[d]` covers `2^d` leaves.

@@ -24,7 +24,16 @@ impl ErrorCode {
     /// The error of this kind byte.
     pub fn from_kind(kind: u8) -> Option<ErrorCode> {
         use ErrorCode::*;
-        [BadModel, BadRequest, NotUtf8, PromptTooLong, PlanTooLong, NonFinite].into_iter().find(|c| *c as u8 == kind)
+        [
+            BadModel,
+            BadRequest,
+            NotUtf8,
+            PromptTooLong,
+            PlanTooLong,
+            NonFinite,
+        ]
+        .into_iter()
+        .find(|c| *c as u8 == kind)
     }
 }
 
@@ -57,7 +66,8 @@ impl Output {
         let mut out = Vec::with_capacity(5 + 4 * ids.len() + text.len());
         out.push(kind);
         out.extend_from_slice(&(ids.len() as u32).to_le_bytes());
-        ids.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
+        ids.iter()
+            .for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
         out.extend_from_slice(text);
         out
     }
@@ -71,11 +81,18 @@ impl Output {
             return None;
         }
         let (ids, text) = rest.split_at(4 * n);
-        let ids = ids.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect();
+        let ids = ids
+            .chunks_exact(4)
+            .map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]))
+            .collect();
         if kind == 0 {
-            return Some(Output::Answer { ids, text: text.to_vec() });
+            return Some(Output::Answer {
+                ids,
+                text: text.to_vec(),
+            });
         }
         let code = ErrorCode::from_kind(kind)?;
-        (text.is_empty() && (n == 0 || code == ErrorCode::NonFinite)).then_some(Output::Error { code, ids })
+        (text.is_empty() && (n == 0 || code == ErrorCode::NonFinite))
+            .then_some(Output::Error { code, ids })
     }
 }

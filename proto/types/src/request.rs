@@ -27,7 +27,11 @@ pub struct Payload {
 impl Payload {
     /// A greedy request of one user part and no stop string.
     pub fn greedy(prompt: &str, max_tokens: u32) -> Payload {
-        Payload { max_tokens, stops: Vec::new(), parts: alloc::vec![Part::User(prompt.as_bytes().to_vec())] }
+        Payload {
+            max_tokens,
+            stops: Vec::new(),
+            parts: alloc::vec![Part::User(prompt.as_bytes().to_vec())],
+        }
     }
 
     /// The payload's bytes.

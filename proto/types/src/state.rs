@@ -45,7 +45,16 @@ impl Header {
     /// A fixpoint: `Halted` or `Trapped`, every other field zero.
     pub const fn terminal(status: Status) -> Header {
         let z = Hash::ZERO;
-        Header { status, pc: 0, fp: 0, pages: 0, memory: z, stack: z, globals: z, table: z }
+        Header {
+            status,
+            pc: 0,
+            fp: 0,
+            pages: 0,
+            memory: z,
+            stack: z,
+            globals: z,
+            table: z,
+        }
     }
 
     /// The 145 bytes that are hashed.
@@ -61,7 +70,10 @@ impl Header {
         for (i, word) in [code, self.pc, self.fp, self.pages].into_iter().enumerate() {
             out[1 + 4 * i..5 + 4 * i].copy_from_slice(&word.to_be_bytes());
         }
-        for (i, root) in [self.memory, self.stack, self.globals, self.table].iter().enumerate() {
+        for (i, root) in [self.memory, self.stack, self.globals, self.table]
+            .iter()
+            .enumerate()
+        {
             out[17 + 32 * i..49 + 32 * i].copy_from_slice(&root.0);
         }
         out
@@ -70,7 +82,14 @@ impl Header {
     /// Inverse of [`Header::encode`]; `None` unless `bytes` is the encoding of a state: re-encoding gives `bytes`, and
     /// Halted or Trapped keeps nothing else.
     pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Header> {
-        let word = |i: usize| u32::from_be_bytes([bytes[1 + 4 * i], bytes[2 + 4 * i], bytes[3 + 4 * i], bytes[4 + 4 * i]]);
+        let word = |i: usize| {
+            u32::from_be_bytes([
+                bytes[1 + 4 * i],
+                bytes[2 + 4 * i],
+                bytes[3 + 4 * i],
+                bytes[4 + 4 * i],
+            ])
+        };
         let root = |i: usize| {
             let mut h = [0; 32];
             h.copy_from_slice(&bytes[17 + 32 * i..49 + 32 * i]);

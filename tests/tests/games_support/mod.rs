@@ -1,5 +1,9 @@
 //! The whole rollup in the in-process EVM, with claims to dispute; its events are folded into the watcher's ledger.
 
+pub mod duel;
+pub mod network;
+pub mod program;
+
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::Log;
 use alloy::signers::SignerSync;
@@ -12,9 +16,9 @@ use assay_bindings::sign::segment_digest;
 use assay_bindings::{
     Inbox, ModelRegistry, Request, RequestParams, Rollup, Segment, SegmentResult, Staking, results,
 };
+use assay_dispute::action::Action;
 use assay_dispute::calls::{call_for, opening};
 use assay_dispute::claim_ref::claim_ref;
-use assay_dispute::action::Action;
 use assay_dispute::game::{Rules, Side};
 use assay_dispute::inputs::Inputs;
 use assay_dispute::ledger::{Ask, ClaimKey, Ledger, Play};
@@ -63,13 +67,18 @@ impl Court {
         (parameters.arity_log2, parameters.allowance) = (arity_log2, allowance);
         parameters.unbonding_delay = parameters.window + 2 * allowance + 1;
         let mut evm = Evm::new();
-        let executor = PrivateKeySigner::from_bytes(&keccak256("executor")).expect("a scalar in range");
+        let executor =
+            PrivateKeySigner::from_bytes(&keccak256("executor")).expect("a scalar in range");
         for who in [deployer, sequencer, executor.address(), account("asker")] {
             evm.fund(who, U256::from(PURSE));
         }
         let (addresses, creations) = plan(deployer, 0, &parameters);
         for creation in creations {
-            let outcome = evm.send(Tx { from: deployer, data: creation.init_code, ..Tx::default() });
+            let outcome = evm.send(Tx {
+                from: deployer,
+                data: creation.init_code,
+                ..Tx::default()
+            });
             outcome.expect(creation.name);
             assert_eq!(outcome.created, Some(creation.address), "{}", creation.name);
         }
@@ -87,7 +96,9 @@ impl Court {
             trace_log2: parameters.trace_log2.into(),
             allowance,
         };
-        let bond = evm.view(addresses.game, &DisputeGame::challengerBondCall {}).decode::<DisputeGame::challengerBondCall>();
+        let bond = evm
+            .view(addresses.game, &DisputeGame::challengerBondCall {})
+            .decode::<DisputeGame::challengerBondCall>();
         let mut court = Court {
             evm,
             addresses,
@@ -105,7 +116,12 @@ impl Court {
     fn register(&mut self, image: &Image, model: &Rom) {
         let p = AbiProgram::from(&image.program);
         let registry = self.addresses.registry;
-        self.must(account("deployer"), registry, &ModelRegistry::registerProgramCall { p }, 0);
+        self.must(
+            account("deployer"),
+            registry,
+            &ModelRegistry::registerProgramCall { p },
+            0,
+        );
         let siblings: Vec<B256> = model.siblings(0).iter().map(|h| B256::new(h.0)).collect();
         let call = ModelRegistry::registerModelCall {
             modelRoot: B256::new(model.root().0),
@@ -120,7 +136,12 @@ impl Court {
         let outcome = self.must(account("deployer"), registry, &call, 0);
         self.model = outcome.decode::<ModelRegistry::registerModelCall>();
         let executor = self.executor.address();
-        self.must(executor, self.addresses.staking, &Staking::depositCall { executor }, PURSE / 2);
+        self.must(
+            executor,
+            self.addresses.staking,
+            &Staking::depositCall { executor },
+            PURSE / 2,
+        );
     }
 
     /// Asks `payload` on chain.
@@ -138,7 +159,11 @@ impl Court {
             refundTo: asker,
             inclusionDeadline: self.evm.now() + 60,
         };
-        let call = Inbox::requestCall { params: (&params).into(), payload: payload.to_vec().into(), userData: Bytes::new() };
+        let call = Inbox::requestCall {
+            params: (&params).into(),
+            payload: payload.to_vec().into(),
+            userData: Bytes::new(),
+        };
         let outcome = self.must(asker, self.addresses.inbox, &call, 1000);
         let id = outcome.decode::<Inbox::requestCall>();
         let ask = &self.ledger.asks[&id];
@@ -163,20 +188,37 @@ impl Court {
             executor: self.executor.address(),
             number,
             expiry,
-            results: vec![SegmentResult { request, output: output.to_vec().into() }],
+            results: vec![SegmentResult {
+                request,
+                output: output.to_vec().into(),
+            }],
             signature: signature.as_bytes().to_vec().into(),
         };
-        let call = Rollup::postBatchCall { segments: vec![segment], signed: vec![] };
+        let call = Rollup::postBatchCall {
+            batch: vec![segment],
+            signed: vec![],
+        };
         let outcome = self.must(self.parameters.sequencer, self.addresses.rollup, &call, 0);
-        let claimed = outcome.logs.iter().find_map(|log| Rollup::ResultClaimed::decode_log(log).ok());
+        let claimed = outcome
+            .logs
+            .iter()
+            .find_map(|log| Rollup::ResultClaimed::decode_log(log).ok());
         let claimed = claimed.expect("the result is claimed");
-        ClaimKey { segment: claimed.segmentId, index: claimed.index }
+        ClaimKey {
+            segment: claimed.segmentId,
+            index: claimed.index,
+        }
     }
 
     /// What the program reads for `claim`.
     pub fn inputs(&self, claim: ClaimKey) -> Inputs {
         let claim = &self.ledger.claims[&claim];
-        Inputs::of(CHAIN_ID, self.addresses.inbox, &self.ledger.asks[&claim.request_id], claim)
+        Inputs::of(
+            CHAIN_ID,
+            self.addresses.inbox,
+            &self.ledger.asks[&claim.request_id],
+            claim,
+        )
     }
 
     /// `challenger` opens a game on `claim`.
@@ -184,7 +226,8 @@ impl Court {
         self.evm.fund(challenger, U256::from(PURSE));
         let claim = &self.ledger.claims[&claim];
         let ask = &self.ledger.asks[&claim.request_id];
-        let shown = claim_ref(claim, &self.ledger.segments[&claim.key.segment]).expect("the leaf is known");
+        let shown =
+            claim_ref(claim, &self.ledger.segments[&claim.key.segment]).expect("the leaf is known");
         let call = opening(ask, claim, &shown, self.addresses.game, self.bond);
         let outcome = self.send(Tx {
             from: challenger,
@@ -206,7 +249,12 @@ impl Court {
         let play = self.play(id);
         let call = call_for(play, side, action, self.addresses.game).expect("an action to send");
         let from = play.player(side);
-        self.send(Tx { from, to: call.to, data: call.data, ..Tx::default() })
+        self.send(Tx {
+            from,
+            to: call.to,
+            data: call.data,
+            ..Tx::default()
+        })
     }
 
     /// Sends a transaction; its events go to the ledger.
@@ -214,22 +262,36 @@ impl Court {
         let outcome = self.evm.send(tx);
         let now = self.evm.now();
         for log in &outcome.logs {
-            let log = Log { inner: log.clone(), ..Log::default() };
-            self.ledger.apply(&log, now).expect("the contracts' events make sense");
+            let log = Log {
+                inner: log.clone(),
+                ..Log::default()
+            };
+            self.ledger
+                .apply(&log, now)
+                .expect("the contracts' events make sense");
         }
         outcome
     }
 
     fn must<C: SolCall>(&mut self, from: Address, to: Address, call: &C, value: u128) -> Outcome {
         let data = call.abi_encode().into();
-        let outcome = self.send(Tx { from, to: Some(to), data, value: U256::from(value), ..Tx::default() });
+        let outcome = self.send(Tx {
+            from,
+            to: Some(to),
+            data,
+            value: U256::from(value),
+            ..Tx::default()
+        });
         outcome.expect(C::SIGNATURE);
         outcome
     }
 
     /// Now, to come back to.
     pub fn moment(&self) -> Moment {
-        Moment { chain: self.evm.snapshot(), ledger: self.ledger.clone() }
+        Moment {
+            chain: self.evm.snapshot(),
+            ledger: self.ledger.clone(),
+        }
     }
 
     /// Comes back.

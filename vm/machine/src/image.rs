@@ -4,8 +4,8 @@ use crate::isa::Instr;
 use crate::tree::{Tree, leaf_at};
 use assay_types::Program;
 use assay_types::params::{
-    CODE_DEPTH, GLOBALS_DEPTH, LEAF_BYTES, LEAF_CELLS, LEAF_INSTRUCTIONS, MEMORY_DEPTH, PAGE_BYTES, SEGMENTS_DEPTH,
-    TABLE_DEPTH,
+    CODE_DEPTH, GLOBALS_DEPTH, LEAF_BYTES, LEAF_CELLS, LEAF_INSTRUCTIONS, MEMORY_DEPTH, PAGE_BYTES,
+    SEGMENTS_DEPTH, TABLE_DEPTH,
 };
 
 /// Cells of the globals tree.
@@ -73,7 +73,10 @@ impl Image {
         memory: Vec<u8>,
         mut globals: Vec<u64>,
     ) -> Image {
-        assert!(memory.len() as u64 <= u64::from(limits.pages) * PAGE_BYTES, "initial memory exceeds its pages");
+        assert!(
+            memory.len() as u64 <= u64::from(limits.pages) * PAGE_BYTES,
+            "initial memory exceeds its pages"
+        );
         globals.resize(GLOBAL_TREE_CELLS, 0);
         let code_bytes: Vec<u8> = code.iter().flat_map(Instr::encode).collect();
         let code_tree = Tree::build(CODE_DEPTH, &code_bytes);
@@ -115,7 +118,13 @@ impl Image {
     pub fn code_leaf(&self, index: u64) -> [u8; LEAF_BYTES] {
         let start = index as usize * LEAF_INSTRUCTIONS as usize;
         let end = self.code.len().min(start + LEAF_INSTRUCTIONS as usize);
-        let bytes: Vec<u8> = self.code.get(start..end).unwrap_or(&[]).iter().flat_map(Instr::encode).collect();
+        let bytes: Vec<u8> = self
+            .code
+            .get(start..end)
+            .unwrap_or(&[])
+            .iter()
+            .flat_map(Instr::encode)
+            .collect();
         leaf_at(&bytes, 0)
     }
 }

@@ -281,7 +281,13 @@ impl Instr {
         let half = |i: usize| u16::from_le_bytes([bytes[i], bytes[i + 1]]);
         let (_, imm) = bytes.split_at(8);
         let imm = u64::from_le_bytes(imm.try_into().expect("16 - 8 = 8 bytes"));
-        Instr { op: half(0), d: half(2), a: half(4), b: half(6), imm }
+        Instr {
+            op: half(0),
+            d: half(2),
+            a: half(4),
+            b: half(6),
+            imm,
+        }
     }
 
     /// The opcode and whether `b` is the immediate; `None` if unknown or if it has no imm form.

@@ -28,12 +28,18 @@ pub struct LowerError {
 
 impl From<wasmparser::BinaryReaderError> for LowerError {
     fn from(e: wasmparser::BinaryReaderError) -> Self {
-        LowerError { offset: e.offset() as u64, reason: e.message().to_owned() }
+        LowerError {
+            offset: e.offset() as u64,
+            reason: e.message().to_owned(),
+        }
     }
 }
 
 pub(crate) fn refuse<T>(offset: u64, reason: impl Into<String>) -> Result<T, LowerError> {
-    Err(LowerError { offset, reason: reason.into() })
+    Err(LowerError {
+        offset,
+        reason: reason.into(),
+    })
 }
 
 /// A lowered module, with what the compiled engine needs to count as the interpreter does.
@@ -70,7 +76,11 @@ pub fn lower(wasm: &[u8]) -> Result<Lowered, LowerError> {
     let mut stub_calls = Vec::new();
     let mut stub_call = |code: &mut Vec<Instr>, function: u32| {
         stub_calls.push((code.len(), function));
-        code.push(Instr { op: Op::Call as u16, d: STUB_FRAME as u16, ..Instr::default() });
+        code.push(Instr {
+            op: Op::Call as u16,
+            d: STUB_FRAME as u16,
+            ..Instr::default()
+        });
     };
     let (driver, function) = match module.entry {
         Entry::Step(f) => (Driver::Step, f),
@@ -83,9 +93,20 @@ pub fn lower(wasm: &[u8]) -> Result<Lowered, LowerError> {
     stub_call(&mut code, function);
     let result = (STUB_FRAME + FRAME_ARGS) as u16;
     code.push(match driver {
-        Driver::Step => Instr { op: Op::Finish as u16, a: result, ..Instr::default() },
-        Driver::Start => Instr { op: Op::Halt as u16 | IMM_FORM, ..Instr::default() },
-        Driver::Main => Instr { op: Op::Halt as u16, b: result, ..Instr::default() },
+        Driver::Step => Instr {
+            op: Op::Finish as u16,
+            a: result,
+            ..Instr::default()
+        },
+        Driver::Start => Instr {
+            op: Op::Halt as u16 | IMM_FORM,
+            ..Instr::default()
+        },
+        Driver::Main => Instr {
+            op: Op::Halt as u16,
+            b: result,
+            ..Instr::default()
+        },
     });
 
     let (mut functions, mut entries, mut calls) = (Vec::new(), Vec::new(), Vec::new());
@@ -95,7 +116,10 @@ pub fn lower(wasm: &[u8]) -> Result<Lowered, LowerError> {
         functions.push(info);
         if code.len() as u64 > u64::from(CODE_INSTRUCTIONS) {
             let offset = body.body.range().start as u64;
-            return refuse(offset, format!("the program exceeds {CODE_INSTRUCTIONS} instructions"));
+            return refuse(
+                offset,
+                format!("the program exceeds {CODE_INSTRUCTIONS} instructions"),
+            );
         }
     }
     for (at, function) in calls.into_iter().chain(stub_calls) {
@@ -112,6 +136,18 @@ pub fn lower(wasm: &[u8]) -> Result<Lowered, LowerError> {
         b: module.config.b,
         entry,
     };
-    let image = Image::new(limits, code, table, module.segments, module.memory, module.globals);
-    Ok(Lowered { image: Arc::new(image), functions, entry_base: STUB_FRAME, driver })
+    let image = Image::new(
+        limits,
+        code,
+        table,
+        module.segments,
+        module.memory,
+        module.globals,
+    );
+    Ok(Lowered {
+        image: Arc::new(image),
+        functions,
+        entry_base: STUB_FRAME,
+        driver,
+    })
 }

@@ -50,7 +50,10 @@ pub struct Machine {
 }
 
 fn zero_stack() -> Box<[u64; STACK_CELLS as usize]> {
-    vec![0u64; STACK_CELLS as usize].into_boxed_slice().try_into().expect("made with that length")
+    vec![0u64; STACK_CELLS as usize]
+        .into_boxed_slice()
+        .try_into()
+        .expect("made with that length")
 }
 
 impl Machine {
@@ -66,7 +69,12 @@ impl Machine {
         };
         trees.memory.reserve((memory.len() / LEAF_BYTES) as u64);
         Machine {
-            cpu: Cpu { status: Status::Yielded, pc: limits.entry, fp: 0, pages: limits.pages },
+            cpu: Cpu {
+                status: Status::Yielded,
+                pc: limits.entry,
+                fp: 0,
+                pages: limits.pages,
+            },
             dirty: vec![0; memory.len() / LEAF_BYTES],
             memory,
             stack: zero_stack(),
@@ -82,12 +90,20 @@ impl Machine {
     }
 
     /// A Yielded state of the program with this memory and these globals (stack zero, volatile region as given).
-    pub fn at_yield(image: Arc<Image>, roms: [Rom; 3], memory: Vec<u8>, globals: Vec<u64>) -> Machine {
+    pub fn at_yield(
+        image: Arc<Image>,
+        roms: [Rom; 3],
+        memory: Vec<u8>,
+        globals: Vec<u64>,
+    ) -> Machine {
         assert_eq!(globals.len(), GLOBAL_TREE_CELLS, "globals cover their tree");
         let mut machine = Machine::new(image, roms);
         machine.cpu.pages = (memory.len() as u64 / PAGE_BYTES) as u32;
         machine.trees.memory = Tree::build(assay_types::params::MEMORY_DEPTH, &memory);
-        machine.trees.memory.reserve((memory.len() / LEAF_BYTES) as u64);
+        machine
+            .trees
+            .memory
+            .reserve((memory.len() / LEAF_BYTES) as u64);
         machine.dirty = vec![0; memory.len() / LEAF_BYTES];
         machine.memory = memory;
         machine.globals = globals;
@@ -191,9 +207,19 @@ impl Machine {
             *d = 0;
             (i as u64, leaf_hash(&leaf_at(memory, i as u64)))
         }));
-        let cells = (self.stack_top as usize).next_multiple_of(16).max(self.stack_seen.len());
-        update_cells(&mut self.trees.stack, &mut self.stack_seen, &self.stack[..cells]);
-        update_cells(&mut self.trees.globals, &mut self.globals_seen, &self.globals);
+        let cells = (self.stack_top as usize)
+            .next_multiple_of(16)
+            .max(self.stack_seen.len());
+        update_cells(
+            &mut self.trees.stack,
+            &mut self.stack_seen,
+            &self.stack[..cells],
+        );
+        update_cells(
+            &mut self.trees.globals,
+            &mut self.globals_seen,
+            &self.globals,
+        );
     }
 
     /// Makes linear memory `pages` pages long (never shorter).
@@ -231,7 +257,11 @@ impl Machine {
 /// Rehashes the leaves in which `cells` differs from `seen`, and makes `seen` equal.
 fn update_cells(tree: &mut Tree, seen: &mut Vec<u64>, cells: &[u64]) {
     seen.resize(cells.len(), 0);
-    let changed = seen.chunks_mut(16).zip(cells.chunks(16)).enumerate().filter(|(_, (old, new))| old != new);
+    let changed = seen
+        .chunks_mut(16)
+        .zip(cells.chunks(16))
+        .enumerate()
+        .filter(|(_, (old, new))| old != new);
     tree.update(changed.map(|(i, (old, new))| {
         old.copy_from_slice(new);
         (i as u64, leaf_hash(&leaf_at(&cell_bytes(new), 0)))

@@ -43,7 +43,11 @@ impl<A: Access> Ctx<'_, A> {
     #[inline(always)]
     fn index(&self, slot: u16) -> Result<u32, Stop<A::Error>> {
         let index = u64::from(self.cpu.fp) + u64::from(slot);
-        if index < u64::from(STACK_CELLS) { Ok(index as u32) } else { Err(Stop::Trap) }
+        if index < u64::from(STACK_CELLS) {
+            Ok(index as u32)
+        } else {
+            Err(Stop::Trap)
+        }
     }
 
     #[inline(always)]
@@ -59,7 +63,11 @@ impl<A: Access> Ctx<'_, A> {
 
     #[inline(always)]
     pub fn b(&mut self) -> Result<u64, Stop<A::Error>> {
-        if self.imm_form { Ok(self.ins.imm) } else { self.get(self.ins.b) }
+        if self.imm_form {
+            Ok(self.ins.imm)
+        } else {
+            self.get(self.ins.b)
+        }
     }
 
     /// Writes cell `d` and goes to the next instruction.
@@ -85,7 +93,13 @@ pub fn execute<A: Access>(cpu: &mut Cpu, limits: &Limits, access: &mut A) -> Flo
     }
     let ins = access.instr(cpu.pc)?;
     let (op, imm_form) = ins.opcode().ok_or(Stop::Trap)?;
-    let mut ctx = Ctx { cpu, limits, access, ins, imm_form };
+    let mut ctx = Ctx {
+        cpu,
+        limits,
+        access,
+        ins,
+        imm_form,
+    };
     dispatch(op, &mut ctx)
 }
 
@@ -129,12 +143,17 @@ pub fn replay(
     index: u64,
     witness: &[u8],
 ) -> Result<(StateRoot, StateRoot), BadWitness> {
-    let (header, rest) = witness.split_first_chunk::<HEADER_BYTES>().ok_or(BadWitness::Length)?;
+    let (header, rest) = witness
+        .split_first_chunk::<HEADER_BYTES>()
+        .ok_or(BadWitness::Length)?;
     let before = Header::decode(header).ok_or(BadWitness::Header)?;
     let after = match before.status {
         Status::Running => replay_running(limits, fixed, index, before, rest)?,
         _ if !rest.is_empty() => return Err(BadWitness::Length),
-        Status::Yielded if index & ((1 << limits.b) - 1) == 0 => Header { status: Status::Running, ..before },
+        Status::Yielded if index & ((1 << limits.b) - 1) == 0 => Header {
+            status: Status::Running,
+            ..before
+        },
         Status::Yielded | Status::Halted(_) | Status::Trapped => before,
     };
     Ok((before.root(), after.root()))
@@ -147,7 +166,12 @@ fn replay_running(
     before: Header,
     rest: &[u8],
 ) -> Result<Header, BadWitness> {
-    let mut cpu = Cpu { status: before.status, pc: before.pc, fp: before.fp, pages: before.pages };
+    let mut cpu = Cpu {
+        status: before.status,
+        pc: before.pc,
+        fp: before.fp,
+        pages: before.pages,
+    };
     let mut access = Replayer::access(before, fixed, rest);
     match execute(&mut cpu, limits, &mut access) {
         Ok(()) => {}
@@ -161,9 +185,13 @@ fn replay_running(
     Ok(match cpu.status {
         Status::Halted(_) | Status::Trapped => Header::terminal(cpu.status),
         Status::Running if is_last(index, limits.b) => Header::terminal(Status::Trapped),
-        Status::Running | Status::Yielded => {
-            Header { status: cpu.status, pc: cpu.pc, fp: cpu.fp, pages: cpu.pages, ..header }
-        }
+        Status::Running | Status::Yielded => Header {
+            status: cpu.status,
+            pc: cpu.pc,
+            fp: cpu.fp,
+            pages: cpu.pages,
+            ..header
+        },
     })
 }
 

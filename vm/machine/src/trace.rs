@@ -39,7 +39,11 @@ pub struct Interpreter {
 impl Interpreter {
     /// Starts at the machine's first state.
     pub fn new(first: Machine) -> Interpreter {
-        Interpreter { now: first.clone(), first, y: 0 }
+        Interpreter {
+            now: first.clone(),
+            first,
+            y: 0,
+        }
     }
 
     fn seek(&mut self, y: u64) {
@@ -84,7 +88,10 @@ pub struct ProgramTrace<E> {
 impl<E: Engine> ProgramTrace<E> {
     /// The run that `engine` computes.
     pub fn new(engine: E) -> ProgramTrace<E> {
-        ProgramTrace { engine, start: None }
+        ProgramTrace {
+            engine,
+            start: None,
+        }
     }
 
     /// The machine at trace index `index`.
@@ -119,7 +126,11 @@ impl<E: Engine> Trace for ProgramTrace<E> {
     fn roots(&mut self, indices: &[u64]) -> Result<Vec<StateRoot>, E::Error> {
         let b = self.engine.b();
         let mask = (1u64 << b) - 1;
-        let whole: Vec<u64> = indices.iter().filter(|&&i| i & mask == 0).map(|i| i >> b).collect();
+        let whole: Vec<u64> = indices
+            .iter()
+            .filter(|&&i| i & mask == 0)
+            .map(|i| i >> b)
+            .collect();
         let mut whole = self.engine.roots(&whole)?.into_iter();
         let mut running: Option<(u64, Machine)> = None;
         let mut roots = Vec::with_capacity(indices.len());

@@ -13,7 +13,9 @@ pub static ZERO: LazyLock<[Hash; 34]> = LazyLock::new(zero_roots);
 /// 128 bytes at leaf `index` of `data`, zero-padded.
 pub fn leaf_at(data: &[u8], index: u64) -> [u8; LEAF_BYTES] {
     let mut leaf = [0; LEAF_BYTES];
-    let start = usize::try_from(index).ok().and_then(|i| i.checked_mul(LEAF_BYTES));
+    let start = usize::try_from(index)
+        .ok()
+        .and_then(|i| i.checked_mul(LEAF_BYTES));
     if let Some(rest) = start.and_then(|s| data.get(s..)) {
         let n = rest.len().min(LEAF_BYTES);
         leaf[..n].copy_from_slice(&rest[..n]);
@@ -33,8 +35,13 @@ impl Tree {
     /// An all-zero tree with room for `leaves` leaves in its stored prefix.
     pub fn zeroed(depth: u32, leaves: u64) -> Tree {
         let log2 = leaves.max(1).next_power_of_two().trailing_zeros();
-        assert!(log2 <= depth, "{leaves} leaves do not fit a tree of depth {depth}");
-        let levels = (0..=log2).map(|l| vec![ZERO[l as usize]; 1 << (log2 - l)]).collect();
+        assert!(
+            log2 <= depth,
+            "{leaves} leaves do not fit a tree of depth {depth}"
+        );
+        let levels = (0..=log2)
+            .map(|l| vec![ZERO[l as usize]; 1 << (log2 - l)])
+            .collect();
         Tree { depth, levels }
     }
 
@@ -98,10 +105,12 @@ impl Tree {
     /// The hash at `height`, `index` within that level.
     pub fn node(&self, height: u32, index: u64) -> Hash {
         match self.levels.get(height as usize) {
-            Some(level) => level.get(index as usize).copied().unwrap_or(ZERO[height as usize]),
-            None if index == 0 => {
-                (self.levels.len() as u32 - 1..height).fold(self.stored_root(), |h, l| node_hash(&h, &ZERO[l as usize]))
-            }
+            Some(level) => level
+                .get(index as usize)
+                .copied()
+                .unwrap_or(ZERO[height as usize]),
+            None if index == 0 => (self.levels.len() as u32 - 1..height)
+                .fold(self.stored_root(), |h, l| node_hash(&h, &ZERO[l as usize])),
             None => ZERO[height as usize],
         }
     }
@@ -113,7 +122,9 @@ impl Tree {
 
     /// Siblings, bottom up, of the node at `height`, `index`.
     pub fn siblings(&self, height: u32, index: u64) -> Vec<Hash> {
-        (height..self.depth).map(|l| self.node(l, (index >> (l - height)) ^ 1)).collect()
+        (height..self.depth)
+            .map(|l| self.node(l, (index >> (l - height)) ^ 1))
+            .collect()
     }
 
     /// Makes the first `2^height` leaves zero.
@@ -143,7 +154,9 @@ mod tests {
 
     /// The definition, without any shortcut.
     fn naive(depth: u32, data: &[u8]) -> Hash {
-        let mut level: Vec<Hash> = (0..1u64 << depth).map(|i| leaf_hash(&leaf_at(data, i))).collect();
+        let mut level: Vec<Hash> = (0..1u64 << depth)
+            .map(|i| leaf_hash(&leaf_at(data, i)))
+            .collect();
         while level.len() > 1 {
             level = level.chunks(2).map(|p| node_hash(&p[0], &p[1])).collect();
         }
@@ -160,10 +173,21 @@ mod tests {
             data.resize(4096, 0);
             data[3000] = 9;
             data[5] = 77;
-            tree.update([(0, leaf_hash(&leaf_at(&data, 0))), (23, leaf_hash(&leaf_at(&data, 23)))].into_iter());
+            tree.update(
+                [
+                    (0, leaf_hash(&leaf_at(&data, 0))),
+                    (23, leaf_hash(&leaf_at(&data, 23))),
+                ]
+                .into_iter(),
+            );
             assert_eq!(tree.root(), naive(6, &data), "update {len}");
             for index in [0u64, 7, 23, 31, 63] {
-                assert!(verify(&tree.root(), &leaf_at(&data, index), index, &tree.siblings(0, index)));
+                assert!(verify(
+                    &tree.root(),
+                    &leaf_at(&data, index),
+                    index,
+                    &tree.siblings(0, index)
+                ));
             }
             tree.zero_prefix(3);
             data[..1024].fill(0);

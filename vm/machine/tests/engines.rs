@@ -20,7 +20,11 @@ fn program(wat: &str) -> Program {
     let wasm = wat::parse_str(wat).expect("the test's WAT parses");
     let lowered = Arc::new(lower(&wasm).expect("the test's module lowers"));
     let roms = [b"what is the answer?".as_slice(), b"42", &[7u8; 1000]].map(Rom::new);
-    Program { wasm, lowered, roms }
+    Program {
+        wasm,
+        lowered,
+        roms,
+    }
 }
 
 impl Program {
@@ -29,32 +33,51 @@ impl Program {
     }
 
     fn compiled(&self) -> CompiledEngine {
-        let compiled = Compiled::new(&self.wasm, self.lowered.clone()).expect("the instrumented module compiles");
+        let compiled = Compiled::new(&self.wasm, self.lowered.clone())
+            .expect("the instrumented module compiles");
         CompiledEngine::new(compiled, self.roms.clone())
     }
 
     /// Roots at the first `n` yields are the same in both engines; returns the final status.
     fn agree(&self, n: u64) -> Status {
         let yields: Vec<u64> = (0..n).collect();
-        let interpreted = Interpreter::new(self.machine()).roots(&yields).expect("infallible");
-        let compiled = self.compiled().roots(&yields).expect("the compiled run has a result");
+        let interpreted = Interpreter::new(self.machine())
+            .roots(&yields)
+            .expect("infallible");
+        let compiled = self
+            .compiled()
+            .roots(&yields)
+            .expect("the compiled run has a result");
         for y in 0..n as usize {
             if interpreted[y] != compiled[y] {
                 self.explain(y as u64);
             }
         }
-        let last = Interpreter::new(self.machine()).machine(n - 1).expect("infallible");
-        assert_eq!(self.compiled().machine(n - 1).expect("result").cpu.status, last.cpu.status);
+        let last = Interpreter::new(self.machine())
+            .machine(n - 1)
+            .expect("infallible");
+        assert_eq!(
+            self.compiled().machine(n - 1).expect("result").cpu.status,
+            last.cpu.status
+        );
         last.cpu.status
     }
 
     /// Panics with the first field in which the two engines' states differ.
     fn explain(&self, y: u64) {
-        let mut a = Interpreter::new(self.machine()).machine(y).expect("infallible");
+        let mut a = Interpreter::new(self.machine())
+            .machine(y)
+            .expect("infallible");
         let mut b = self.compiled().machine(y).expect("result");
         assert_eq!(a.cpu, b.cpu, "registers of state {y}");
         let cell = a.globals.iter().zip(&b.globals).position(|(a, b)| a != b);
-        assert_eq!(cell, None, "globals cell of state {y}: {:?} and {:?}", &a.globals[..8], &b.globals[..8]);
+        assert_eq!(
+            cell,
+            None,
+            "globals cell of state {y}: {:?} and {:?}",
+            &a.globals[..8],
+            &b.globals[..8]
+        );
         let byte = a.memory.iter().zip(&b.memory).position(|(a, b)| a != b);
         assert_eq!(byte, None, "memory byte of state {y}");
         assert_eq!(a.header(), b.header(), "memories agree, so a tree is stale");
@@ -74,10 +97,20 @@ impl Program {
             let before = direct.root();
             direct.run(index, 1);
             let witness = record(&mut recorded, index);
-            let roots = replay(&image.limits, &fixed, index, &witness).expect("an honest witness replays");
-            assert_eq!(roots, (before, direct.root()), "step {index} at pc {}", direct.cpu.pc);
+            let roots =
+                replay(&image.limits, &fixed, index, &witness).expect("an honest witness replays");
+            assert_eq!(
+                roots,
+                (before, direct.root()),
+                "step {index} at pc {}",
+                direct.cpu.pc
+            );
             assert_eq!(recorded.root(), direct.root());
-            assert!(witness.len() <= assay_types::params::MAX_WITNESS_BYTES, "{} bytes at step {index}", witness.len());
+            assert!(
+                witness.len() <= assay_types::params::MAX_WITNESS_BYTES,
+                "{} bytes at step {index}",
+                witness.len()
+            );
         }
     }
 }
@@ -159,10 +192,16 @@ fn the_volatile_region_was_dirty_and_is_cleared_at_a_yield() {
     let p = program(EVERYTHING);
     let mut m = p.machine();
     m.run(0, 60);
-    assert!(m.memory[..65536].iter().any(|b| *b != 0), "the step writes the volatile region");
+    assert!(
+        m.memory[..65536].iter().any(|b| *b != 0),
+        "the step writes the volatile region"
+    );
     m.run(60, 4096 - 60);
     assert_eq!(m.cpu.status, Status::Yielded);
-    assert!(m.memory[..65536].iter().all(|b| *b == 0), "a yield clears it");
+    assert!(
+        m.memory[..65536].iter().all(|b| *b == 0),
+        "a yield clears it"
+    );
     assert_eq!(m.memory[65536], 0xbe, "and only it");
 }
 
@@ -192,7 +231,10 @@ fn traps_agree() {
 
 #[test]
 fn a_macro_step_too_long_traps_and_one_near_the_limit_does_not() {
-    assert_eq!(program(&step_of("(loop (br 0)) (i32.const 0)")).agree(2), Status::Trapped);
+    assert_eq!(
+        program(&step_of("(loop (br 0)) (i32.const 0)")).agree(2),
+        Status::Trapped
+    );
     // 800 or so of 1024 steps: over half, so the compiled engine must let the interpreter decide.
     let near = "(local $i i32) (loop (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 260))))
         (global.set $n (i32.add (global.get $n) (i32.const 1))) (i32.eq (global.get $n) (i32.const 3))";
@@ -209,7 +251,10 @@ fn stack_overflow_traps_at_the_same_depth() {
         )
     };
     let halts = |depth| matches!(program(&body(depth)).agree(2), Status::Halted(d) if d == depth);
-    let deepest = (1..1024).rev().find(|&d| halts(d)).expect("some depth fits");
+    let deepest = (1..1024)
+        .rev()
+        .find(|&d| halts(d))
+        .expect("some depth fits");
     assert_eq!(program(&body(deepest + 1)).agree(2), Status::Trapped);
     assert!(deepest > 200, "{deepest} calls fit 4096 cells");
 }
@@ -217,8 +262,25 @@ fn stack_overflow_traps_at_the_same_depth() {
 #[test]
 fn a_trace_gives_the_same_roots_from_either_engine_and_provable_steps() {
     let p = program(EVERYTHING);
-    let indices: Vec<u64> = [0, 1, 2, 700, 4095, 4096, 4097, 5000, 8191, 8192, 6 << 12, 1 << 49, 1 << 50].to_vec();
-    let a = ProgramTrace::new(Interpreter::new(p.machine())).roots(&indices).expect("infallible");
+    let indices: Vec<u64> = [
+        0,
+        1,
+        2,
+        700,
+        4095,
+        4096,
+        4097,
+        5000,
+        8191,
+        8192,
+        6 << 12,
+        1 << 49,
+        1 << 50,
+    ]
+    .to_vec();
+    let a = ProgramTrace::new(Interpreter::new(p.machine()))
+        .roots(&indices)
+        .expect("infallible");
     let mut compiled = ProgramTrace::new(p.compiled());
     assert_eq!(a, compiled.roots(&indices).expect("result"));
     assert_eq!(a[12], assay_types::state::halted_root(5));
@@ -229,7 +291,8 @@ fn a_trace_gives_the_same_roots_from_either_engine_and_provable_steps() {
     };
     for (at, &index) in indices.iter().enumerate().take(8) {
         let witness = compiled.witness(index).expect("result");
-        let (before, after) = replay(&p.lowered.image.limits, &fixed, index, &witness).expect("replays");
+        let (before, after) =
+            replay(&p.lowered.image.limits, &fixed, index, &witness).expect("replays");
         assert_eq!(before, a[at]);
         assert_eq!(after, compiled.roots(&[index + 1]).expect("result")[0]);
     }

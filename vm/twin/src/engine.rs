@@ -152,8 +152,12 @@ impl Engine for TwinEngine {
 
     fn machine(&mut self, y: u64) -> Result<Machine, Infallible> {
         self.seek(y);
-        let mut machine =
-            Machine::at_yield(self.image.clone(), self.roms.clone(), self.memory(), self.image.globals.clone());
+        let mut machine = Machine::at_yield(
+            self.image.clone(),
+            self.roms.clone(),
+            self.memory(),
+            self.image.globals.clone(),
+        );
         machine.cpu.status = self.status;
         Ok(machine)
     }

@@ -12,7 +12,12 @@ impl Access for Machine {
 
     #[inline(always)]
     fn instr(&mut self, pc: u32) -> R<Instr> {
-        Ok(self.image.code.get(pc as usize).copied().unwrap_or_default())
+        Ok(self
+            .image
+            .code
+            .get(pc as usize)
+            .copied()
+            .unwrap_or_default())
     }
 
     #[inline(always)]

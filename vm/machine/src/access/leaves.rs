@@ -33,7 +33,13 @@ pub trait Opener {
     /// Opens a leaf; the handle names this opening for [`Opener::write`].
     fn open(&mut self, kind: Kind, index: u64) -> Result<(Leaf, usize), Self::Error>;
     /// Replaces the leaf of opening `handle`. Its tree has not changed since it was opened.
-    fn write(&mut self, kind: Kind, index: u64, handle: usize, leaf: &Leaf) -> Result<(), Self::Error>;
+    fn write(
+        &mut self,
+        kind: Kind,
+        index: u64,
+        handle: usize,
+        leaf: &Leaf,
+    ) -> Result<(), Self::Error>;
     /// Linear memory now has `pages` pages.
     fn grow(&mut self, pages: u32) -> Result<(), Self::Error>;
     /// A yield.
@@ -51,7 +57,10 @@ pub struct ByLeaf<O> {
 impl<O: Opener> ByLeaf<O> {
     /// Access for one step.
     pub fn new(opener: O) -> Self {
-        ByLeaf { opener, cache: Vec::with_capacity(4) }
+        ByLeaf {
+            opener,
+            cache: Vec::with_capacity(4),
+        }
     }
 
     fn cached(&mut self, kind: Kind, index: u64) -> Result<usize, O::Error> {
@@ -111,7 +120,9 @@ impl<O: Opener> Access for ByLeaf<O> {
     type Error = O::Error;
 
     fn instr(&mut self, pc: u32) -> Result<Instr, O::Error> {
-        let (leaf, _) = self.opener.open(Kind::Code, u64::from(pc / LEAF_INSTRUCTIONS))?;
+        let (leaf, _) = self
+            .opener
+            .open(Kind::Code, u64::from(pc / LEAF_INSTRUCTIONS))?;
         let start = (pc % LEAF_INSTRUCTIONS) as usize * 16;
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&leaf[start..start + 16]);
@@ -135,14 +146,17 @@ impl<O: Opener> Access for ByLeaf<O> {
     }
 
     fn element(&mut self, index: u32) -> Result<u64, O::Error> {
-        let (leaf, _) = self.opener.open(Kind::Table, u64::from(index / LEAF_CELLS))?;
+        let (leaf, _) = self
+            .opener
+            .open(Kind::Table, u64::from(index / LEAF_CELLS))?;
         Ok(cell_of(&leaf, index))
     }
 
     fn load<const N: usize>(&mut self, address: u64) -> Result<[u8; N], O::Error> {
         let first = first_part(address, N);
         let mut out = [0; N];
-        out[..first].copy_from_slice(&self.read_range(Kind::Memory, address, first as u32)?[..first]);
+        out[..first]
+            .copy_from_slice(&self.read_range(Kind::Memory, address, first as u32)?[..first]);
         if first < N {
             let rest = self.read_range(Kind::Memory, address + first as u64, (N - first) as u32)?;
             out[first..].copy_from_slice(&rest[..N - first]);

@@ -23,7 +23,9 @@ impl<'a> Recorder<'a> {
 
     fn push(&mut self, leaf: &[u8], siblings: &[Hash]) {
         self.witness.extend_from_slice(leaf);
-        siblings.iter().for_each(|s| self.witness.extend_from_slice(&s.0));
+        siblings
+            .iter()
+            .for_each(|s| self.witness.extend_from_slice(&s.0));
     }
 }
 
@@ -42,13 +44,31 @@ impl Opener for Recorder<'_> {
     fn open(&mut self, kind: Kind, index: u64) -> Result<(Leaf, usize), Infallible> {
         let m = &*self.machine;
         let (leaf, siblings) = match kind {
-            Kind::Code => (m.image.code_leaf(index), m.image.code_tree.siblings(0, index)),
-            Kind::Stack => (cells_leaf(&m.stack[..], index), m.trees.stack.siblings(0, index)),
-            Kind::Globals => (cells_leaf(&m.globals[..], index), m.trees.globals.siblings(0, index)),
-            Kind::Table => (cells_leaf(&m.image.table, index), m.image.table_tree.siblings(0, index)),
+            Kind::Code => (
+                m.image.code_leaf(index),
+                m.image.code_tree.siblings(0, index),
+            ),
+            Kind::Stack => (
+                cells_leaf(&m.stack[..], index),
+                m.trees.stack.siblings(0, index),
+            ),
+            Kind::Globals => (
+                cells_leaf(&m.globals[..], index),
+                m.trees.globals.siblings(0, index),
+            ),
+            Kind::Table => (
+                cells_leaf(&m.image.table, index),
+                m.image.table_tree.siblings(0, index),
+            ),
             Kind::Memory => (leaf_at(&m.memory, index), m.trees.memory.siblings(0, index)),
-            Kind::Segments => (leaf_at(&m.image.segments, index), m.image.segments_tree.siblings(0, index)),
-            Kind::Rom(rom) => (m.roms[rom as usize].leaf(index), m.roms[rom as usize].siblings(index)),
+            Kind::Segments => (
+                leaf_at(&m.image.segments, index),
+                m.image.segments_tree.siblings(0, index),
+            ),
+            Kind::Rom(rom) => (
+                m.roms[rom as usize].leaf(index),
+                m.roms[rom as usize].siblings(index),
+            ),
         };
         self.push(&leaf, &siblings);
         Ok((leaf, 0))
@@ -65,10 +85,16 @@ impl Opener for Recorder<'_> {
             Kind::Stack | Kind::Globals => {
                 for (at, chunk) in (index as u32 * 16..).zip(leaf.chunks_exact(8)) {
                     let value = u64::from_le_bytes(chunk.try_into().expect("chunks of 8"));
-                    if kind == Kind::Stack { m.set_cell(at, value)? } else { m.set_global(at, value)? }
+                    if kind == Kind::Stack {
+                        m.set_cell(at, value)?
+                    } else {
+                        m.set_global(at, value)?
+                    }
                 }
             }
-            Kind::Code | Kind::Table | Kind::Segments | Kind::Rom(_) => unreachable!("no step writes this tree"),
+            Kind::Code | Kind::Table | Kind::Segments | Kind::Rom(_) => {
+                unreachable!("no step writes this tree")
+            }
         }
         m.update_trees();
         Ok(())

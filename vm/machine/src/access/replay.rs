@@ -4,7 +4,8 @@ use super::leaves::{ByLeaf, Kind, Leaf, Opener};
 use crate::tree::ZERO;
 use assay_types::hash::fold;
 use assay_types::params::{
-    CODE_DEPTH, GLOBALS_DEPTH, LEAF_BYTES, MEMORY_DEPTH, ROM_DEPTH, SEGMENTS_DEPTH, STACK_DEPTH, TABLE_DEPTH,
+    CODE_DEPTH, GLOBALS_DEPTH, LEAF_BYTES, MEMORY_DEPTH, ROM_DEPTH, SEGMENTS_DEPTH, STACK_DEPTH,
+    TABLE_DEPTH,
 };
 use assay_types::{Hash, Header, leaf_hash};
 use thiserror::Error;
@@ -45,8 +46,17 @@ pub struct Replayer<'a> {
 
 impl<'a> Replayer<'a> {
     /// Access over `witness` (without its header).
-    pub fn access(header: Header, fixed: &'a FixedRoots, witness: &'a [u8]) -> ByLeaf<Replayer<'a>> {
-        ByLeaf::new(Replayer { rest: witness, openings: Vec::new(), fixed, header })
+    pub fn access(
+        header: Header,
+        fixed: &'a FixedRoots,
+        witness: &'a [u8],
+    ) -> ByLeaf<Replayer<'a>> {
+        ByLeaf::new(Replayer {
+            rest: witness,
+            openings: Vec::new(),
+            fixed,
+            header,
+        })
     }
 
     /// Whether the whole witness was used.
@@ -62,7 +72,10 @@ impl<'a> Replayer<'a> {
 
     fn take_siblings(&mut self, n: u32) -> Result<Vec<Hash>, BadWitness> {
         let bytes = self.take(n as usize * 32)?;
-        Ok(bytes.chunks_exact(32).map(|c| Hash(c.try_into().expect("chunks of 32"))).collect())
+        Ok(bytes
+            .chunks_exact(32)
+            .map(|c| Hash(c.try_into().expect("chunks of 32")))
+            .collect())
     }
 
     fn root_of(&self, kind: Kind) -> (Hash, u32) {
@@ -83,7 +96,10 @@ impl Opener for Replayer<'_> {
 
     fn open(&mut self, kind: Kind, index: u64) -> Result<(Leaf, usize), BadWitness> {
         let (root, depth) = self.root_of(kind);
-        let leaf: Leaf = self.take(LEAF_BYTES)?.try_into().expect("took a leaf's bytes");
+        let leaf: Leaf = self
+            .take(LEAF_BYTES)?
+            .try_into()
+            .expect("took a leaf's bytes");
         let siblings = self.take_siblings(depth)?;
         if fold(leaf_hash(&leaf), index, &siblings) != root {
             return Err(BadWitness::Fold);
@@ -92,13 +108,21 @@ impl Opener for Replayer<'_> {
         Ok((leaf, self.openings.len() - 1))
     }
 
-    fn write(&mut self, kind: Kind, index: u64, handle: usize, leaf: &Leaf) -> Result<(), BadWitness> {
+    fn write(
+        &mut self,
+        kind: Kind,
+        index: u64,
+        handle: usize,
+        leaf: &Leaf,
+    ) -> Result<(), BadWitness> {
         let root = fold(leaf_hash(leaf), index, &self.openings[handle]);
         match kind {
             Kind::Stack => self.header.stack = root,
             Kind::Globals => self.header.globals = root,
             Kind::Memory => self.header.memory = root,
-            Kind::Code | Kind::Table | Kind::Segments | Kind::Rom(_) => unreachable!("no step writes this tree"),
+            Kind::Code | Kind::Table | Kind::Segments | Kind::Rom(_) => {
+                unreachable!("no step writes this tree")
+            }
         }
         Ok(())
     }

@@ -7,12 +7,15 @@ use crate::machine::Machine;
 use crate::rom::Rom;
 use crate::trace::{Engine, is_terminal};
 use crate::tree::{Tree, leaf_at};
-use assay_types::params::{DATA_DROPPED_BASE, GLOBALS_DEPTH, LEAF_BYTES, PAGE_BYTES, ROMS, STACK_DEPTH};
+use assay_types::params::{
+    DATA_DROPPED_BASE, GLOBALS_DEPTH, LEAF_BYTES, PAGE_BYTES, ROMS, STACK_DEPTH,
+};
 use assay_types::{Header, StateRoot, Status, leaf_hash};
 use std::sync::Arc;
 use thiserror::Error;
 use wasmtime::{
-    Caller, Config, Extern, Instance, Linker, Memory, Module, OptLevel, Store, Trap, TypedFunc, Val, WasmBacktraceDetails,
+    Caller, Config, Extern, Instance, Linker, Memory, Module, OptLevel, Store, Trap, TypedFunc,
+    Val, WasmBacktraceDetails,
 };
 
 /// Native stack of the thread that runs compiled code. The machine's own limit of cells comes first.
@@ -62,8 +65,12 @@ impl Compiled {
         config.async_stack_size(NATIVE_STACK);
         config.max_wasm_stack(NATIVE_STACK - (16 << 20));
         let engine = wasmtime::Engine::new(&config)?;
-        let instrumented = instrument(wasm, &lowered).map_err(|e| NoResult::Wasmtime(e.to_string()))?;
-        Ok(Compiled { lowered, module: Module::new(&engine, instrumented)? })
+        let instrumented =
+            instrument(wasm, &lowered).map_err(|e| NoResult::Wasmtime(e.to_string()))?;
+        Ok(Compiled {
+            lowered,
+            module: Module::new(&engine, instrumented)?,
+        })
     }
 
     /// The lowering.
@@ -87,21 +94,40 @@ struct Run {
 }
 
 /// Copies `len` bytes of rom at `offset` to `dst`; errors become traps, as in the machine.
-fn rom_read(mut caller: Caller<'_, [Rom; 3]>, rom: i32, offset: i64, dst: i32, len: i32) -> wasmtime::Result<()> {
+fn rom_read(
+    mut caller: Caller<'_, [Rom; 3]>,
+    rom: i32,
+    offset: i64,
+    dst: i32,
+    len: i32,
+) -> wasmtime::Result<()> {
     let out_of_bounds = || wasmtime::Error::from(Trap::MemoryOutOfBounds);
-    let (rom, offset, dst, len) = (rom as u32, offset as u64, dst as u32 as usize, len as u32 as usize);
-    let Some(Extern::Memory(memory)) = caller.get_export(names::MEMORY) else { return Err(out_of_bounds()) };
-    let Some(Extern::Memory(map)) = caller.get_export(names::MAP) else { return Err(out_of_bounds()) };
+    let (rom, offset, dst, len) = (
+        rom as u32,
+        offset as u64,
+        dst as u32 as usize,
+        len as u32 as usize,
+    );
+    let Some(Extern::Memory(memory)) = caller.get_export(names::MEMORY) else {
+        return Err(out_of_bounds());
+    };
+    let Some(Extern::Memory(map)) = caller.get_export(names::MAP) else {
+        return Err(out_of_bounds());
+    };
     if rom >= ROMS || dst + len > memory.data_size(&caller) {
         return Err(out_of_bounds());
     }
     let source = caller.data()[rom as usize].clone();
     let bytes = source.bytes();
-    let end = offset.checked_add(len as u64).filter(|&e| e <= bytes.len() as u64).ok_or_else(out_of_bounds)?;
+    let end = offset
+        .checked_add(len as u64)
+        .filter(|&e| e <= bytes.len() as u64)
+        .ok_or_else(out_of_bounds)?;
     if len == 0 {
         return Ok(());
     }
-    memory.data_mut(&mut caller)[dst..dst + len].copy_from_slice(&bytes[offset as usize..end as usize]);
+    memory.data_mut(&mut caller)[dst..dst + len]
+        .copy_from_slice(&bytes[offset as usize..end as usize]);
     map.data_mut(&mut caller)[dst / MAP_BYTES..=(dst + len - 1) / MAP_BYTES].fill(1);
     Ok(())
 }
@@ -113,7 +139,9 @@ impl Run {
         linker.func_wrap("assay", "read", rom_read)?;
         let instance = linker.instantiate(&mut store, &compiled.module)?;
         let memory = instance.get_memory(&mut store, names::MEMORY);
-        let map = instance.get_memory(&mut store, names::MAP).ok_or(NoResult::Instrumentation)?;
+        let map = instance
+            .get_memory(&mut store, names::MAP)
+            .ok_or(NoResult::Instrumentation)?;
         let tree = compiled.lowered.image.memory_tree.clone();
         Ok(Run {
             compiled: compiled.clone(),
@@ -152,12 +180,18 @@ impl Run {
     }
 
     fn set_global(&mut self, name: &str, value: Val) -> Result<(), NoResult> {
-        let global = self.instance.get_global(&mut self.store, name).ok_or(NoResult::Instrumentation)?;
+        let global = self
+            .instance
+            .get_global(&mut self.store, name)
+            .ok_or(NoResult::Instrumentation)?;
         Ok(global.set(&mut self.store, value)?)
     }
 
     fn steps(&mut self) -> Result<u64, NoResult> {
-        let global = self.instance.get_global(&mut self.store, names::STEPS).ok_or(NoResult::Instrumentation)?;
+        let global = self
+            .instance
+            .get_global(&mut self.store, names::STEPS)
+            .ok_or(NoResult::Instrumentation)?;
         match global.get(&mut self.store) {
             Val::I64(steps) => Ok(steps as u64),
             _ => Err(NoResult::Instrumentation),
@@ -180,7 +214,12 @@ impl Run {
             Driver::Main => ("main", true),
         };
         let mut result = Some(0);
-        if start && self.instance.get_func(&mut self.store, names::START).is_some() {
+        if start
+            && self
+                .instance
+                .get_func(&mut self.store, names::START)
+                .is_some()
+        {
             result = self.call(names::START)?;
         }
         if result.is_some() {
@@ -217,7 +256,9 @@ impl Run {
     /// Zeroes the written pages of the volatile region.
     fn clear_volatile(&mut self) {
         let log2 = self.compiled.lowered.image.limits.volatile_log2;
-        let Some(memory) = self.memory.filter(|_| log2 != 0) else { return };
+        let Some(memory) = self.memory.filter(|_| log2 != 0) else {
+            return;
+        };
         let bytes = memory.data_size(&self.store).min(1 << log2);
         let pages = bytes.div_ceil(MAP_BYTES);
         for page in 0..pages {
@@ -252,7 +293,11 @@ impl Run {
             leaves.extend(first + skip..end);
         }
         let data = memory.data(&self.store);
-        self.tree.update(leaves.into_iter().map(|i| (i, leaf_hash(&leaf_at(data, i)))));
+        self.tree.update(
+            leaves
+                .into_iter()
+                .map(|i| (i, leaf_hash(&leaf_at(data, i)))),
+        );
         let pages = bytes / MAP_BYTES;
         self.map.data_mut(&mut self.store)[..=pages].fill(0);
     }
@@ -268,7 +313,12 @@ impl Run {
     /// Reads the exported globals `prefix0`, `prefix1`, ... into cells.
     fn read_globals(&mut self, prefix: &str, cells: &mut [u64]) {
         for (i, cell) in cells.iter_mut().enumerate() {
-            let Some(global) = self.instance.get_global(&mut self.store, &format!("{prefix}{i}")) else { return };
+            let Some(global) = self
+                .instance
+                .get_global(&mut self.store, &format!("{prefix}{i}"))
+            else {
+                return;
+            };
             *cell = match global.get(&mut self.store) {
                 Val::I32(v) => u64::from(v as u32),
                 Val::I64(v) => v as u64,
@@ -279,7 +329,8 @@ impl Run {
     }
 
     fn pages(&self) -> u32 {
-        self.memory.map_or(0, |m| (m.data_size(&self.store) as u64 / PAGE_BYTES) as u32)
+        self.memory
+            .map_or(0, |m| (m.data_size(&self.store) as u64 / PAGE_BYTES) as u32)
     }
 
     fn root(&mut self) -> StateRoot {
@@ -310,8 +361,13 @@ impl Run {
             return Ok(machine.clone());
         }
         self.update_tree();
-        let bytes = self.memory.map_or(Vec::new(), |m| m.data(&self.store).to_vec());
-        let (image, roms) = (self.compiled.lowered.image.clone(), self.store.data().clone());
+        let bytes = self
+            .memory
+            .map_or(Vec::new(), |m| m.data(&self.store).to_vec());
+        let (image, roms) = (
+            self.compiled.lowered.image.clone(),
+            self.store.data().clone(),
+        );
         let mut machine = Machine::at_yield(image, roms, bytes, self.globals());
         machine.cpu.status = self.status;
         Ok(machine)
@@ -330,7 +386,12 @@ pub struct CompiledEngine {
 impl CompiledEngine {
     /// A run of `compiled` on `roms`.
     pub fn new(compiled: Compiled, roms: [Rom; 3]) -> CompiledEngine {
-        CompiledEngine { compiled, roms, run: None, end: None }
+        CompiledEngine {
+            compiled,
+            roms,
+            run: None,
+            end: None,
+        }
     }
 
     /// Runs to the end: the number of the first terminal state, and its status. `limit` bounds the macro steps.
@@ -342,10 +403,15 @@ impl CompiledEngine {
     }
 
     /// Runs `f` on a thread whose native stack outlasts the machine's.
-    fn on_big_stack<T: Send>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, NoResult> + Send) -> Result<T, NoResult> {
+    fn on_big_stack<T: Send>(
+        &mut self,
+        f: impl FnOnce(&mut Self) -> Result<T, NoResult> + Send,
+    ) -> Result<T, NoResult> {
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().stack_size(NATIVE_STACK);
-            let thread = builder.spawn_scoped(scope, || f(self)).map_err(|e| NoResult::Wasmtime(e.to_string()))?;
+            let thread = builder
+                .spawn_scoped(scope, || f(self))
+                .map_err(|e| NoResult::Wasmtime(e.to_string()))?;
             thread.join().map_err(|_| NoResult::Panic)?
         })
     }

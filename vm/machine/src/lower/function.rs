@@ -104,12 +104,20 @@ pub(super) fn lower_function(
         }
         types.extend(std::iter::repeat_n(ty, count as usize));
     }
-    ty.results().iter().chain(&types).try_for_each(|t| check_type(*t, offset))?;
-    let locals: Vec<u16> = (0..types.len()).map(|i| (FRAME_ARGS as usize + i) as u16).collect();
+    ty.results()
+        .iter()
+        .chain(&types)
+        .try_for_each(|t| check_type(*t, offset))?;
+    let locals: Vec<u16> = (0..types.len())
+        .map(|i| (FRAME_ARGS as usize + i) as u16)
+        .collect();
     let base = FRAME_ARGS + types.len() as u32;
     let results = ty.results().len();
     let start = code.len();
-    let info = FunctionInfo { weights: vec![0], ..FunctionInfo::default() };
+    let info = FunctionInfo {
+        weights: vec![0],
+        ..FunctionInfo::default()
+    };
     let mut l = Lowerer {
         module,
         code,
@@ -139,7 +147,10 @@ pub(super) fn lower_function(
     let frame = l.top.next_multiple_of(FRAME_ALIGN);
     let mut info = l.info;
     if frame > u32::from(u16::MAX) {
-        return refuse(offset, format!("a function needs {frame} stack cells; at most 65535 can be addressed"));
+        return refuse(
+            offset,
+            format!("a function needs {frame} stack cells; at most 65535 can be addressed"),
+        );
     }
     code[start].imm = u64::from(frame);
     info.frame_cells = frame;
@@ -149,7 +160,9 @@ pub(super) fn lower_function(
 fn check_type(ty: ValType, offset: u64) -> Result<(), LowerError> {
     match ty {
         ValType::I32 | ValType::I64 | ValType::F32 => Ok(()),
-        ValType::F64 | ValType::V128 | ValType::Ref(_) => refuse(offset, format!("values of type {ty} are not supported yet")),
+        ValType::F64 | ValType::V128 | ValType::Ref(_) => {
+            refuse(offset, format!("values of type {ty} are not supported yet"))
+        }
     }
 }
 
@@ -179,7 +192,13 @@ impl Lowerer<'_, '_> {
     }
 
     fn emit(&mut self, op: Op, d: u16, a: u16, b: u16, imm: u64) -> usize {
-        self.push_code(Instr { op: op as u16, d, a, b, imm })
+        self.push_code(Instr {
+            op: op as u16,
+            d,
+            a,
+            b,
+            imm,
+        })
     }
 
     fn touch(&mut self, slot: u32) -> u16 {
@@ -190,7 +209,9 @@ impl Lowerer<'_, '_> {
 
     /// The slot the next pushed entry gets.
     fn next_slot(&self) -> u32 {
-        self.stack.last().map_or(self.base, |e| u32::from(e.slot) + 1)
+        self.stack
+            .last()
+            .map_or(self.base, |e| u32::from(e.slot) + 1)
     }
 
     fn push(&mut self, loc: Loc) -> u16 {
@@ -319,7 +340,10 @@ impl Lowerer<'_, '_> {
                 self.kill();
             }
             Operator::Call { function_index } => self.call(*function_index),
-            Operator::CallIndirect { type_index, table_index } => self.call_indirect(*type_index, *table_index),
+            Operator::CallIndirect {
+                type_index,
+                table_index,
+            } => self.call_indirect(*type_index, *table_index),
             Operator::Drop => {
                 self.pop();
             }
@@ -338,7 +362,11 @@ impl Lowerer<'_, '_> {
                 self.push(Loc::Local(self.locals[*local_index as usize]));
             }
             Operator::GlobalGet { global_index } => {
-                self.push_def(Instr { op: Op::GlobalGet as u16, imm: u64::from(*global_index), ..Instr::default() });
+                self.push_def(Instr {
+                    op: Op::GlobalGet as u16,
+                    imm: u64::from(*global_index),
+                    ..Instr::default()
+                });
             }
             Operator::GlobalSet { global_index } => {
                 let value = self.pop();
@@ -355,7 +383,10 @@ impl Lowerer<'_, '_> {
                 self.push(Loc::Const(u64::from(value.bits())));
             }
             Operator::MemorySize { .. } => {
-                self.push_def(Instr { op: Op::MemorySize as u16, ..Instr::default() });
+                self.push_def(Instr {
+                    op: Op::MemorySize as u16,
+                    ..Instr::default()
+                });
             }
             Operator::MemoryGrow { .. } => self.plain(Plain::Unary(Op::MemoryGrow)),
             Operator::MemoryFill { .. } => self.bulk(Op::MemoryFill, 3, 0, 0),
@@ -369,7 +400,12 @@ impl Lowerer<'_, '_> {
             Operator::DataDrop { data_index } => {
                 self.emit(Op::DataDrop, *data_index as u16, 0, 0, 0);
             }
-            other => return refuse(self.offset, format!("instruction {} is not supported", name(other))),
+            other => {
+                return refuse(
+                    self.offset,
+                    format!("instruction {} is not supported", name(other)),
+                );
+            }
         }
         Ok(())
     }
@@ -405,7 +441,11 @@ impl Lowerer<'_, '_> {
             Plain::Unary(op) => {
                 let a = self.pop();
                 let a = self.slot_of(a);
-                self.push_def(Instr { op: op as u16, a, ..Instr::default() });
+                self.push_def(Instr {
+                    op: op as u16,
+                    a,
+                    ..Instr::default()
+                });
             }
             Plain::Binary(op, commutes) => {
                 let (mut b, mut a) = (self.pop(), self.pop());
@@ -414,15 +454,30 @@ impl Lowerer<'_, '_> {
                 }
                 let a_slot = self.slot_of(a);
                 let ins = match b.loc {
-                    Loc::Const(imm) => Instr { op: op as u16 | IMM_FORM, a: a_slot, imm, ..Instr::default() },
-                    Loc::Temp | Loc::Local(_) => Instr { op: op as u16, a: a_slot, b: self.slot_of(b), ..Instr::default() },
+                    Loc::Const(imm) => Instr {
+                        op: op as u16 | IMM_FORM,
+                        a: a_slot,
+                        imm,
+                        ..Instr::default()
+                    },
+                    Loc::Temp | Loc::Local(_) => Instr {
+                        op: op as u16,
+                        a: a_slot,
+                        b: self.slot_of(b),
+                        ..Instr::default()
+                    },
                 };
                 self.push_def(ins);
             }
             Plain::Load(op, memarg) => {
                 let a = self.pop();
                 let a = self.slot_of(a);
-                self.push_def(Instr { op: op as u16, a, imm: memarg.offset, ..Instr::default() });
+                self.push_def(Instr {
+                    op: op as u16,
+                    a,
+                    imm: memarg.offset,
+                    ..Instr::default()
+                });
             }
             Plain::Store(op, memarg) => {
                 let (b, a) = (self.pop(), self.pop());
@@ -446,7 +501,13 @@ impl Lowerer<'_, '_> {
     fn select(&mut self) {
         let (c, b, a) = (self.pop(), self.pop(), self.pop());
         let (a, b, c) = (self.slot_of(a), self.slot_of(b), self.slot_of(c));
-        self.push_def(Instr { op: Op::Select as u16, a, b, imm: u64::from(c), ..Instr::default() });
+        self.push_def(Instr {
+            op: Op::Select as u16,
+            a,
+            b,
+            imm: u64::from(c),
+            ..Instr::default()
+        });
     }
 
     // ---- calls ----
@@ -464,14 +525,21 @@ impl Lowerer<'_, '_> {
     fn take_results(&mut self, n: usize, from: u32) {
         for i in 0..n as u32 {
             let a = self.touch(from + i);
-            self.push_def(Instr { op: Op::Move as u16, a, ..Instr::default() });
+            self.push_def(Instr {
+                op: Op::Move as u16,
+                a,
+                ..Instr::default()
+            });
         }
     }
 
     /// Where a callee's frame goes when `n` entries are consumed.
     fn callee_base(&self, n: usize) -> u32 {
         let at = self.stack.len() - n;
-        let slot = self.stack.get(at).map_or_else(|| self.next_slot(), |e| u32::from(e.slot));
+        let slot = self
+            .stack
+            .get(at)
+            .map_or_else(|| self.next_slot(), |e| u32::from(e.slot));
         slot.next_multiple_of(FRAME_ALIGN)
     }
 
@@ -510,7 +578,8 @@ impl Lowerer<'_, '_> {
         };
         self.touch(spare);
         self.move_up(params, base + FRAME_ARGS);
-        let imm = u64::from(module.type_id(ty)) | u64::from(module.table_bases[table as usize]) << 32;
+        let imm =
+            u64::from(module.type_id(ty)) | u64::from(module.table_bases[table as usize]) << 32;
         // Fewer than 1024 tables: checked when parsed.
         self.emit(Op::CallIndirect, base as u16, a, table as u16, imm);
         self.take_results(results, base + FRAME_ARGS);
@@ -535,7 +604,10 @@ impl Lowerer<'_, '_> {
             }
             BlockType::FuncType(index) => {
                 let ty = &self.module.types[*index as usize];
-                ty.params().iter().chain(ty.results()).try_for_each(|t| check_type(*t, self.offset))?;
+                ty.params()
+                    .iter()
+                    .chain(ty.results())
+                    .try_for_each(|t| check_type(*t, self.offset))?;
                 (ty.params().len(), ty.results().len())
             }
         })
@@ -608,8 +680,11 @@ impl Lowerer<'_, '_> {
 
     fn end(&mut self) {
         let at = self.control.len() - 1;
-        let (kind, results, unreachable) =
-            (self.control[at].kind, self.control[at].results, self.control[at].unreachable);
+        let (kind, results, unreachable) = (
+            self.control[at].kind,
+            self.control[at].results,
+            self.control[at].unreachable,
+        );
         if kind == Kind::Function {
             if !unreachable {
                 self.return_();
@@ -632,7 +707,14 @@ impl Lowerer<'_, '_> {
     fn target(&self, depth: u32) -> (usize, usize) {
         let at = self.control.len() - 1 - depth as usize;
         let control = &self.control[at];
-        (at, if control.kind == Kind::Loop { control.params } else { control.results })
+        (
+            at,
+            if control.kind == Kind::Loop {
+                control.params
+            } else {
+                control.results
+            },
+        )
     }
 
     /// Emits the moves and the jump of a branch. The operand stack stays as it is.
@@ -647,7 +729,10 @@ impl Lowerer<'_, '_> {
 
     fn branch_moves(&mut self, at: usize, n: usize) {
         let height = self.control[at].height;
-        let first = self.stack.get(height).map_or_else(|| self.next_slot(), |e| u32::from(e.slot));
+        let first = self
+            .stack
+            .get(height)
+            .map_or_else(|| self.next_slot(), |e| u32::from(e.slot));
         let from = self.stack.len() - n;
         for i in 0..n {
             // Ascending: destinations are at or below the sources, so none is overwritten before it is read.
@@ -674,7 +759,11 @@ impl Lowerer<'_, '_> {
     fn br_if(&mut self, depth: u32) {
         let (slot, negate) = self.condition();
         let (at, n) = self.target(depth);
-        let (taken, skipped) = if negate { (Op::BrUnless, Op::BrIf) } else { (Op::BrIf, Op::BrUnless) };
+        let (taken, skipped) = if negate {
+            (Op::BrUnless, Op::BrIf)
+        } else {
+            (Op::BrIf, Op::BrUnless)
+        };
         let control = &self.control[at];
         if n == 0 && control.kind != Kind::Function {
             let head = control.head;
@@ -724,7 +813,11 @@ impl Lowerer<'_, '_> {
         for i in 0..n {
             let entry = self.stack[from + i];
             let dest = (FRAME_ARGS as usize + i) as u16;
-            if n == 1 { self.move_to(dest, entry) } else { self.copy_to(dest, entry) }
+            if n == 1 {
+                self.move_to(dest, entry)
+            } else {
+                self.copy_to(dest, entry)
+            }
         }
         self.emit(Op::Return, 0, 0, 0, 0);
     }

@@ -2,12 +2,12 @@
 
 use super::{LowerError, refuse};
 use assay_types::params::{
-    DATA_DROPPED_BASE, ELEM_DROPPED_BASE, FRAME_ALIGN, GLOBALS_CELLS, LEAF_BYTES, MAX_DATAS, MAX_ELEMS, MAX_TABLES,
-    PAGE_BYTES, STACK_CELLS, TABLE_ELEMENTS, TABLE_SIZE_BASE, TRACE_LOG2,
+    DATA_DROPPED_BASE, ELEM_DROPPED_BASE, FRAME_ALIGN, GLOBALS_CELLS, LEAF_BYTES, MAX_DATAS,
+    MAX_ELEMS, MAX_TABLES, PAGE_BYTES, STACK_CELLS, TABLE_ELEMENTS, TABLE_SIZE_BASE, TRACE_LOG2,
 };
 use wasmparser::{
-    ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncType, FunctionBody, Operator, Parser, Payload,
-    TypeRef, ValType, Validator, WasmFeatures,
+    ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncType, FunctionBody, Operator,
+    Parser, Payload, TypeRef, ValType, Validator, WasmFeatures,
 };
 
 /// What the module exports to be driven by (function indices, imports counted).
@@ -95,7 +95,10 @@ impl<'a> Module<'a> {
     /// Structural id of a function type: the first index that has it.
     pub fn type_id(&self, ty: u32) -> u32 {
         let wanted = &self.types[ty as usize];
-        self.types.iter().position(|t| t == wanted).map_or(ty, |p| p as u32)
+        self.types
+            .iter()
+            .position(|t| t == wanted)
+            .map_or(ty, |p| p as u32)
     }
 
     /// The table tree's cells, given each defined function's pc.
@@ -136,7 +139,9 @@ impl<'a> Builder<'a> {
     fn payload(&mut self, payload: Payload<'a>) -> Result<(), LowerError> {
         match payload {
             Payload::TypeSection(reader) => {
-                self.types = reader.into_iter_err_on_gc_types().collect::<Result<_, _>>()?;
+                self.types = reader
+                    .into_iter_err_on_gc_types()
+                    .collect::<Result<_, _>>()?;
             }
             Payload::ImportSection(reader) => {
                 for import in reader.into_imports_with_offsets() {
@@ -158,8 +163,13 @@ impl<'a> Builder<'a> {
             Payload::MemorySection(reader) => {
                 for memory in reader.into_iter_with_offsets() {
                     let (offset, memory) = memory?;
-                    let pages = |p: u64| u32::try_from(p).or_else(|_| refuse(offset as u64, "64-bit memory"));
-                    self.memory_limits = Some((pages(memory.initial)?, memory.maximum.map(pages).transpose()?));
+                    let pages = |p: u64| {
+                        u32::try_from(p).or_else(|_| refuse(offset as u64, "64-bit memory"))
+                    };
+                    self.memory_limits = Some((
+                        pages(memory.initial)?,
+                        memory.maximum.map(pages).transpose()?,
+                    ));
                 }
             }
             Payload::GlobalSection(reader) => {
@@ -215,11 +225,20 @@ impl<'a> Builder<'a> {
     fn import(&mut self, offset: u64, import: &wasmparser::Import<'_>) -> Result<(), LowerError> {
         let name = format!("import {}.{}", import.module, import.name);
         let TypeRef::Func(ty) = import.ty else {
-            return refuse(offset, format!("{name}: the only import is the function assay.read"));
+            return refuse(
+                offset,
+                format!("{name}: the only import is the function assay.read"),
+            );
         };
         let wanted = FuncType::new([ValType::I32, ValType::I64, ValType::I32, ValType::I32], []);
-        if (import.module, import.name) != ("assay", "read") || self.types[ty as usize] != wanted || self.imported != 0 {
-            return refuse(offset, format!("{name}: the only import is assay.read(i32, i64, i32, i32), once"));
+        if (import.module, import.name) != ("assay", "read")
+            || self.types[ty as usize] != wanted
+            || self.imported != 0
+        {
+            return refuse(
+                offset,
+                format!("{name}: the only import is assay.read(i32, i64, i32, i32), once"),
+            );
         }
         self.functions.push(ty);
         self.imported = 1;
@@ -227,13 +246,18 @@ impl<'a> Builder<'a> {
     }
 
     fn table(&mut self, offset: u64, table: &wasmparser::Table<'_>) -> Result<(), LowerError> {
-        if !matches!(table.init, wasmparser::TableInit::RefNull) || table.ty.element_type != wasmparser::RefType::FUNCREF {
+        if !matches!(table.init, wasmparser::TableInit::RefNull)
+            || table.ty.element_type != wasmparser::RefType::FUNCREF
+        {
             return refuse(offset, "only tables of null funcrefs are supported");
         }
         let base = self.tables.last().map_or(0, |&(base, size)| base + size);
         let size = u32::try_from(table.ty.initial).unwrap_or(u32::MAX);
         if self.tables.len() as u32 >= MAX_TABLES || size > TABLE_ELEMENTS - base {
-            return refuse(offset, format!("more than {MAX_TABLES} tables or {TABLE_ELEMENTS} elements in all"));
+            return refuse(
+                offset,
+                format!("more than {MAX_TABLES} tables or {TABLE_ELEMENTS} elements in all"),
+            );
         }
         self.tables.push((base, size));
         Ok(())
@@ -246,16 +270,23 @@ impl<'a> Builder<'a> {
             return refuse(offset, format!("more than {MAX_ELEMS} element segments"));
         }
         let (table, start) = match element.kind {
-            ElementKind::Active { table_index, offset_expr } => (table_index.unwrap_or(0), constant(&offset_expr, offset)?),
+            ElementKind::Active {
+                table_index,
+                offset_expr,
+            } => (table_index.unwrap_or(0), constant(&offset_expr, offset)?),
             // Nothing reads these before table.init is supported.
             ElementKind::Passive | ElementKind::Declared => return Ok(()),
         };
         let (base, size) = self.tables[table as usize];
         let functions: Vec<Option<u32>> = match element.items {
-            ElementItems::Functions(items) => items.into_iter().map(|f| f.map(Some)).collect::<Result<_, _>>()?,
-            ElementItems::Expressions(_, items) => {
-                items.into_iter().map(|e| function_of(&e?, offset)).collect::<Result<_, _>>()?
-            }
+            ElementItems::Functions(items) => items
+                .into_iter()
+                .map(|f| f.map(Some))
+                .collect::<Result<_, _>>()?,
+            ElementItems::Expressions(_, items) => items
+                .into_iter()
+                .map(|e| function_of(&e?, offset))
+                .collect::<Result<_, _>>()?,
         };
         if start + functions.len() as u64 > u64::from(size) {
             return refuse(offset, "an element segment does not fit its table");
@@ -285,7 +316,8 @@ impl<'a> Builder<'a> {
             }
             DataKind::Passive => {
                 let start = self.segments.len().next_multiple_of(LEAF_BYTES);
-                let (Ok(at), Ok(len)) = (u32::try_from(start), u32::try_from(data.data.len())) else {
+                let (Ok(at), Ok(len)) = (u32::try_from(start), u32::try_from(data.data.len()))
+                else {
                     return refuse(offset, "passive data segments exceed 4 GiB");
                 };
                 self.segments.resize(start, 0);
@@ -301,29 +333,46 @@ impl<'a> Builder<'a> {
             return refuse(offset, "custom section assay is not UTF-8");
         };
         for line in text.lines().map(str::trim).filter(|l| !l.is_empty()) {
-            let parsed = line.split_once('=').and_then(|(k, v)| Some((k.trim(), v.trim().parse::<u64>().ok()?)));
+            let parsed = line
+                .split_once('=')
+                .and_then(|(k, v)| Some((k.trim(), v.trim().parse::<u64>().ok()?)));
             match parsed {
-                Some((key @ ("max_pages" | "volatile_log2" | "stack_cells" | "a" | "b"), value))
-                    if self.settings.iter().all(|s| s.0 != key) =>
-                {
+                Some((
+                    key @ ("max_pages" | "volatile_log2" | "stack_cells" | "a" | "b"),
+                    value,
+                )) if self.settings.iter().all(|s| s.0 != key) => {
                     self.settings.push((key.to_owned(), value, offset));
                 }
-                _ => return refuse(offset, format!("custom section assay: line {line:?} is not key=number, or is given twice")),
+                _ => {
+                    return refuse(
+                        offset,
+                        format!(
+                            "custom section assay: line {line:?} is not key=number, or is given twice"
+                        ),
+                    );
+                }
             }
         }
         Ok(())
     }
 
     fn setting(&self, key: &str, default: u64, low: u64, high: u64) -> Result<u64, LowerError> {
-        let Some((_, value, offset)) = self.settings.iter().find(|s| s.0 == key) else { return Ok(default) };
+        let Some((_, value, offset)) = self.settings.iter().find(|s| s.0 == key) else {
+            return Ok(default);
+        };
         if *value < low || *value > high {
-            return refuse(*offset, format!("custom section assay: {key} = {value} is outside {low}..={high}"));
+            return refuse(
+                *offset,
+                format!("custom section assay: {key} = {value} is outside {low}..={high}"),
+            );
         }
         Ok(*value)
     }
 
     fn config(&self, has_step: bool) -> Result<Config, LowerError> {
-        let declared = self.memory_limits.map_or(0, |(_, max)| u64::from(max.unwrap_or(65536)));
+        let declared = self
+            .memory_limits
+            .map_or(0, |(_, max)| u64::from(max.unwrap_or(65536)));
         let volatile_log2 = self.setting("volatile_log2", 0, 0, 31)? as u8;
         if (1..7).contains(&volatile_log2) {
             return refuse(0, "custom section assay: volatile_log2 is 0 or at least 7");
@@ -332,15 +381,26 @@ impl<'a> Builder<'a> {
         let config = Config {
             max_pages: self.setting("max_pages", declared, 0, declared)? as u32,
             volatile_log2,
-            stack_cells: self.setting("stack_cells", u64::from(STACK_CELLS), 64, u64::from(STACK_CELLS))? as u32,
+            stack_cells: self.setting(
+                "stack_cells",
+                u64::from(STACK_CELLS),
+                64,
+                u64::from(STACK_CELLS),
+            )? as u32,
             a: self.setting("a", a, 0, 50)? as u8,
             b: self.setting("b", b, 1, 50)? as u8,
         };
         if u32::from(config.a) + u32::from(config.b) != TRACE_LOG2 {
-            return refuse(0, format!("custom section assay: a + b is not {TRACE_LOG2}"));
+            return refuse(
+                0,
+                format!("custom section assay: a + b is not {TRACE_LOG2}"),
+            );
         }
         if config.stack_cells % FRAME_ALIGN != 0 {
-            return refuse(0, format!("custom section assay: stack_cells is not a multiple of {FRAME_ALIGN}"));
+            return refuse(
+                0,
+                format!("custom section assay: stack_cells is not a multiple of {FRAME_ALIGN}"),
+            );
         }
         Ok(config)
     }
@@ -349,7 +409,10 @@ impl<'a> Builder<'a> {
         let check = |function: u32, name: &str, results: &[ValType]| {
             let ty = &self.types[self.functions[function as usize] as usize];
             if function < self.imported || !ty.params().is_empty() || ty.results() != results {
-                return refuse(0, format!("export {name} has type {ty}, not () -> {results:?}"));
+                return refuse(
+                    0,
+                    format!("export {name} has type {ty}, not () -> {results:?}"),
+                );
             }
             Ok(function)
         };
@@ -367,7 +430,13 @@ impl<'a> Builder<'a> {
         let config = self.config(matches!(entry, Entry::Step(_)))?;
         let pages = self.memory_limits.map_or(0, |(initial, _)| initial);
         if pages > config.max_pages {
-            return refuse(0, format!("the memory starts with {pages} pages, above max_pages {}", config.max_pages));
+            return refuse(
+                0,
+                format!(
+                    "the memory starts with {pages} pages, above max_pages {}",
+                    config.max_pages
+                ),
+            );
         }
         let memory = self.initial_memory(pages, config.volatile_log2)?;
         self.fill_globals();
@@ -391,7 +460,11 @@ impl<'a> Builder<'a> {
     }
 
     fn initial_memory(&self, pages: u32, volatile_log2: u8) -> Result<Vec<u8>, LowerError> {
-        let volatile = if volatile_log2 == 0 { 0 } else { 1u64 << volatile_log2 };
+        let volatile = if volatile_log2 == 0 {
+            0
+        } else {
+            1u64 << volatile_log2
+        };
         let mut memory = Vec::new();
         for &(at, bytes, offset) in &self.active {
             let end = u64::from(at) + bytes.len() as u64;
@@ -411,7 +484,8 @@ impl<'a> Builder<'a> {
 
     /// Table sizes and the flags of segments that instantiation drops.
     fn fill_globals(&mut self) {
-        self.globals.resize((DATA_DROPPED_BASE + MAX_DATAS) as usize, 0);
+        self.globals
+            .resize((DATA_DROPPED_BASE + MAX_DATAS) as usize, 0);
         for (i, &(_, size)) in self.tables.iter().enumerate() {
             self.globals[TABLE_SIZE_BASE as usize + i] = u64::from(size);
         }
@@ -427,11 +501,19 @@ fn constant(expr: &ConstExpr<'_>, offset: u64) -> Result<u64, LowerError> {
         Operator::I32Const { value } => u64::from(value as u32),
         Operator::I64Const { value } => value as u64,
         Operator::F32Const { value } => u64::from(value.bits()),
-        other => return refuse(offset, format!("constant expression {other:?} is not supported")),
+        other => {
+            return refuse(
+                offset,
+                format!("constant expression {other:?} is not supported"),
+            );
+        }
     };
     match reader.read()? {
         Operator::End => Ok(value),
-        other => refuse(offset, format!("constant expression {other:?} is not supported")),
+        other => refuse(
+            offset,
+            format!("constant expression {other:?} is not supported"),
+        ),
     }
 }
 
@@ -439,6 +521,9 @@ fn function_of(expr: &ConstExpr<'_>, offset: u64) -> Result<Option<u32>, LowerEr
     match expr.get_operators_reader().read()? {
         Operator::RefFunc { function_index } => Ok(Some(function_index)),
         Operator::RefNull { .. } => Ok(None),
-        other => refuse(offset, format!("element expression {other:?} is not supported")),
+        other => refuse(
+            offset,
+            format!("element expression {other:?} is not supported"),
+        ),
     }
 }

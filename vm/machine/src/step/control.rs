@@ -4,7 +4,9 @@ use super::{Ctx, Flow};
 use crate::access::{Access, Stop};
 use crate::isa::Op;
 use assay_types::Status;
-use assay_types::params::{GLOBALS_CELLS, MAX_TABLES, STACK_CELLS, TABLE_ELEMENTS, TABLE_SIZE_BASE};
+use assay_types::params::{
+    GLOBALS_CELLS, MAX_TABLES, STACK_CELLS, TABLE_ELEMENTS, TABLE_SIZE_BASE,
+};
 
 #[inline(always)]
 pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
@@ -62,7 +64,11 @@ pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
 #[inline(always)]
 fn select<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     let condition = x.get(x.ins.imm as u16)? as u32;
-    let value = if condition != 0 { x.a()? } else { x.get(x.ins.b)? };
+    let value = if condition != 0 {
+        x.a()?
+    } else {
+        x.get(x.ins.b)?
+    };
     x.set(value)
 }
 
@@ -125,7 +131,11 @@ fn enter<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
 
 #[inline(always)]
 fn global_index<A: Access>(x: &Ctx<'_, A>) -> Result<u32, Stop<A::Error>> {
-    if x.ins.imm < u64::from(GLOBALS_CELLS) { Ok(x.ins.imm as u32) } else { Err(Stop::Trap) }
+    if x.ins.imm < u64::from(GLOBALS_CELLS) {
+        Ok(x.ins.imm as u32)
+    } else {
+        Err(Stop::Trap)
+    }
 }
 
 /// `step()` has returned: 0 yields, v halts with v - 1.

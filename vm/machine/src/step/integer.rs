@@ -45,7 +45,11 @@ fn div64<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(u64, u64) -> Option<u64>) -> 
 /// Remainder of a signed division: `MIN % -1` is 0, by zero traps.
 macro_rules! rem_s {
     ($a:expr, $b:expr) => {
-        if $b == 0 { None } else { Some($a.wrapping_rem($b)) }
+        if $b == 0 {
+            None
+        } else {
+            Some($a.wrapping_rem($b))
+        }
     };
 }
 

@@ -3,7 +3,9 @@
 use super::{Ctx, Flow};
 use crate::access::{Access, Stop};
 use crate::isa::Op;
-use assay_types::params::{DATA_DROPPED_BASE, FRAME_ALIGN, LEAF_BYTES, MAX_DATAS, PAGE_BYTES, ROM_BYTES, ROMS, STACK_CELLS};
+use assay_types::params::{
+    DATA_DROPPED_BASE, FRAME_ALIGN, LEAF_BYTES, MAX_DATAS, PAGE_BYTES, ROM_BYTES, ROMS, STACK_CELLS,
+};
 
 const LEAF: u64 = LEAF_BYTES as u64;
 /// Bit of a rom_read block's first cell: bounds have been checked.
@@ -44,7 +46,11 @@ pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
 /// Checks `start + len <= memory size`.
 #[inline(always)]
 fn in_memory<A: Access>(x: &Ctx<'_, A>, start: u64, len: u64) -> Result<(), Stop<A::Error>> {
-    if start + len <= u64::from(x.cpu.pages) * PAGE_BYTES { Ok(()) } else { Err(Stop::Trap) }
+    if start + len <= u64::from(x.cpu.pages) * PAGE_BYTES {
+        Ok(())
+    } else {
+        Err(Stop::Trap)
+    }
 }
 
 #[inline(always)]
@@ -61,7 +67,10 @@ fn load<A: Access, const N: usize>(x: &mut Ctx<'_, A>, widen: impl Fn([u8; N]) -
 }
 
 #[inline(always)]
-fn store<A: Access, const N: usize>(x: &mut Ctx<'_, A>, narrow: impl Fn(u64) -> [u8; N]) -> Flow<A> {
+fn store<A: Access, const N: usize>(
+    x: &mut Ctx<'_, A>,
+    narrow: impl Fn(u64) -> [u8; N],
+) -> Flow<A> {
     let address = address(x)?;
     let value = x.get(x.ins.b)?;
     in_memory(x, address, N as u64)?;
@@ -83,7 +92,11 @@ fn grow<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
 /// First cell of the operand block; its four cells are in one leaf.
 fn block<A: Access>(x: &Ctx<'_, A>) -> Result<u32, Stop<A::Error>> {
     let first = u64::from(x.cpu.fp) + u64::from(x.ins.a);
-    if first < u64::from(STACK_CELLS) && first % u64::from(FRAME_ALIGN) == 0 { Ok(first as u32) } else { Err(Stop::Trap) }
+    if first < u64::from(STACK_CELLS) && first % u64::from(FRAME_ALIGN) == 0 {
+        Ok(first as u32)
+    } else {
+        Err(Stop::Trap)
+    }
 }
 
 /// Writes the block's progress and goes on when everything is moved.
@@ -126,18 +139,28 @@ fn copy<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     if dst <= src {
         let n = len.min(to_leaf_end(dst)).min(to_leaf_end(src));
         x.access.copy(dst, src, n as u32)?;
-        return advance(x, &[(first, dst + n), (first + 1, src + n), (first + 2, len - n)], n == len);
+        return advance(
+            x,
+            &[(first, dst + n), (first + 1, src + n), (first + 2, len - n)],
+            n == len,
+        );
     }
     // Overlap with the destination above the source: from the end, as memmove.
     let (src_end, dst_end) = (src + len, dst + len);
-    let n = len.min((src_end - 1) % LEAF + 1).min((dst_end - 1) % LEAF + 1);
+    let n = len
+        .min((src_end - 1) % LEAF + 1)
+        .min((dst_end - 1) % LEAF + 1);
     x.access.copy(dst_end - n, src_end - n, n as u32)?;
     advance(x, &[(first + 2, len - n)], n == len)
 }
 
 fn data_flag<A: Access>(x: &Ctx<'_, A>) -> Result<u32, Stop<A::Error>> {
     let index = u32::from(x.ins.d);
-    if index < MAX_DATAS { Ok(DATA_DROPPED_BASE + index) } else { Err(Stop::Trap) }
+    if index < MAX_DATAS {
+        Ok(DATA_DROPPED_BASE + index)
+    } else {
+        Err(Stop::Trap)
+    }
 }
 
 fn init<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
@@ -161,7 +184,11 @@ fn init<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     }
     let n = len.min(to_leaf_end(dst)).min(to_leaf_end(offset));
     x.access.copy_segment(dst, offset, n as u32)?;
-    advance(x, &[(first, dst + n), (first + 1, src + n), (first + 2, len - n)], n == len)
+    advance(
+        x,
+        &[(first, dst + n), (first + 1, src + n), (first + 2, len - n)],
+        n == len,
+    )
 }
 
 fn rom_read<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
@@ -192,5 +219,13 @@ fn rom_read<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     }
     let n = len.min(to_leaf_end(dst)).min(to_leaf_end(offset));
     x.access.copy_rom(dst, rom, offset, n as u32)?;
-    advance(x, &[(first + 1, offset + n), (first + 2, dst + n), (first + 3, len - n)], n == len)
+    advance(
+        x,
+        &[
+            (first + 1, offset + n),
+            (first + 2, dst + n),
+            (first + 3, len - n),
+        ],
+        n == len,
+    )
 }
