@@ -170,8 +170,8 @@ impl Contract {
     fn compare(&self, court: &mut Court, after: &Game) {
         let play = court.play(self.id).clone();
         assert_eq!(play.game.outcome(), after.outcome());
-        let gameId = self.id;
-        let slot = court.evm.view(court.addresses.game, &DisputeGame::gameCall { gameId });
+        let id = self.id;
+        let slot = court.evm.view(court.addresses.game, &DisputeGame::gameCall { gameId: id });
         let slot = slot.decode::<DisputeGame::gameCall>();
         let status = match (after.outcome(), after.turn()) {
             (None, Side::Challenger) => 1,
@@ -197,7 +197,7 @@ impl Contract {
         let claim = claim_key(play.context.segmentId, play.context.index);
         let expected =
             commitment(b256(after.history()), standing.roots()[0], &standing.roots()[1..], claim, mover, opponent);
-        let stored = court.evm.view(court.addresses.game, &DisputeGame::commitmentCall { gameId });
+        let stored = court.evm.view(court.addresses.game, &DisputeGame::commitmentCall { gameId: id });
         assert_eq!(stored.decode::<DisputeGame::commitmentCall>(), expected);
     }
 }

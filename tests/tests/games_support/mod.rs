@@ -1,5 +1,9 @@
 //! The whole rollup in the in-process EVM, with claims to dispute; its events are folded into the watcher's ledger.
 
+pub mod duel;
+pub mod network;
+pub mod program;
+
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::Log;
 use alloy::signers::SignerSync;
@@ -166,7 +170,7 @@ impl Court {
             results: vec![SegmentResult { request, output: output.to_vec().into() }],
             signature: signature.as_bytes().to_vec().into(),
         };
-        let call = Rollup::postBatchCall { segments: vec![segment], signed: vec![] };
+        let call = Rollup::postBatchCall { batch: vec![segment], signed: vec![] };
         let outcome = self.must(self.parameters.sequencer, self.addresses.rollup, &call, 0);
         let claimed = outcome.logs.iter().find_map(|log| Rollup::ResultClaimed::decode_log(log).ok());
         let claimed = claimed.expect("the result is claimed");

@@ -1,0 +1,181 @@
+//! Watchtower and defender on a real chain: games played by the services' own code, killed and started again in the middle.
+
+#[allow(dead_code, reason = "shared with the games in revm, which use other parts")]
+mod games_support;
+
+use assay_bindings::{DisputeGame, Rollup};
+use assay_dispute::defender::Defender;
+use assay_dispute::inputs::Inputs;
+use assay_dispute::ledger::{Ask, Claim, ClaimKey, ClaimStatus};
+use assay_dispute::library::{Library, Replay};
+use assay_dispute::lies::Lie;
+use assay_dispute::watcher::Watcher;
+use assay_dispute::watchtower::{WatchtowerArgs, run};
+use assay_node::dangerous::Flip;
+use assay_node::shell::Shell;
+use assay_node::store::SledStore;
+use assay_types::request::Payload;
+use alloy::primitives::{B256, Bytes};
+use assay_bindings::Request;
+use assay_node::config;
+use games_support::network::{Network, Who};
+use games_support::program::right_output;
+use serde_json::json;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+const GAME: Duration = Duration::from_secs(90);
+
+/// The output that the program accepts for a request.
+fn truth(net: &Network, id: B256, request: &Request, payload: &[u8]) -> Vec<u8> {
+    let ask = Ask::open(request.clone(), payload.to_vec().into(), Bytes::new());
+    let claim = Claim {
+        key: ClaimKey { segment: 0, index: 0 },
+        request_id: id,
+        executor: net.address(Who::Executor),
+        output: Bytes::new(),
+        posted_at: 0,
+        status: ClaimStatus::Standing,
+    };
+    right_output(&Inputs::of(net.chain.id(), net.deployment.contracts.inbox, &ask, &claim).request)
+}
+
+fn arguments(net: &Network, who: Who, more: &[&str]) -> WatchtowerArgs {
+    let path = |name: &str| net.file(name).display().to_string();
+    let mut out: Vec<String> = ["watchtower", "--poll-ms", "100", "--rpc-url"].map(str::to_owned).into();
+    out.push(format!("{}", net.chain.url()));
+    for (flag, value) in [
+        ("--deployment", path("deployment.json")),
+        ("--data-dir", path(&format!("{who:?}"))),
+        ("--key-file", net.key_file(who).display().to_string()),
+        ("--model", path("model.gguf")),
+        ("--guest", path("program.wasm")),
+    ] {
+        out.extend([flag.to_owned(), value]);
+    }
+    out.extend(more.iter().map(|s| (*s).to_owned()));
+    let argv = out.into_iter().map(OsString::from);
+    config::load::<WatchtowerArgs>(argv, &|_| None).expect("the flags parse").args
+}
+
+/// Starts a watchtower as its binary does. Aborting the task is its kill: nothing is told, nothing is flushed.
+fn watchtower(net: &Network, who: Who, more: &[&str]) -> JoinHandle<()> {
+    let args = arguments(net, who, more);
+    tokio::spawn(async move {
+        let shell = Shell::start("watchtower", args.node.clone()).await.expect("the shell starts");
+        run(shell, args).await.expect("the watchtower runs");
+    })
+}
+
+/// Starts an executor's defender.
+fn defender(net: &Network, lie: Option<Lie>) -> JoinHandle<()> {
+    let args = arguments(net, Who::Executor, &[]);
+    let models = net.deployment.models.clone();
+    tokio::spawn(async move {
+        let shell = Shell::start("executor", args.node.clone()).await.expect("the shell starts");
+        let library = Library::load(&args.model.guest, &args.model.models, &models, Replay::Wasmtime);
+        let library = Arc::new(library.expect("program and model are there"));
+        let tx = Arc::new(shell.tx_manager(shell.key().expect("a key")));
+        let store = shell.store("defender").expect("a store");
+        let defender = Defender::new(&shell, tx, store, library, lie).await.expect("it starts");
+        defender.run().await;
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn watchtower_killed_in_mid_game_wins_and_collects() {
+    let mut net = Network::start(60, 60).await;
+    let payload = Payload::greedy("?", 4).encode();
+    let (id, request) = net.ask(&payload).await;
+    let right = truth(&net, id, &request, &payload);
+    let mut wrong = right.clone();
+    wrong[6] ^= 1;
+
+    let tower = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    let liar = defender(&net, Some(Lie::Flip(Flip::Random(Some(7)))));
+    net.claim(id, &request, &wrong).await;
+    net.wait_for::<DisputeGame::Moved>(4, GAME).await;
+    tower.abort();
+    let _ = tower.await;
+    liar.abort();
+    let _ = liar.await;
+    // Time passes with nobody there; then both come back and know where they were.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let tower = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    let liar = defender(&net, Some(Lie::Flip(Flip::Random(Some(7)))));
+    let won = net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    assert_eq!(won[0].winner, net.address(Who::Watchtower));
+    assert_eq!(won[0].reason, 0, "by a one-step proof");
+    assert_eq!(net.game_events::<DisputeGame::Moved>().await.len(), 10);
+    assert_eq!(net.game_events::<DisputeGame::GameOpened>().await.len(), 1, "a restart opens no second game");
+    net.wait_for::<DisputeGame::CreditWithdrawn>(1, GAME).await;
+    assert!(net.credit(Who::Watchtower).await.is_zero());
+
+    // The question is open again; the right answer is checked, left alone, and made final by the keeper.
+    net.claim(id, &request, &right).await;
+    net.wait_for::<Rollup::ClaimFinalized>(1, Duration::from_secs(120)).await;
+    assert_eq!(net.game_events::<DisputeGame::GameOpened>().await.len(), 1);
+    tower.abort();
+    liar.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn lying_challenger_times_out_against_an_honest_executor() {
+    let mut net = Network::start(60, 12).await;
+    let payload = Payload::greedy("?", 4).encode();
+    let (id, request) = net.ask(&payload).await;
+    let right = truth(&net, id, &request, &payload);
+    let honest = defender(&net, None);
+    let tower = watchtower(&net, Who::Liar, &["--dangerous-lying-challenger"]);
+    net.claim(id, &request, &right).await;
+    let won = net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    assert_eq!(won[0].winner, net.address(Who::Executor));
+    assert_eq!(won[0].reason, 1, "by a timeout");
+    let forfeited = net.game_events::<DisputeGame::BondForfeited>().await;
+    assert!(!forfeited[0].burned.is_zero() && !forfeited[0].toExecutor.is_zero());
+    tower.abort();
+    honest.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ledger_follows_a_reorganization_and_a_lost_cache() {
+    let mut net = Network::start(600, 600).await;
+    let payload = Payload::greedy("?", 4).encode();
+    let (id, request) = net.ask(&payload).await;
+    let wrong = vec![0; 9];
+    let tower = watchtower(&net, Who::Watchtower, &[]);
+    let liar = defender(&net, Some(Lie::End));
+    net.claim(id, &request, &wrong).await;
+    net.wait_for::<DisputeGame::Moved>(6, GAME).await;
+    tower.abort();
+    liar.abort();
+    let _ = (tower.await, liar.await);
+
+    let store = Arc::new(SledStore::open(&net.file("reorg.sled")).expect("opens"));
+    let mut watcher =
+        Watcher::open(net.chain.clone(), &net.deployment, store.clone(), 0).await.expect("opens");
+    watcher.poll().await.expect("follows");
+    let before = format!("{:?}", watcher.ledger().games);
+    let moves = |w: &Watcher| w.ledger().games.values().map(|p| p.game.moves()).sum::<u32>();
+    assert!(moves(&watcher) >= 6);
+
+    // The last blocks are replaced by empty ones.
+    net.rpc("evm_setIntervalMining", json!([0])).await;
+    net.rpc("anvil_rollback", json!([3])).await;
+    net.rpc("anvil_mine", json!([5])).await;
+    watcher.poll().await.expect("follows the reorganization");
+    assert!(moves(&watcher) < 6, "the moves of the lost blocks are forgotten");
+    let after = format!("{:?}", watcher.ledger().games);
+    assert_ne!(before, after);
+
+    // What is left is what a fresh reader sees, and what the cache gives back.
+    let fresh = Arc::new(SledStore::open(&net.file("fresh.sled")).expect("opens"));
+    let mut reader = Watcher::open(net.chain.clone(), &net.deployment, fresh, 0).await.expect("opens");
+    reader.poll().await.expect("follows");
+    assert_eq!(format!("{:?}", reader.ledger().games), after);
+    drop(watcher);
+    let again = Watcher::open(net.chain.clone(), &net.deployment, store, 0).await.expect("opens");
+    assert_eq!(format!("{:?}", again.ledger().games), after, "from the cache alone");
+}

@@ -1,0 +1,304 @@
+//! An anvil with the rollup on it: the small program, a model nobody reads, an executor with a stake.
+
+use super::program::PROGRAM;
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::providers::Provider;
+use alloy::rpc::types::TransactionReceipt;
+use alloy::signers::SignerSync;
+use alloy::sol_types::{SolCall, SolEvent};
+use assay_bindings::deploy::{Addresses, Parameters, plan};
+use assay_bindings::sign::segment_digest;
+use assay_bindings::{DisputeGame, Inbox, ModelRegistry, Request, RequestParams, Rollup, Segment, SegmentResult, Staking, results};
+use assay_machine::lower::lower;
+use assay_machine::rom::Rom;
+use assay_node::chain::Chain;
+use assay_node::deployment::{Contracts, Deployment, ModelEntry};
+use assay_node::key::{Key, write_key_file};
+use assay_node::revert::ErrorBook;
+use assay_node::tx::{Call, TxManager, TxPolicy};
+use assay_node::url::RpcUrl;
+use serde_json::json;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Bytes of the model file.
+pub const MODEL: &[u8] = b"a model that nobody reads";
+
+/// Who has which of anvil's accounts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// Deploys.
+    Deployer = 0,
+    /// Posts batches.
+    Sequencer = 1,
+    /// Asks.
+    User = 2,
+    /// Answers.
+    Executor = 3,
+    /// Watches.
+    Watchtower = 4,
+    /// Watches, and lies.
+    Liar = 5,
+}
+
+struct Anvil(Child);
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        // It may have ended already; there is nothing else to clean up.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The chain, the contracts and the files that services need.
+pub struct Network {
+    /// Connection.
+    pub chain: Chain,
+    /// Addresses.
+    pub deployment: Deployment,
+    /// A folder for everything.
+    pub dir: tempfile::TempDir,
+    keys: Vec<String>,
+    model: B256,
+    segments: u64,
+    _anvil: Anvil,
+}
+
+fn anvil_program() -> PathBuf {
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/node_modules");
+    let platform = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "amd64",
+    };
+    let bundled = modules.join(format!("@foundry-rs/anvil-linux-{platform}/bin/anvil"));
+    if bundled.exists() { bundled } else { PathBuf::from("anvil") }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+impl Network {
+    /// Starts anvil with a block every second and deploys.
+    pub async fn start(window: u64, allowance: u64) -> Network {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (port, config) = (free_port(), dir.path().join("anvil.json"));
+        let anvil = Command::new(anvil_program())
+            .args(["--port", &port.to_string(), "--silent", "--config-out"])
+            .arg(&config)
+            .stdout(Stdio::null())
+            .spawn();
+        let anvil = Anvil(anvil.expect("anvil is missing: run `npm ci` in contracts/, or install Foundry"));
+        let url: RpcUrl = format!("http://127.0.0.1:{port}").parse().expect("a URL");
+        let started = Instant::now();
+        let chain = loop {
+            match Chain::connect(&url, None).await {
+                Ok(chain) => break chain,
+                Err(error) => assert!(started.elapsed() < Duration::from_secs(20), "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let text = std::fs::read_to_string(config).expect("anvil writes its configuration");
+        let config: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let keys = config["private_keys"].as_array().expect("keys").iter();
+        let keys: Vec<String> = keys.map(|k| k.as_str().expect("a key").to_owned()).collect();
+        let deployer = key(&keys, Who::Deployer);
+        let mut parameters = Parameters::devnet(key(&keys, Who::Sequencer).address());
+        (parameters.window, parameters.allowance) = (window, allowance);
+        parameters.unbonding_delay = window + 2 * allowance + 60;
+        let (addresses, creations) = plan(deployer.address(), 0, &parameters);
+        let tx = manager(&chain, deployer);
+        for creation in creations {
+            tx.send(Call::create(creation.name, creation.init_code)).await.expect("deployed");
+        }
+        let mut network = Network {
+            deployment: Deployment {
+                chain_id: chain.id(),
+                block: 0,
+                block_hash: chain.block(0).await.expect("read").expect("there is a first block").hash,
+                contracts: contracts(&addresses),
+                models: Vec::new(),
+            },
+            chain,
+            dir,
+            keys,
+            model: B256::ZERO,
+            segments: 0,
+            _anvil: anvil,
+        };
+        network.register().await;
+        network.rpc("evm_setAutomine", json!([false])).await;
+        network.rpc("evm_setIntervalMining", json!([1])).await;
+        network
+    }
+
+    async fn register(&mut self) {
+        let wasm = wat::parse_str(PROGRAM).expect("the program is WebAssembly");
+        let image = lower(&wasm).expect("it lowers").image.clone();
+        std::fs::write(self.file("program.wasm"), &wasm).expect("written");
+        std::fs::write(self.file("model.gguf"), MODEL).expect("written");
+        let registry = self.deployment.contracts.registry;
+        let call = ModelRegistry::registerProgramCall { p: (&image.program).into() };
+        self.send(Who::Deployer, registry, call, 0).await;
+        let model = Rom::new(MODEL);
+        let siblings: Vec<B256> = model.siblings(0).iter().map(|h| B256::new(h.0)).collect();
+        let call = ModelRegistry::registerModelCall {
+            modelRoot: B256::new(model.root().0),
+            length: model.data_len(),
+            programId: B256::new(image.program.id().0.0),
+            maxGap: 0,
+            maxFlips: 0,
+            leaf: model.leaf(0).to_vec().into(),
+            siblings: siblings.try_into().expect("a ROM's tree has depth 33"),
+            uri: String::new(),
+        };
+        let receipt = self.send(Who::Deployer, registry, call, 0).await;
+        let registered = event::<ModelRegistry::ModelRegistered>(&receipt).expect("registered");
+        self.model = registered.modelId;
+        self.deployment.models.push(ModelEntry {
+            id: self.model,
+            name: "model.gguf".to_owned(),
+            program_id: registered.programId,
+            root: registered.modelRoot,
+            length: registered.length,
+            max_gap: 0,
+            max_flips: 0,
+        });
+        self.deployment.save(&self.file("deployment.json")).expect("saved");
+        let executor = self.address(Who::Executor);
+        let staking = self.deployment.contracts.staking;
+        self.send(Who::Executor, staking, Staking::depositCall { executor }, 100_000_000_000_000_000_000).await;
+    }
+
+    /// A path in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The key file of `who`, written on demand.
+    pub fn key_file(&self, who: Who) -> PathBuf {
+        let path = self.file(&format!("{who:?}.key"));
+        if !path.exists() {
+            write_key_file(&path, &self.keys[who as usize]).expect("written");
+        }
+        path
+    }
+
+    /// The account of `who`.
+    pub fn address(&self, who: Who) -> Address {
+        key(&self.keys, who).address()
+    }
+
+    /// Sends a call and waits for it.
+    pub async fn send<C: SolCall>(&self, who: Who, to: Address, call: C, value: u128) -> TransactionReceipt {
+        let tx = manager(&self.chain, key(&self.keys, who));
+        let call = Call::new(C::SIGNATURE, to, call.abi_encode()).value(U256::from(value));
+        tx.send(call).await.unwrap_or_else(|e| panic!("{}: {e}", C::SIGNATURE))
+    }
+
+    /// A raw JSON-RPC call, for anvil's own methods.
+    pub async fn rpc(&self, method: &'static str, params: serde_json::Value) {
+        let answer = self.chain.provider().raw_request::<serde_json::Value, serde_json::Value>(method.into(), params).await;
+        answer.unwrap_or_else(|e| panic!("{method}: {e}"));
+    }
+
+    /// Asks `payload`; the request and its id.
+    pub async fn ask(&self, payload: &[u8]) -> (B256, Request) {
+        let head = self.chain.head().await.expect("a head");
+        let params = RequestParams {
+            modelId: self.model,
+            callback: Address::ZERO,
+            callbackGas: 0,
+            delivery: 0,
+            tolerant: false,
+            minBond: 0,
+            fee: 1000,
+            callbackFee: 0,
+            refundTo: self.address(Who::User),
+            inclusionDeadline: head.timestamp + 600,
+        };
+        let call = Inbox::requestCall { params: (&params).into(), payload: payload.to_vec().into(), userData: Bytes::new() };
+        let receipt = self.send(Who::User, self.deployment.contracts.inbox, call, 1000).await;
+        let asked = event::<Inbox::Requested>(&receipt).expect("asked");
+        (asked.id, (&asked.request).into())
+    }
+
+    /// Posts `output` as the executor's answer.
+    pub async fn claim(&mut self, id: B256, request: &Request, output: &[u8]) {
+        let (number, rollup) = (self.segments, self.deployment.contracts.rollup);
+        self.segments += 1;
+        let expiry = self.chain.head().await.expect("a head").timestamp + 600;
+        let root = results::root(&[results::leaf(id, keccak256(output))]);
+        let digest = segment_digest(self.chain.id(), rollup, number, expiry, root);
+        let executor = key(&self.keys, Who::Executor);
+        let segment = Segment {
+            executor: executor.address(),
+            number,
+            expiry,
+            results: vec![SegmentResult { request: request.clone(), output: output.to_vec().into() }],
+            signature: executor.signer().sign_hash_sync(&digest).expect("signs").as_bytes().to_vec().into(),
+        };
+        let call = Rollup::postBatchCall { batch: vec![segment], signed: vec![] };
+        let receipt = self.send(Who::Sequencer, rollup, call, 0).await;
+        event::<Rollup::ResultClaimed>(&receipt).expect("the result is claimed");
+    }
+
+    /// Every event `E` of the game contract so far.
+    pub async fn game_events<E: SolEvent>(&self) -> Vec<E> {
+        let filter = alloy::rpc::types::Filter::new()
+            .address(vec![self.deployment.contracts.game, self.deployment.contracts.rollup])
+            .event_signature(E::SIGNATURE_HASH)
+            .from_block(0);
+        let logs = self.chain.provider().get_logs(&filter).await.expect("logs");
+        logs.iter().map(|log| E::decode_log(&log.inner).expect("decodes").data).collect()
+    }
+
+    /// Waits until there are `n` events `E`.
+    pub async fn wait_for<E: SolEvent>(&self, n: usize, limit: Duration) -> Vec<E> {
+        let started = Instant::now();
+        loop {
+            let events = self.game_events::<E>().await;
+            if events.len() >= n {
+                return events;
+            }
+            assert!(started.elapsed() < limit, "no {} after {limit:?}", E::SIGNATURE);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// What `who` may withdraw from the game contract.
+    pub async fn credit(&self, who: Who) -> U256 {
+        let call = DisputeGame::creditCall { account: self.address(who) };
+        let game = self.deployment.contracts.game;
+        assay_dispute::watcher::view(&self.chain, game, "credit", call).await.expect("a view")
+    }
+}
+
+fn key(keys: &[String], who: Who) -> Key {
+    Key::parse(&keys[who as usize], "anvil").expect("anvil's keys are keys")
+}
+
+fn manager(chain: &Chain, key: Key) -> TxManager {
+    let policy = TxPolicy { poll: Duration::from_millis(50), ..TxPolicy::default() };
+    TxManager::new(chain.clone(), key, ErrorBook::assay(), policy)
+}
+
+fn contracts(a: &Addresses) -> Contracts {
+    Contracts {
+        inbox: a.inbox,
+        rollup: a.rollup,
+        game: a.game,
+        staking: a.staking,
+        registry: a.registry,
+        prover: a.prover,
+        review_judge: None,
+    }
+}
+
+fn event<E: SolEvent>(receipt: &TransactionReceipt) -> Option<E> {
+    receipt.inner.logs().iter().find_map(|log| E::decode_log(&log.inner).ok()).map(|log| log.data)
+}
