@@ -25,6 +25,7 @@ devnet: build ## Start a local rollup, ask a model, watch a liar lose its bond
 
 test: setup-contracts ## Run every test, contracts included
 	cd contracts && forge test --offline
+	cargo build --release --workspace
 	cargo test --release --workspace
 
 lint: setup-contracts ## Formatting and lints, warnings are errors
