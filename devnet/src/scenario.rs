@@ -296,7 +296,7 @@ async fn request_report(net: &Network, story: &Story, id: B256) -> RequestReport
             _ => None,
         })
     };
-    let (executor, output) = claims().last().unwrap_or_default();
+    let (executor, output) = claims().next_back().unwrap_or_default();
     let role = if Role::Liar.address().is_ok_and(|a| a == executor) {
         Role::Liar
     } else {

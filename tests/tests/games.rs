@@ -56,19 +56,34 @@ impl Case {
         }
         let claim = court.claim(id, &output);
         let inputs = court.inputs(claim);
-        let machine = Machine::new(image, [Rom::new(&inputs.request), Rom::new(&inputs.output), model]);
+        let machine = Machine::new(
+            image,
+            [Rom::new(&inputs.request), Rom::new(&inputs.output), model],
+        );
         let executed = executed(&machine);
         assert_eq!(executed.len(), ROUNDS as usize);
         let posted = court.moment();
         let truth = Memo::new(ProgramTrace::new(Interpreter::new(machine.clone())));
-        let mut case = Case { court, posted, claim, machine, honest, truth, executed };
+        let mut case = Case {
+            court,
+            posted,
+            claim,
+            machine,
+            honest,
+            truth,
+            executed,
+        };
         case.check_truth();
         case
     }
 
     /// The honest run ends as the claim's truth says: otherwise nothing below shows anything.
     fn check_truth(&mut self) {
-        let status = if self.honest == Side::Executor { Status::Halted(0) } else { Status::Halted(1) };
+        let status = if self.honest == Side::Executor {
+            Status::Halted(0)
+        } else {
+            Status::Halted(1)
+        };
         let end = self.truth.roots(&[1 << TRACE_LOG2]).expect("infallible");
         assert_eq!(end[0], assay_types::Header::terminal(status).root());
     }
@@ -76,14 +91,26 @@ impl Case {
     /// A liar that leaves the truth at `at`; it interprets `patience` steps of its false run, then makes roots up.
     fn liar(&self, at: u64, seed: u64, patience: u64) -> FlippedTrace<Interpreter> {
         let truth = ProgramTrace::new(Interpreter::new(self.machine.clone()));
-        let ending = if self.honest == Side::Executor { Status::Halted(1) } else { Status::Halted(0) };
-        FlippedTrace::new(truth, at, seed, TRACE_LOG2).with_patience(patience).ending(ending)
+        let ending = if self.honest == Side::Executor {
+            Status::Halted(1)
+        } else {
+            Status::Halted(0)
+        };
+        FlippedTrace::new(truth, at, seed, TRACE_LOG2)
+            .with_patience(patience)
+            .ending(ending)
     }
 
     fn play<L: Trace<Error: std::fmt::Debug>>(&mut self, liar: &mut L) -> Report {
         self.court.go_back(&self.posted);
         let id = self.court.open(account("challenger"), self.claim);
-        duel(&mut self.court, id, (self.honest, &mut self.truth), liar, ALLOWANCE)
+        duel(
+            &mut self.court,
+            id,
+            (self.honest, &mut self.truth),
+            liar,
+            ALLOWANCE,
+        )
     }
 
     /// The special places of a run: what is there, and its index.
@@ -164,8 +191,13 @@ fn lying_executor_loses_wherever_it_leaves_the_truth() {
         let seed = rng.random();
         // Runs on from its flipped state to the end, and says Halted(0) there.
         let report = case.play(&mut case.liar(at, seed, PATIENCE));
-        let proven = report.proven.unwrap_or_else(|| panic!("{what}, {at}: a proof ends it: {report:?}"));
-        assert!(proven >= at - 1, "{what}, {at}: before it, both say the same, but {proven} was proven");
+        let proven = report
+            .proven
+            .unwrap_or_else(|| panic!("{what}, {at}: a proof ends it: {report:?}"));
+        assert!(
+            proven >= at - 1,
+            "{what}, {at}: before it, both say the same, but {proven} was proven"
+        );
         summary.add(&report);
 
         // Makes up every root from there on: the first false step is the one that is proven.
@@ -188,7 +220,11 @@ fn lying_challenger_loses_wherever_it_leaves_the_truth() {
         for patience in [PATIENCE, 0] {
             let report = case.play(&mut case.liar(at, rng.random(), patience));
             // With k = 32 it is the challenger who would have to prove.
-            assert_eq!((report.proven, report.moves), (None, 10), "{what}, {at}: it ends in the liar's timeout");
+            assert_eq!(
+                (report.proven, report.moves),
+                (None, 10),
+                "{what}, {at}: it ends in the liar's timeout"
+            );
             summary.add(&report);
         }
     }
@@ -205,13 +241,21 @@ fn executor_proves_where_the_number_of_moves_is_odd() {
     places.extend((0..20).map(|_| ("an executed index", case.random_executed(&mut rng))));
     for (what, at) in places {
         let report = case.play(&mut case.liar(at, rng.random(), 0));
-        assert_eq!((report.proven, report.moves), (Some(at - 1), 9), "{what}, {at}");
+        assert_eq!(
+            (report.proven, report.moves),
+            (Some(at - 1), 9),
+            "{what}, {at}"
+        );
     }
 
     let mut case = Case::new(Side::Challenger, 6);
     for (what, at) in case.special() {
         let report = case.play(&mut case.liar(at, rng.random(), 0));
-        assert_eq!((report.proven, report.moves), (None, 9), "{what}, {at}: the liar can't prove");
+        assert_eq!(
+            (report.proven, report.moves),
+            (None, 9),
+            "{what}, {at}: the liar can't prove"
+        );
     }
 }
 
@@ -238,11 +282,17 @@ impl Trace for AllDifferent {
 
 #[test]
 fn liar_with_no_true_root_loses_at_the_first_step() {
-    for (honest, ending) in [(Side::Challenger, Status::Halted(0)), (Side::Executor, Status::Trapped)] {
+    for (honest, ending) in [
+        (Side::Challenger, Status::Halted(0)),
+        (Side::Executor, Status::Trapped),
+    ] {
         let mut case = Case::new(honest, 5);
         let truth = ProgramTrace::new(Interpreter::new(case.machine.clone()));
         let report = case.play(&mut AllDifferent(truth, ending));
         let expected = (honest == Side::Challenger).then_some(0);
-        assert_eq!(report.proven, expected, "the first state is the one thing that is not disputed");
+        assert_eq!(
+            report.proven, expected,
+            "the first state is the one thing that is not disputed"
+        );
     }
 }

@@ -1,8 +1,13 @@
 //! Watchtower and defender on a real chain: games played by the services' own code, killed and started again in the middle.
 
-#[allow(dead_code, reason = "shared with the games in revm, which use other parts")]
+#[allow(
+    dead_code,
+    reason = "shared with the games in revm, which use other parts"
+)]
 mod games_support;
 
+use alloy::primitives::{B256, Bytes};
+use assay_bindings::Request;
 use assay_bindings::{DisputeGame, Rollup};
 use assay_dispute::defender::Defender;
 use assay_dispute::inputs::Inputs;
@@ -11,13 +16,11 @@ use assay_dispute::library::{Library, Replay};
 use assay_dispute::lies::Lie;
 use assay_dispute::watcher::Watcher;
 use assay_dispute::watchtower::{WatchtowerArgs, run};
+use assay_node::config;
 use assay_node::dangerous::Flip;
 use assay_node::shell::Shell;
 use assay_node::store::SledStore;
 use assay_types::request::Payload;
-use alloy::primitives::{B256, Bytes};
-use assay_bindings::Request;
-use assay_node::config;
 use games_support::network::{Network, Who};
 use games_support::program::right_output;
 use serde_json::json;
@@ -32,7 +35,10 @@ const GAME: Duration = Duration::from_secs(90);
 fn truth(net: &Network, id: B256, request: &Request, payload: &[u8]) -> Vec<u8> {
     let ask = Ask::open(request.clone(), payload.to_vec().into(), Bytes::new());
     let claim = Claim {
-        key: ClaimKey { segment: 0, index: 0 },
+        key: ClaimKey {
+            segment: 0,
+            index: 0,
+        },
         request_id: id,
         executor: net.address(Who::Executor),
         output: Bytes::new(),
@@ -44,7 +50,9 @@ fn truth(net: &Network, id: B256, request: &Request, payload: &[u8]) -> Vec<u8> 
 
 fn arguments(net: &Network, who: Who, more: &[&str]) -> WatchtowerArgs {
     let path = |name: &str| net.file(name).display().to_string();
-    let mut out: Vec<String> = ["watchtower", "--poll-ms", "100", "--rpc-url"].map(str::to_owned).into();
+    let mut out: Vec<String> = ["watchtower", "--poll-ms", "100", "--rpc-url"]
+        .map(str::to_owned)
+        .into();
     out.push(format!("{}", net.chain.url()));
     for (flag, value) in [
         ("--deployment", path("deployment.json")),
@@ -57,14 +65,18 @@ fn arguments(net: &Network, who: Who, more: &[&str]) -> WatchtowerArgs {
     }
     out.extend(more.iter().map(|s| (*s).to_owned()));
     let argv = out.into_iter().map(OsString::from);
-    config::load::<WatchtowerArgs>(argv, &|_| None).expect("the flags parse").args
+    config::load::<WatchtowerArgs>(argv, &|_| None)
+        .expect("the flags parse")
+        .args
 }
 
 /// Starts a watchtower as its binary does. Aborting the task is its kill: nothing is told, nothing is flushed.
 fn watchtower(net: &Network, who: Who, more: &[&str]) -> JoinHandle<()> {
     let args = arguments(net, who, more);
     tokio::spawn(async move {
-        let shell = Shell::start("watchtower", args.node.clone()).await.expect("the shell starts");
+        let shell = Shell::start("watchtower", args.node.clone())
+            .await
+            .expect("the shell starts");
         run(shell, args).await.expect("the watchtower runs");
     })
 }
@@ -74,12 +86,21 @@ fn defender(net: &Network, lie: Option<Lie>) -> JoinHandle<()> {
     let args = arguments(net, Who::Executor, &[]);
     let models = net.deployment.models.clone();
     tokio::spawn(async move {
-        let shell = Shell::start("executor", args.node.clone()).await.expect("the shell starts");
-        let library = Library::load(&args.model.guest, &args.model.models, &models, Replay::Wasmtime);
+        let shell = Shell::start("executor", args.node.clone())
+            .await
+            .expect("the shell starts");
+        let library = Library::load(
+            &args.model.guest,
+            &args.model.models,
+            &models,
+            Replay::Wasmtime,
+        );
         let library = Arc::new(library.expect("program and model are there"));
         let tx = Arc::new(shell.tx_manager(shell.key().expect("a key")));
         let store = shell.store("defender").expect("a store");
-        let defender = Defender::new(&shell, tx, store, library, lie).await.expect("it starts");
+        let defender = Defender::new(&shell, tx, store, library, lie)
+            .await
+            .expect("it starts");
         defender.run().await;
     })
 }
@@ -109,13 +130,18 @@ async fn watchtower_killed_in_mid_game_wins_and_collects() {
     assert_eq!(won[0].winner, net.address(Who::Watchtower));
     assert_eq!(won[0].reason, 0, "by a one-step proof");
     assert_eq!(net.game_events::<DisputeGame::Moved>().await.len(), 10);
-    assert_eq!(net.game_events::<DisputeGame::GameOpened>().await.len(), 1, "a restart opens no second game");
+    assert_eq!(
+        net.game_events::<DisputeGame::GameOpened>().await.len(),
+        1,
+        "a restart opens no second game"
+    );
     net.wait_for::<DisputeGame::CreditWithdrawn>(1, GAME).await;
     assert!(net.credit(Who::Watchtower).await.is_zero());
 
     // The question is open again; the right answer is checked, left alone, and made final by the keeper.
     net.claim(id, &request, &right).await;
-    net.wait_for::<Rollup::ClaimFinalized>(1, Duration::from_secs(120)).await;
+    net.wait_for::<Rollup::ClaimFinalized>(1, Duration::from_secs(120))
+        .await;
     assert_eq!(net.game_events::<DisputeGame::GameOpened>().await.len(), 1);
     tower.abort();
     liar.abort();
@@ -154,11 +180,18 @@ async fn ledger_follows_a_reorganization_and_a_lost_cache() {
     let _ = (tower.await, liar.await);
 
     let store = Arc::new(SledStore::open(&net.file("reorg.sled")).expect("opens"));
-    let mut watcher =
-        Watcher::open(net.chain.clone(), &net.deployment, store.clone(), 0).await.expect("opens");
+    let mut watcher = Watcher::open(net.chain.clone(), &net.deployment, store.clone(), 0)
+        .await
+        .expect("opens");
     watcher.poll().await.expect("follows");
     let before = format!("{:?}", watcher.ledger().games);
-    let moves = |w: &Watcher| w.ledger().games.values().map(|p| p.game.moves()).sum::<u32>();
+    let moves = |w: &Watcher| {
+        w.ledger()
+            .games
+            .values()
+            .map(|p| p.game.moves())
+            .sum::<u32>()
+    };
     assert!(moves(&watcher) >= 6);
 
     // The last blocks are replaced by empty ones.
@@ -166,16 +199,27 @@ async fn ledger_follows_a_reorganization_and_a_lost_cache() {
     net.rpc("anvil_rollback", json!([3])).await;
     net.rpc("anvil_mine", json!([5])).await;
     watcher.poll().await.expect("follows the reorganization");
-    assert!(moves(&watcher) < 6, "the moves of the lost blocks are forgotten");
+    assert!(
+        moves(&watcher) < 6,
+        "the moves of the lost blocks are forgotten"
+    );
     let after = format!("{:?}", watcher.ledger().games);
     assert_ne!(before, after);
 
     // What is left is what a fresh reader sees, and what the cache gives back.
     let fresh = Arc::new(SledStore::open(&net.file("fresh.sled")).expect("opens"));
-    let mut reader = Watcher::open(net.chain.clone(), &net.deployment, fresh, 0).await.expect("opens");
+    let mut reader = Watcher::open(net.chain.clone(), &net.deployment, fresh, 0)
+        .await
+        .expect("opens");
     reader.poll().await.expect("follows");
     assert_eq!(format!("{:?}", reader.ledger().games), after);
     drop(watcher);
-    let again = Watcher::open(net.chain.clone(), &net.deployment, store, 0).await.expect("opens");
-    assert_eq!(format!("{:?}", again.ledger().games), after, "from the cache alone");
+    let again = Watcher::open(net.chain.clone(), &net.deployment, store, 0)
+        .await
+        .expect("opens");
+    assert_eq!(
+        format!("{:?}", again.ledger().games),
+        after,
+        "from the cache alone"
+    );
 }

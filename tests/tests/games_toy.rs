@@ -231,7 +231,9 @@ impl Contract {
         let play = court.play(self.id).clone();
         assert_eq!(play.game.outcome(), after.outcome());
         let id = self.id;
-        let slot = court.evm.view(court.addresses.game, &DisputeGame::gameCall { gameId: id });
+        let slot = court
+            .evm
+            .view(court.addresses.game, &DisputeGame::gameCall { gameId: id });
         let slot = slot.decode::<DisputeGame::gameCall>();
         let status = match (after.outcome(), after.turn()) {
             (None, Side::Challenger) => 1,
@@ -258,9 +260,18 @@ impl Contract {
         );
         let (mover, opponent) = (play.player(after.turn()), play.player(after.turn().other()));
         let claim = claim_key(play.context.segmentId, play.context.index);
-        let expected =
-            commitment(b256(after.history()), standing.roots()[0], &standing.roots()[1..], claim, mover, opponent);
-        let stored = court.evm.view(court.addresses.game, &DisputeGame::commitmentCall { gameId: id });
+        let expected = commitment(
+            b256(after.history()),
+            standing.roots()[0],
+            &standing.roots()[1..],
+            claim,
+            mover,
+            opponent,
+        );
+        let stored = court.evm.view(
+            court.addresses.game,
+            &DisputeGame::commitmentCall { gameId: id },
+        );
         assert_eq!(stored.decode::<DisputeGame::commitmentCall>(), expected);
     }
 }
@@ -310,11 +321,7 @@ fn enumerate(arity_log2: u32, honest: Side) {
         let length = 1u64 << trace_log2;
         for halts in [length / 2 + 1, length] {
             let thorough = trace_log2 <= 2 * arity_log2;
-            let wrong_roots = if trace_log2 <= 3 * arity_log2 - 1 {
-                2
-            } else {
-                1
-            };
+            let wrong_roots = if trace_log2 < 3 * arity_log2 { 2 } else { 1 };
             let setup = Setup {
                 trace_log2,
                 arity_log2,

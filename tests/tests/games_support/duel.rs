@@ -29,7 +29,13 @@ pub struct Report {
 
 /// Plays game `id` to its end. The liar plays as well as its trace lets it; where the contract refuses its move, or it has
 /// none, it lets its clock run out. Panics unless the honest side wins.
-pub fn duel<H, L>(court: &mut Court, id: B256, honest: (Side, &mut H), liar: &mut L, allowance: u64) -> Report
+pub fn duel<H, L>(
+    court: &mut Court,
+    id: B256,
+    honest: (Side, &mut H),
+    liar: &mut L,
+    allowance: u64,
+) -> Report
 where
     H: Trace<Error: Debug>,
     L: Trace<Error: Debug>,
@@ -40,13 +46,20 @@ where
         court.evm.warp(1);
         let (play, now) = (court.play(id).clone(), court.evm.now());
         if let Some(outcome) = play.game.outcome() {
-            assert_eq!(outcome, Outcome::Won(side), "the honest side lost: {report:?}");
+            assert_eq!(
+                outcome,
+                Outcome::Won(side),
+                "the honest side lost: {report:?}"
+            );
             return report;
         }
         report.moves = play.game.moves();
         if play.game.turn() == side || play.game.expired(now) {
-            let actions = next_actions(&play.game, truth, side, now).expect("an honest trace has no errors");
-            let [action] = &actions[..] else { panic!("exactly one honest action: {actions:?}") };
+            let actions =
+                next_actions(&play.game, truth, side, now).expect("an honest trace has no errors");
+            let [action] = &actions[..] else {
+                panic!("exactly one honest action: {actions:?}")
+            };
             let outcome = court.act(id, side, action);
             outcome.expect("an honest action is accepted");
             report.gas += outcome.tx_gas;
@@ -55,22 +68,29 @@ where
                 report.witness = witness.len();
                 report.proof_gas = outcome.execution_gas;
             }
-            let proven = outcome.logs.iter().find_map(|log| DisputeGame::StepProven::decode_log(log).ok());
+            let proven = outcome
+                .logs
+                .iter()
+                .find_map(|log| DisputeGame::StepProven::decode_log(log).ok());
             report.proven = report.proven.or(proven.map(|p| p.index.to()));
             continue;
         }
-        let actions = next_actions(&play.game, liar, side.other(), now).expect("a liar's trace has no errors");
-        let moved = actions.iter().filter(|a| **a != Action::Concede).any(|action| {
-            let outcome = court.act(id, side.other(), action);
-            report.gas += outcome.tx_gas;
-            report.transactions += 1;
-            assert!(
-                outcome.result.is_ok() || matches!(action, Action::Prove { .. }),
-                "a liar's dissections follow the rules: {:?}",
-                outcome.result
-            );
-            outcome.result.is_ok()
-        });
+        let actions = next_actions(&play.game, liar, side.other(), now)
+            .expect("a liar's trace has no errors");
+        let moved = actions
+            .iter()
+            .filter(|a| **a != Action::Concede)
+            .any(|action| {
+                let outcome = court.act(id, side.other(), action);
+                report.gas += outcome.tx_gas;
+                report.transactions += 1;
+                assert!(
+                    outcome.result.is_ok() || matches!(action, Action::Prove { .. }),
+                    "a liar's dissections follow the rules: {:?}",
+                    outcome.result
+                );
+                outcome.result.is_ok()
+            });
         if !moved {
             court.evm.warp(allowance);
         }

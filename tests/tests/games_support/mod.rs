@@ -194,7 +194,10 @@ impl Court {
             }],
             signature: signature.as_bytes().to_vec().into(),
         };
-        let call = Rollup::postBatchCall { batch: vec![segment], signed: vec![] };
+        let call = Rollup::postBatchCall {
+            batch: vec![segment],
+            signed: vec![],
+        };
         let outcome = self.must(self.parameters.sequencer, self.addresses.rollup, &call, 0);
         let claimed = outcome
             .logs

@@ -8,7 +8,10 @@ use alloy::signers::SignerSync;
 use alloy::sol_types::{SolCall, SolEvent};
 use assay_bindings::deploy::{Addresses, Parameters, plan};
 use assay_bindings::sign::segment_digest;
-use assay_bindings::{DisputeGame, Inbox, ModelRegistry, Request, RequestParams, Rollup, Segment, SegmentResult, Staking, results};
+use assay_bindings::{
+    DisputeGame, Inbox, ModelRegistry, Request, RequestParams, Rollup, Segment, SegmentResult,
+    Staking, results,
+};
 use assay_machine::lower::lower;
 use assay_machine::rom::Rom;
 use assay_node::chain::Chain;
@@ -74,7 +77,11 @@ fn anvil_program() -> PathBuf {
         _ => "amd64",
     };
     let bundled = modules.join(format!("@foundry-rs/anvil-linux-{platform}/bin/anvil"));
-    if bundled.exists() { bundled } else { PathBuf::from("anvil") }
+    if bundled.exists() {
+        bundled
+    } else {
+        PathBuf::from("anvil")
+    }
 }
 
 fn free_port() -> u16 {
@@ -92,7 +99,8 @@ impl Network {
             .arg(&config)
             .stdout(Stdio::null())
             .spawn();
-        let anvil = Anvil(anvil.expect("anvil is missing: run `npm ci` in contracts/, or install Foundry"));
+        let anvil =
+            Anvil(anvil.expect("anvil is missing: run `npm ci` in contracts/, or install Foundry"));
         let url: RpcUrl = format!("http://127.0.0.1:{port}").parse().expect("a URL");
         let started = Instant::now();
         let chain = loop {
@@ -105,7 +113,9 @@ impl Network {
         let text = std::fs::read_to_string(config).expect("anvil writes its configuration");
         let config: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let keys = config["private_keys"].as_array().expect("keys").iter();
-        let keys: Vec<String> = keys.map(|k| k.as_str().expect("a key").to_owned()).collect();
+        let keys: Vec<String> = keys
+            .map(|k| k.as_str().expect("a key").to_owned())
+            .collect();
         let deployer = key(&keys, Who::Deployer);
         let mut parameters = Parameters::devnet(key(&keys, Who::Sequencer).address());
         (parameters.window, parameters.allowance) = (window, allowance);
@@ -113,13 +123,20 @@ impl Network {
         let (addresses, creations) = plan(deployer.address(), 0, &parameters);
         let tx = manager(&chain, deployer);
         for creation in creations {
-            tx.send(Call::create(creation.name, creation.init_code)).await.expect("deployed");
+            tx.send(Call::create(creation.name, creation.init_code))
+                .await
+                .expect("deployed");
         }
         let mut network = Network {
             deployment: Deployment {
                 chain_id: chain.id(),
                 block: 0,
-                block_hash: chain.block(0).await.expect("read").expect("there is a first block").hash,
+                block_hash: chain
+                    .block(0)
+                    .await
+                    .expect("read")
+                    .expect("there is a first block")
+                    .hash,
                 contracts: contracts(&addresses),
                 models: Vec::new(),
             },
@@ -142,7 +159,9 @@ impl Network {
         std::fs::write(self.file("program.wasm"), &wasm).expect("written");
         std::fs::write(self.file("model.gguf"), MODEL).expect("written");
         let registry = self.deployment.contracts.registry;
-        let call = ModelRegistry::registerProgramCall { p: (&image.program).into() };
+        let call = ModelRegistry::registerProgramCall {
+            p: (&image.program).into(),
+        };
         self.send(Who::Deployer, registry, call, 0).await;
         let model = Rom::new(MODEL);
         let siblings: Vec<B256> = model.siblings(0).iter().map(|h| B256::new(h.0)).collect();
@@ -168,10 +187,18 @@ impl Network {
             max_gap: 0,
             max_flips: 0,
         });
-        self.deployment.save(&self.file("deployment.json")).expect("saved");
+        self.deployment
+            .save(&self.file("deployment.json"))
+            .expect("saved");
         let executor = self.address(Who::Executor);
         let staking = self.deployment.contracts.staking;
-        self.send(Who::Executor, staking, Staking::depositCall { executor }, 100_000_000_000_000_000_000).await;
+        self.send(
+            Who::Executor,
+            staking,
+            Staking::depositCall { executor },
+            100_000_000_000_000_000_000,
+        )
+        .await;
     }
 
     /// A path in the folder.
@@ -194,15 +221,27 @@ impl Network {
     }
 
     /// Sends a call and waits for it.
-    pub async fn send<C: SolCall>(&self, who: Who, to: Address, call: C, value: u128) -> TransactionReceipt {
+    pub async fn send<C: SolCall>(
+        &self,
+        who: Who,
+        to: Address,
+        call: C,
+        value: u128,
+    ) -> TransactionReceipt {
         let tx = manager(&self.chain, key(&self.keys, who));
         let call = Call::new(C::SIGNATURE, to, call.abi_encode()).value(U256::from(value));
-        tx.send(call).await.unwrap_or_else(|e| panic!("{}: {e}", C::SIGNATURE))
+        tx.send(call)
+            .await
+            .unwrap_or_else(|e| panic!("{}: {e}", C::SIGNATURE))
     }
 
     /// A raw JSON-RPC call, for anvil's own methods.
     pub async fn rpc(&self, method: &'static str, params: serde_json::Value) {
-        let answer = self.chain.provider().raw_request::<serde_json::Value, serde_json::Value>(method.into(), params).await;
+        let answer = self
+            .chain
+            .provider()
+            .raw_request::<serde_json::Value, serde_json::Value>(method.into(), params)
+            .await;
         answer.unwrap_or_else(|e| panic!("{method}: {e}"));
     }
 
@@ -221,8 +260,14 @@ impl Network {
             refundTo: self.address(Who::User),
             inclusionDeadline: head.timestamp + 600,
         };
-        let call = Inbox::requestCall { params: (&params).into(), payload: payload.to_vec().into(), userData: Bytes::new() };
-        let receipt = self.send(Who::User, self.deployment.contracts.inbox, call, 1000).await;
+        let call = Inbox::requestCall {
+            params: (&params).into(),
+            payload: payload.to_vec().into(),
+            userData: Bytes::new(),
+        };
+        let receipt = self
+            .send(Who::User, self.deployment.contracts.inbox, call, 1000)
+            .await;
         let asked = event::<Inbox::Requested>(&receipt).expect("asked");
         (asked.id, (&asked.request).into())
     }
@@ -239,10 +284,22 @@ impl Network {
             executor: executor.address(),
             number,
             expiry,
-            results: vec![SegmentResult { request: request.clone(), output: output.to_vec().into() }],
-            signature: executor.signer().sign_hash_sync(&digest).expect("signs").as_bytes().to_vec().into(),
+            results: vec![SegmentResult {
+                request: request.clone(),
+                output: output.to_vec().into(),
+            }],
+            signature: executor
+                .signer()
+                .sign_hash_sync(&digest)
+                .expect("signs")
+                .as_bytes()
+                .to_vec()
+                .into(),
         };
-        let call = Rollup::postBatchCall { batch: vec![segment], signed: vec![] };
+        let call = Rollup::postBatchCall {
+            batch: vec![segment],
+            signed: vec![],
+        };
         let receipt = self.send(Who::Sequencer, rollup, call, 0).await;
         event::<Rollup::ResultClaimed>(&receipt).expect("the result is claimed");
     }
@@ -250,11 +307,16 @@ impl Network {
     /// Every event `E` of the game contract so far.
     pub async fn game_events<E: SolEvent>(&self) -> Vec<E> {
         let filter = alloy::rpc::types::Filter::new()
-            .address(vec![self.deployment.contracts.game, self.deployment.contracts.rollup])
+            .address(vec![
+                self.deployment.contracts.game,
+                self.deployment.contracts.rollup,
+            ])
             .event_signature(E::SIGNATURE_HASH)
             .from_block(0);
         let logs = self.chain.provider().get_logs(&filter).await.expect("logs");
-        logs.iter().map(|log| E::decode_log(&log.inner).expect("decodes").data).collect()
+        logs.iter()
+            .map(|log| E::decode_log(&log.inner).expect("decodes").data)
+            .collect()
     }
 
     /// Waits until there are `n` events `E`.
@@ -265,16 +327,24 @@ impl Network {
             if events.len() >= n {
                 return events;
             }
-            assert!(started.elapsed() < limit, "no {} after {limit:?}", E::SIGNATURE);
+            assert!(
+                started.elapsed() < limit,
+                "no {} after {limit:?}",
+                E::SIGNATURE
+            );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
     /// What `who` may withdraw from the game contract.
     pub async fn credit(&self, who: Who) -> U256 {
-        let call = DisputeGame::creditCall { account: self.address(who) };
+        let call = DisputeGame::creditCall {
+            account: self.address(who),
+        };
         let game = self.deployment.contracts.game;
-        assay_dispute::watcher::view(&self.chain, game, "credit", call).await.expect("a view")
+        assay_dispute::watcher::view(&self.chain, game, "credit", call)
+            .await
+            .expect("a view")
     }
 }
 
@@ -283,7 +353,10 @@ fn key(keys: &[String], who: Who) -> Key {
 }
 
 fn manager(chain: &Chain, key: Key) -> TxManager {
-    let policy = TxPolicy { poll: Duration::from_millis(50), ..TxPolicy::default() };
+    let policy = TxPolicy {
+        poll: Duration::from_millis(50),
+        ..TxPolicy::default()
+    };
     TxManager::new(chain.clone(), key, ErrorBook::assay(), policy)
 }
 
@@ -300,5 +373,10 @@ fn contracts(a: &Addresses) -> Contracts {
 }
 
 fn event<E: SolEvent>(receipt: &TransactionReceipt) -> Option<E> {
-    receipt.inner.logs().iter().find_map(|log| E::decode_log(&log.inner).ok()).map(|log| log.data)
+    receipt
+        .inner
+        .logs()
+        .iter()
+        .find_map(|log| E::decode_log(&log.inner).ok())
+        .map(|log| log.data)
 }
