@@ -138,7 +138,10 @@ impl Network {
         let data = self.settings.data.join(role.name());
         std::fs::create_dir_all(&data)?;
         let key = self.settings.data.join(format!("{}.key", role.name()));
-        assay_node::key::write_key_file(&key, &hex::encode(role.signer()?.to_bytes()))?;
+        // A service that is started again finds its key.
+        if !key.exists() {
+            assay_node::key::write_key_file(&key, &hex::encode(role.signer()?.to_bytes()))?;
+        }
         let admin = free_port()?;
         let path = |p: &Path| p.display().to_string();
         let mut args = vec![
