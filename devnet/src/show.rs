@@ -25,8 +25,9 @@ pub async fn up(settings: Settings, dispute: bool) -> anyhow::Result<()> {
 }
 
 async fn show(net: &mut Network, started: Instant, dispute: bool) -> anyhow::Result<()> {
-    net.deployment
-        .save(&net.settings.root.join("target/devnet/deployment.json"))?;
+    let shared = net.settings.root.join("target/devnet");
+    std::fs::create_dir_all(&shared)?;
+    net.deployment.save(&shared.join("deployment.json"))?;
     net.service(Role::Sequencer, &[]).await?;
     net.service(Role::Executor, &[]).await?;
     net.service(Role::Watchtower, &["--keeper"]).await?;
