@@ -240,7 +240,7 @@ mod tests {
         let mut book = ClaimBook::open(&path).expect("opens again");
         assert_eq!(
             book.open_segments().cloned().collect::<Vec<_>>(),
-            [second.clone()]
+            std::slice::from_ref(&second)
         );
         assert_eq!(book.open_segment_of(B256::repeat_byte(2)), Some(&second));
         let third = sign(&mut book, vec![answered(3, b"three")]).expect("signed");
