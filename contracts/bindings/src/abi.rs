@@ -47,4 +47,6 @@ contracts! {
 pub use dispute_game::DisputeGame::{ClaimGames, GameContext, GameState, Move, Proof};
 pub use inbox::Inbox::RequestStatus;
 pub use model_registry::ModelRegistry::{Model, Program};
-pub use rollup::Rollup::{ClaimRef, Request, RequestParams, Result as SegmentResult, Segment, SignedRequest};
+pub use rollup::Rollup::{
+    ClaimRef, Request, RequestParams, Result as SegmentResult, Segment, SignedRequest,
+};

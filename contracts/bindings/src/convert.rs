@@ -65,13 +65,24 @@ impl From<&Program> for program::Program {
 
 /// A registered model's id, from what the registry holds.
 pub fn model_id(model: &Model) -> ModelId {
-    let ceiling = Tolerance { max_gap: model.maxGap, max_flips: model.maxFlips };
-    program::model_id(hash(model.modelRoot), model.length, ProgramId(hash(model.programId)), ceiling)
+    let ceiling = Tolerance {
+        max_gap: model.maxGap,
+        max_flips: model.maxFlips,
+    };
+    program::model_id(
+        hash(model.modelRoot),
+        model.length,
+        ProgramId(hash(model.programId)),
+        ceiling,
+    )
 }
 
 /// The tolerance in force, as a request packs it: `max_gap << 32 | max_flips`.
 pub const fn tolerance(packed: u64) -> Tolerance {
-    Tolerance { max_gap: (packed >> 32) as u32, max_flips: packed as u32 }
+    Tolerance {
+        max_gap: (packed >> 32) as u32,
+        max_flips: packed as u32,
+    }
 }
 
 /// Inverse of [`tolerance`].
@@ -116,7 +127,7 @@ same_struct! {
     ClaimRef => DisputeGame::ClaimRef { segmentId, index, outputHash, proof }
 }
 
-/// Everything about a game that its claim and request already say.
+/// Key of the claim that a game is about.
 pub fn claim_key_of(context: &GameContext) -> alloy::primitives::U256 {
     crate::game::claim_key(context.segmentId, context.index)
 }

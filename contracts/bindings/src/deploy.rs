@@ -3,7 +3,8 @@
 //! The contracts name each other as immutables, so their addresses follow from the deployer's nonces.
 
 use crate::abi::{
-    DisputeGame, Inbox, ModelRegistry, OneStepProver, Rollup, Staking, StepControl, StepFloat32, StepInteger, StepMemory,
+    DisputeGame, Inbox, ModelRegistry, OneStepProver, Rollup, Staking, StepControl, StepFloat32,
+    StepInteger, StepMemory,
 };
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::SolConstructor;
@@ -98,16 +99,42 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
     let (steps, prover) = plan_prover(deployer, nonce);
     let first = nonce + steps.len() as u64;
     let at = |i: u64| deployer.create(first + i);
-    let to = Addresses { prover, registry: at(0), staking: at(1), inbox: at(2), game: at(3), rollup: at(4) };
+    let to = Addresses {
+        prover,
+        registry: at(0),
+        staking: at(1),
+        inbox: at(2),
+        game: at(3),
+        rollup: at(4),
+    };
     let mut out = steps;
     let mut push = |name, address, code: &Bytes, arguments: Vec<u8>| {
-        out.push(Creation { name, address, init_code: [&code[..], &arguments[..]].concat().into() });
+        out.push(Creation {
+            name,
+            address,
+            init_code: [&code[..], &arguments[..]].concat().into(),
+        });
     };
-    let registry = ModelRegistry::constructorCall { traceLog2_: p.trace_log2 };
-    push("ModelRegistry", to.registry, &ModelRegistry::BYTECODE, registry.abi_encode());
-    let staking =
-        Staking::constructorCall { rollup_: to.rollup, game_: to.game, unbondingDelay_: p.unbonding_delay };
-    push("Staking", to.staking, &Staking::BYTECODE, staking.abi_encode());
+    let registry = ModelRegistry::constructorCall {
+        traceLog2_: p.trace_log2,
+    };
+    push(
+        "ModelRegistry",
+        to.registry,
+        &ModelRegistry::BYTECODE,
+        registry.abi_encode(),
+    );
+    let staking = Staking::constructorCall {
+        rollup_: to.rollup,
+        game_: to.game,
+        unbondingDelay_: p.unbonding_delay,
+    };
+    push(
+        "Staking",
+        to.staking,
+        &Staking::BYTECODE,
+        staking.abi_encode(),
+    );
     let inbox = Inbox::constructorCall {
         rollup_: to.rollup,
         registry_: to.registry,
@@ -127,7 +154,12 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         bondGasPrice: U256::from(p.bond_gas_price),
         tipCap: U256::from(p.tip_cap),
     };
-    push("DisputeGame", to.game, &DisputeGame::BYTECODE, game.abi_encode());
+    push(
+        "DisputeGame",
+        to.game,
+        &DisputeGame::BYTECODE,
+        game.abi_encode(),
+    );
     let rollup = Rollup::constructorCall {
         inbox_: to.inbox,
         staking_: to.staking,
@@ -151,7 +183,11 @@ pub fn plan_prover(deployer: Address, nonce: u64) -> (Vec<Creation>, Address) {
     ];
     let mut out: Vec<Creation> = (nonce..)
         .zip(families)
-        .map(|(n, (name, code))| Creation { name, address: deployer.create(n), init_code: code.clone() })
+        .map(|(n, (name, code))| Creation {
+            name,
+            address: deployer.create(n),
+            init_code: code.clone(),
+        })
         .collect();
     let prover = deployer.create(nonce + out.len() as u64);
     let arguments = OneStepProver::constructorCall {
@@ -160,7 +196,13 @@ pub fn plan_prover(deployer: Address, nonce: u64) -> (Vec<Creation>, Address) {
         integer_: out[2].address,
         float32_: out[3].address,
     };
-    let init_code = [&OneStepProver::BYTECODE[..], &arguments.abi_encode()[..]].concat().into();
-    out.push(Creation { name: "OneStepProver", address: prover, init_code });
+    let init_code = [&OneStepProver::BYTECODE[..], &arguments.abi_encode()[..]]
+        .concat()
+        .into();
+    out.push(Creation {
+        name: "OneStepProver",
+        address: prover,
+        init_code,
+    });
     (out, prover)
 }

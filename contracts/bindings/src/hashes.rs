@@ -35,7 +35,12 @@ pub fn rom_header(chain_id: u64, inbox: Address, request: &Request, id: B256) ->
 }
 
 /// The request that a batch opens when it admits `signed`. `max_tokens` is what [`payload_max_tokens`] reads.
-pub fn request_of(signed: &SignedRequest, max_tokens: u32, model_length: u64, packed_tolerance: u64) -> Request {
+pub fn request_of(
+    signed: &SignedRequest,
+    max_tokens: u32,
+    model_length: u64,
+    packed_tolerance: u64,
+) -> Request {
     Request {
         requester: signed.payer,
         origin: ORIGIN_SIGNED,
@@ -46,7 +51,11 @@ pub fn request_of(signed: &SignedRequest, max_tokens: u32, model_length: u64, pa
         maxTokens: max_tokens,
         userDataHash: keccak256(&signed.userData),
         modelLength: model_length,
-        tolerance: if signed.params.tolerant { packed_tolerance } else { 0 },
+        tolerance: if signed.params.tolerant {
+            packed_tolerance
+        } else {
+            0
+        },
         params: signed.params.clone(),
     }
 }
@@ -60,7 +69,9 @@ pub fn payload_max_tokens(payload: &[u8]) -> Option<u32> {
         return None;
     }
     let n = u32::from_le_bytes([payload[2], payload[3], payload[4], payload[5]]);
-    (1..=assay_types::params::MAX_TOKENS).contains(&n).then_some(n)
+    (1..=assay_types::params::MAX_TOKENS)
+        .contains(&n)
+        .then_some(n)
 }
 
 /// Work of `tokens` of answer to a request, in model bytes x tokens.

@@ -11,6 +11,6 @@ pub mod results;
 pub mod sign;
 
 pub use abi::{
-    ClaimRef, DisputeGame, GameContext, Inbox, ModelRegistry, Request, RequestParams, ReviewJudge, Rollup, Segment,
-    SegmentResult, SignedRequest, Staking,
+    ClaimRef, DisputeGame, GameContext, Inbox, ModelRegistry, Request, RequestParams, ReviewJudge,
+    Rollup, Segment, SegmentResult, SignedRequest, Staking,
 };

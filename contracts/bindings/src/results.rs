@@ -36,7 +36,10 @@ fn padded(leaves: &[B256]) -> Vec<B256> {
 }
 
 fn parents(level: &[B256]) -> Vec<B256> {
-    level.chunks(2).map(|p| keccak256([&[TAG_NODE][..], &p[0][..], &p[1][..]].concat())).collect()
+    level
+        .chunks(2)
+        .map(|p| keccak256([&[TAG_NODE][..], &p[0][..], &p[1][..]].concat()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -47,11 +50,17 @@ mod tests {
     #[test]
     fn every_proof_of_every_size_folds_to_the_root() {
         for count in 1..=9usize {
-            let leaves: Vec<B256> = (0..count).map(|i| leaf(B256::with_last_byte(i as u8), B256::ZERO)).collect();
+            let leaves: Vec<B256> = (0..count)
+                .map(|i| leaf(B256::with_last_byte(i as u8), B256::ZERO))
+                .collect();
             for i in 0..count {
                 let siblings: Vec<Hash> = proof(&leaves, i).iter().map(|b| Hash(b.0)).collect();
                 assert_eq!(siblings.len(), count.next_power_of_two().ilog2() as usize);
-                assert_eq!(fold(Hash(leaves[i].0), i as u64, &siblings).0, root(&leaves).0, "{count} {i}");
+                assert_eq!(
+                    fold(Hash(leaves[i].0), i as u64, &siblings).0,
+                    root(&leaves).0,
+                    "{count} {i}"
+                );
             }
         }
     }

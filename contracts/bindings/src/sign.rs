@@ -44,8 +44,19 @@ pub fn domain(chain_id: u64, contract: Address) -> Eip712Domain {
 }
 
 /// Digest that an executor signs; `contract` is the rollup.
-pub fn segment_digest(chain_id: u64, contract: Address, number: u64, expiry: u64, root: B256) -> B256 {
-    typed::Segment { number, expiry, root }.eip712_signing_hash(&domain(chain_id, contract))
+pub fn segment_digest(
+    chain_id: u64,
+    contract: Address,
+    number: u64,
+    expiry: u64,
+    root: B256,
+) -> B256 {
+    typed::Segment {
+        number,
+        expiry,
+        root,
+    }
+    .eip712_signing_hash(&domain(chain_id, contract))
 }
 
 /// Digest that a payer signs; `contract` is the inbox. The signature in `request` is not looked at.

@@ -81,7 +81,10 @@ fn context() -> GameContext {
 
 #[test]
 fn payload_is_the_fixtures() {
-    assert_eq!(alloy::primitives::hex::encode(payload()), "01001000000000000000000100000500000068656c6c6f");
+    assert_eq!(
+        alloy::primitives::hex::encode(payload()),
+        "01001000000000000000000100000500000068656c6c6f"
+    );
     assert_eq!(hashes::payload_max_tokens(&payload()), Some(16));
     assert_eq!(hashes::payload_max_tokens(&payload()[..12]), None);
 }
@@ -90,7 +93,9 @@ fn payload_is_the_fixtures() {
 fn computed() -> [(&'static str, B256); 8] {
     let id = hashes::request_id(CHAIN_ID, contract(0), &request());
     let header = hashes::rom_header(CHAIN_ID, contract(0), &request(), id).encode();
-    let leaves: Vec<B256> = (0u8..3).map(|i| results::leaf(B256::repeat_byte(i), keccak256([i]))).collect();
+    let leaves: Vec<B256> = (0u8..3)
+        .map(|i| results::leaf(B256::repeat_byte(i), keccak256([i])))
+        .collect();
     let (c, root) = (context(), |i: u8| StateRoot(Hash([i; 32])));
     let game = game::game_id(CHAIN_ID, contract(2), &c);
     let posted: Vec<StateRoot> = (1u8..=4).map(root).collect();
@@ -99,11 +104,20 @@ fn computed() -> [(&'static str, B256); 8] {
         ("REQUEST_ID", id),
         ("SEED", hashes::seed(&request(), id)),
         ("ROM_HEADER", keccak256(header)),
-        ("REQUEST_DIGEST", sign::request_digest(CHAIN_ID, contract(0), &signed())),
-        ("SEGMENT_DIGEST", sign::segment_digest(CHAIN_ID, contract(1), 7, 1_700_000_200, keccak256("root"))),
+        (
+            "REQUEST_DIGEST",
+            sign::request_digest(CHAIN_ID, contract(0), &signed()),
+        ),
+        (
+            "SEGMENT_DIGEST",
+            sign::segment_digest(CHAIN_ID, contract(1), 7, 1_700_000_200, keccak256("root")),
+        ),
         ("RESULTS_ROOT", results::root(&leaves)),
         ("GAME_ID", game),
-        ("COMMITMENT", game::commitment(game, root(0), &posted, claim, c.challenger, c.executor)),
+        (
+            "COMMITMENT",
+            game::commitment(game, root(0), &posted, claim, c.challenger, c.executor),
+        ),
     ]
 }
 
@@ -112,7 +126,10 @@ fn values_are_those_of_the_contracts() {
     let solidity = include_str!("../../test/Vectors.t.sol");
     for (name, value) in computed() {
         let line = format!("bytes32 private constant {name} = {value};");
-        assert!(solidity.contains(&line), "the contracts' test does not have: {line}");
+        assert!(
+            solidity.contains(&line),
+            "the contracts' test does not have: {line}"
+        );
     }
 }
 
@@ -122,5 +139,8 @@ fn piece_proofs_have_the_contracts_lengths() {
     let posted: Vec<StateRoot> = (0u8..32).map(|i| StateRoot(Hash([i; 32]))).collect();
     let length = |i: usize| game::piece_proof(&posted, i).len();
     // Piece 0 has one path; an odd piece's leaves are siblings; 16 splits at the root.
-    assert_eq!((length(0), length(1), length(2), length(16), length(31)), (5, 4, 5, 8, 4));
+    assert_eq!(
+        (length(0), length(1), length(2), length(16), length(31)),
+        (5, 4, 5, 8, 4)
+    );
 }
