@@ -22,14 +22,10 @@ pub fn summarize(report: &Report, command: &str, out: &Path) -> anyhow::Result<b
     numbers.insert("dispute.calldata_bytes", dispute.calldata_bytes as f64);
     numbers.insert("osp.tx_gas", dispute.proof_gas.unwrap_or(0) as f64);
     numbers.insert("devnet.warm_start_s", report.warm_start_s);
-    for (key, file_key) in [
-        ("osp.gas_max", "gas_max"),
-        ("osp.gas_median", "gas_median"),
-        ("osp.witness_bytes_max", "witness_bytes_max"),
-    ] {
-        let text = std::fs::read_to_string("target/bench/osp.json").unwrap_or_default();
-        let osp: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        if let Some(value) = osp[file_key].as_f64() {
+    let text = std::fs::read_to_string("target/bench/osp.json").unwrap_or_default();
+    let osp: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    for key in ["osp.gas_max", "osp.gas_median", "osp.witness_bytes_max"] {
+        if let Some(value) = osp[key].as_f64() {
             numbers.insert(key, value);
         }
     }
