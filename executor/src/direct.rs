@@ -137,10 +137,10 @@ impl Direct {
         }
         let encoded = ask.request.abi_encode().into();
         let checked = self.office.check(id, encoded, ask.payload.clone()).await?;
-        let answered = self.office.find(&checked).await?;
+        let (answered, account) = self.office.find(&checked).await?;
         let req = self
             .office
-            .note_direct(&answered)
+            .note_direct(&answered, account.as_ref())
             .map_err(OfficeError::from)?;
         let data = Rollup::claimDirectCall {
             req,

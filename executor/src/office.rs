@@ -56,6 +56,15 @@ pub enum OfficeError {
     Refuted(String),
 }
 
+/// How an answer was found.
+pub struct Account {
+    model: B256,
+    backend: &'static str,
+    found: Found,
+    restarts: u64,
+    time: Duration,
+}
+
 /// Everything that answering needs. Shared by all tasks.
 pub struct Office {
     /// The service's shell.
@@ -189,7 +198,7 @@ impl Office {
         if let Some(segment) = open.filter(|s| s.expiry >= now + least_life) {
             return Ok(segment);
         }
-        let answered = self.find(&checked).await?;
+        let (answered, account) = self.find(&checked).await?;
         if !lock(&self.at_work).contains(&id) {
             return Err(OfficeError::Withdrawn);
         }
@@ -197,6 +206,7 @@ impl Office {
             self.shell.chain.head().await?.timestamp + self.segment_life.max(2 * least_life);
         let segment = self.sign(answered, expiry)?;
         tracing::info!(request = %id, number = segment.number, expiry, "signed");
+        account.iter().for_each(|account| self.publish(id, account));
         Ok(segment)
     }
 
@@ -223,13 +233,16 @@ impl Office {
         Ok(checked)
     }
 
-    /// The answer to a request: the one given before, if there is one.
+    /// The answer to a request, and how it was found unless it is the one given before.
     ///
     /// # Errors
     /// An earlier answer was refuted, or the backend failed.
-    pub async fn find(&self, checked: &Checked) -> Result<Answered, OfficeError> {
+    pub async fn find(
+        &self,
+        checked: &Checked,
+    ) -> Result<(Answered, Option<Account>), OfficeError> {
         if let Some(earlier) = lock(&self.book).answer(checked.id)? {
-            return Ok(earlier.clone());
+            return Ok((earlier.clone(), None));
         }
         let started = Instant::now();
         let (model, rom, cheat) = (checked.model.clone(), checked.rom.clone(), self.cheat);
@@ -238,24 +251,33 @@ impl Office {
             let before = backend.restarts();
             let mut found = backend.answer(&rom);
             let restarts = backend.restarts() - before;
-            if let (Some(cheat), Some(engine), Some(truth)) =
-                (cheat, &model.engine, Output::decode(&found.output))
-            {
+            let truth = Output::decode(&found.output);
+            if let (Some(cheat), Some(engine), Some(truth)) = (cheat, &model.engine, truth) {
                 tracing::warn!(%cheat, "DANGEROUS: giving a false answer");
                 found.output = falsify(engine, &rom, &truth, cheat).encode();
             }
             (backend.name(), found, restarts)
         });
         let (backend, found, restarts) = finding.await?;
-        self.report(checked, backend, &found, restarts, started);
+        let time = started.elapsed();
         self.recheck(checked, &found.output).await?;
-        let (request, payload) = (checked.encoded.clone(), checked.payload.clone());
-        Ok(Answered {
+        let answered = Answered {
             request_id: checked.id,
-            request,
-            payload,
-            output: found.output.into(),
-        })
+            request: checked.encoded.clone(),
+            payload: checked.payload.clone(),
+            output: found.output.clone().into(),
+        };
+        let model = checked.model.entry.id;
+        Ok((
+            answered,
+            Some(Account {
+                model,
+                backend,
+                found,
+                restarts,
+                time,
+            }),
+        ))
     }
 
     /// Has the program itself look at a share of the answers.
@@ -287,30 +309,29 @@ impl Office {
         }
     }
 
-    fn report(
-        &self,
-        checked: &Checked,
-        backend: &'static str,
-        found: &Found,
-        restarts: u64,
-        started: Instant,
-    ) {
-        let (stats, time) = (&found.stats, started.elapsed());
+    /// Publishes an answer. Invariant: it is in the journal, so whoever reads of it may rely on its being kept.
+    fn publish(&self, id: B256, account: &Account) {
+        let stats = &account.found.stats;
         tracing::info!(
-            request = %checked.id,
-            backend,
+            request = %id,
+            backend = account.backend,
             tokens = stats.tokens,
             drafted = stats.drafted,
             accepted = stats.accepted,
             corrected = stats.corrected,
             draft_ms = stats.draft_time.as_millis() as u64,
             verify_ms = stats.verify_time.as_millis() as u64,
-            ms = time.as_millis() as u64,
+            ms = account.time.as_millis() as u64,
             "answered"
         );
-        self.meters.restarted(restarts);
-        self.meters
-            .book(checked.id, checked.model.entry.id, backend, found, time);
+        self.meters.restarted(account.restarts);
+        self.meters.book(
+            id,
+            account.model,
+            account.backend,
+            &account.found,
+            account.time,
+        );
     }
 
     fn sign(&self, answered: Answered, expiry: u64) -> Result<SignedSegment, BookError> {
@@ -324,8 +345,15 @@ impl Office {
     ///
     /// # Errors
     /// The book says no.
-    pub fn note_direct(&self, answered: &Answered) -> Result<Request, BookError> {
+    pub fn note_direct(
+        &self,
+        answered: &Answered,
+        account: Option<&Account>,
+    ) -> Result<Request, BookError> {
         lock(&self.book).note_direct(answered.clone())?;
+        account
+            .into_iter()
+            .for_each(|account| self.publish(answered.request_id, account));
         // It was checked to decode before it was answered.
         Ok(Request::abi_decode(&answered.request).unwrap_or_default())
     }
