@@ -217,12 +217,21 @@ fn directed(rng: &mut SmallRng) -> (u64, u64) {
     (u64::from(a), u64::from(b))
 }
 
-/// A number whose square root is next to the middle of two neighbours: the square of such a middle, or a neighbour of it.
-fn near_square(rng: &mut SmallRng) -> u64 {
-    let middle = f64::from(rng.random_range(1u32 << 23..1 << 24)) + 0.5;
-    let scale = 2f64.powi(2 * rng.random_range(-80..=30));
-    let bits = (middle * middle * scale) as f32;
-    u64::from(bits.to_bits() + rng.random_range(0..3) - 1)
+/// Numbers whose square roots come closest to the middle of two neighbours, where one bit of a remainder decides.
+fn hard_squares() -> Vec<u64> {
+    let mut out = Vec::new();
+    // A middle is an odd q of 25 bits; its square is never an f32, but x * 2^shift may be next to it.
+    for q in ((1u64 << 24) + 1..1 << 25).step_by(2) {
+        let square = q * q;
+        let shift = if square >= 1 << 49 { 26 } else { 25 };
+        let below = square & ((1 << shift) - 1);
+        let x = (square >> shift) + u64::from(below > 512);
+        if below < 512 || below > (1 << shift) - 512 {
+            let number = x as f64 * 2f64.powi(shift - 60);
+            out.push(u64::from((number as f32).to_bits()));
+        }
+    }
+    out
 }
 
 /// A 64-bit integer of any length with a run of ones or zeros in it.
@@ -258,10 +267,10 @@ fn vectors(op: Op, random: usize, rng: &mut SmallRng) -> Vec<(u64, u64)> {
                 .iter()
                 .flat_map(|&a| edges.iter().map(move |&b| (a | dirty, b))),
         );
-        out.extend((0..random).map(|i| match op {
-            Op::F32Sqrt if i % 2 == 0 => (near_square(rng), 0),
-            _ => directed(rng),
-        }));
+        if op == Op::F32Sqrt {
+            out.extend(hard_squares().into_iter().map(|a| (a, 0)));
+        }
+        out.extend((0..random).map(|_| directed(rng)));
     }
     out
 }
