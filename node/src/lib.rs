@@ -17,7 +17,6 @@ pub mod metrics;
 pub mod revert;
 pub mod shell;
 pub mod shutdown;
-pub mod simulate;
 pub mod status;
 pub mod store;
 pub mod tx;

@@ -7,7 +7,6 @@ use assay_node::chain::{Chain, ChainError};
 use assay_node::follower::{Follower, Update};
 use assay_node::key::Key;
 use assay_node::revert::ErrorBook;
-use assay_node::simulate::Simulator;
 use assay_node::store::SledStore;
 use assay_node::tx::{Call, TxManager, TxPolicy};
 use assay_node::url::RpcUrl;
@@ -149,27 +148,6 @@ async fn reverting_call_is_named_and_never_sent() {
             .expect("nonce"),
         before
     );
-
-    let simulator = Simulator::new(chain.clone(), tx.errors().clone());
-    let error = simulator
-        .run(tx.address(), &Call::new("echo", to, nope(8)))
-        .await
-        .expect_err("reverts");
-    assert_eq!(error.to_string(), "echo would revert: Nope(code: 8)");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn simulation_uses_the_gas_of_the_real_transaction() {
-    let (_anvil, chain) = Anvil::start(&[]).await;
-    let tx = manager(&chain, RICH, TxPolicy::default());
-    let to = deploy(&tx).await;
-    let simulator = Simulator::new(chain.clone(), tx.errors().clone());
-    let call = Call::new("echo", to, Bytes::new());
-    let simulated = simulator.run(tx.address(), &call).await.expect("runs");
-    let receipt = tx.send(call).await.expect("sent");
-    assert_eq!(simulated.gas_used, receipt.gas_used);
-    assert_eq!(simulated.execution_gas, receipt.gas_used - 21_000);
-    assert_eq!(simulated.logs.len(), receipt.logs().len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

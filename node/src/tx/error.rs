@@ -1,0 +1,93 @@
+//! Why a transaction did not do its work.
+
+use crate::chain::ChainError;
+use crate::revert::RevertReason;
+use alloy::primitives::{Address, B256};
+
+/// Why a transaction did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum TxError {
+    /// The dry run reverts: nothing was sent.
+    #[error("{label} would revert: {reason}")]
+    WouldRevert {
+        /// Which call.
+        label: &'static str,
+        /// Why.
+        reason: RevertReason,
+    },
+    /// It was mined and reverted (the state changed after the dry run).
+    #[error("{label} reverted in transaction {hash}: {reason}")]
+    Reverted {
+        /// Which call.
+        label: &'static str,
+        /// The transaction.
+        hash: B256,
+        /// Why, as a call of the same block tells.
+        reason: RevertReason,
+    },
+    /// The account can't pay.
+    #[error("{label}: account {account} cannot pay for it ({reason}): send it ETH")]
+    Unfunded {
+        /// Which call.
+        label: &'static str,
+        /// The account.
+        account: Address,
+        /// The node's words.
+        reason: String,
+    },
+    /// It was sent and not mined.
+    #[error("{label}: transaction {hash} (nonce {nonce}) was not mined in {seconds} s")]
+    NotMined {
+        /// Which call.
+        label: &'static str,
+        /// The last one sent.
+        hash: B256,
+        /// Its nonce.
+        nonce: u64,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// Another process used the account's nonce.
+    #[error(
+        "{label}: nonce {nonce} of {account} was used by another transaction: give each service its own account"
+    )]
+    NonceTaken {
+        /// Which call.
+        label: &'static str,
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: u64,
+    },
+    /// Signing failed.
+    #[error("{label}: cannot sign: {reason}")]
+    Sign {
+        /// Which call.
+        label: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The chain can't be reached or refuses.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}
+
+impl TxError {
+    /// The name of the contract error that it ended in, if it did.
+    pub fn revert_name(&self) -> Option<&str> {
+        match self {
+            TxError::WouldRevert { reason, .. } | TxError::Reverted { reason, .. } => {
+                Some(&reason.name)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether trying again later can help.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            TxError::Chain(_) | TxError::NotMined { .. } | TxError::NonceTaken { .. }
+        )
+    }
+}

@@ -1,0 +1,364 @@
+//! Sends the transactions of one account.
+
+use super::policy::Fees;
+use super::{Call, TxError, TxPolicy};
+use crate::chain::{Chain, ChainError};
+use crate::key::Key;
+use crate::revert::{ErrorBook, RevertReason};
+use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy::eips::BlockNumberOrTag;
+use alloy::eips::eip2718::Encodable2718;
+use alloy::network::TransactionBuilder;
+use alloy::primitives::{Address, B256, Bytes, TxKind};
+use alloy::providers::Provider;
+use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
+use alloy::signers::SignerSync;
+use alloy::transports::{RpcError, TransportError};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Mutex;
+
+/// Sends transactions of one account. Clones share the nonce.
+#[derive(Clone, Debug)]
+pub struct TxManager {
+    chain: Chain,
+    key: Key,
+    errors: ErrorBook,
+    policy: TxPolicy,
+    nonce: Arc<Mutex<Option<u64>>>,
+}
+
+impl TxManager {
+    /// A manager for the account of `key`, which nothing else may use meanwhile.
+    pub fn new(chain: Chain, key: Key, errors: ErrorBook, policy: TxPolicy) -> TxManager {
+        TxManager {
+            chain,
+            key,
+            errors,
+            policy,
+            nonce: Arc::default(),
+        }
+    }
+
+    /// The account.
+    pub fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    /// The chain.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The errors that it can name.
+    pub fn errors(&self) -> &ErrorBook {
+        &self.errors
+    }
+
+    /// Runs the call on the newest state without sending it; returns what it returns.
+    pub async fn dry_run(&self, call: &Call) -> Result<Bytes, TxError> {
+        let result = self
+            .chain
+            .provider()
+            .call(self.request(call))
+            .block(BlockNumberOrTag::Pending.into())
+            .await;
+        result.map_err(|e| self.refused(call.label, "eth_call", e))
+    }
+
+    /// Dry run, send, wait; returns the receipt of the mined, successful transaction.
+    pub async fn send(&self, call: Call) -> Result<TransactionReceipt, TxError> {
+        let sent = self.submit(&call).await?;
+        self.wait(&call, sent).await
+    }
+
+    fn request(&self, call: &Call) -> TransactionRequest {
+        let request = TransactionRequest::default()
+            .with_from(self.address())
+            .with_input(call.data.clone())
+            .with_value(call.value);
+        match call.to {
+            Some(to) => request.with_to(to),
+            None => request.into_create(),
+        }
+    }
+
+    async fn submit(&self, call: &Call) -> Result<Sent, TxError> {
+        self.dry_run(call).await?;
+        let gas = match call.gas {
+            Some(gas) => gas,
+            None => {
+                let estimate = self.chain.provider().estimate_gas(self.request(call)).await;
+                let estimate =
+                    estimate.map_err(|e| self.refused(call.label, "eth_estimateGas", e))?;
+                // The state may move between estimate and block; a quarter covers cold slots and an event more.
+                estimate + estimate / 4
+            }
+        };
+        let fees = self.chain.provider().estimate_eip1559_fees().await;
+        let fees = fees.map_err(|e| self.chain.error("eth_feeHistory", e))?;
+        let max = fees.max_fee_per_gas.min(self.policy.max_fee_per_gas);
+        let fees = Fees {
+            max,
+            tip: fees.max_priority_fee_per_gas.min(max),
+        };
+
+        let mut slot = self.nonce.lock().await;
+        for _ in 0..3 {
+            let nonce = match *slot {
+                Some(nonce) => nonce,
+                None => self.chain_nonce(BlockNumberOrTag::Pending).await?,
+            };
+            let (hash, raw) = self.sign(call, nonce, gas, fees)?;
+            match self.broadcast(call.label, hash, &raw).await {
+                Ok(true) => {
+                    *slot = Some(nonce + 1);
+                    tracing::debug!(call = call.label, %hash, nonce, gas, "sent");
+                    return Ok(Sent {
+                        nonce,
+                        gas,
+                        fees,
+                        hashes: vec![hash],
+                    });
+                }
+                // The count is behind the chain (a restart, or a replacement was mined): ask the chain.
+                Ok(false) => *slot = None,
+                Err(error) => {
+                    // Whether the node has it is unknown: ask the chain next time.
+                    *slot = None;
+                    return Err(error);
+                }
+            }
+        }
+        let nonce = self.chain_nonce(BlockNumberOrTag::Latest).await?;
+        Err(TxError::NonceTaken {
+            label: call.label,
+            account: self.address(),
+            nonce,
+        })
+    }
+
+    async fn chain_nonce(&self, at: BlockNumberOrTag) -> Result<u64, TxError> {
+        let nonce = self
+            .chain
+            .provider()
+            .get_transaction_count(self.address())
+            .block_id(at.into())
+            .await;
+        Ok(nonce.map_err(|e| self.chain.error("eth_getTransactionCount", e))?)
+    }
+
+    fn sign(
+        &self,
+        call: &Call,
+        nonce: u64,
+        gas: u64,
+        fees: Fees,
+    ) -> Result<(B256, Vec<u8>), TxError> {
+        let tx = TxEip1559 {
+            chain_id: self.chain.id(),
+            nonce,
+            gas_limit: gas,
+            max_fee_per_gas: fees.max,
+            max_priority_fee_per_gas: fees.tip,
+            to: call.to.map_or(TxKind::Create, TxKind::Call),
+            value: call.value,
+            access_list: Default::default(),
+            input: call.data.clone(),
+        };
+        let signature = self.key.signer().sign_hash_sync(&tx.signature_hash());
+        let signature = signature.map_err(|e| TxError::Sign {
+            label: call.label,
+            reason: e.to_string(),
+        })?;
+        let envelope = TxEnvelope::from(tx.into_signed(signature));
+        Ok((*envelope.tx_hash(), envelope.encoded_2718()))
+    }
+
+    /// `Ok(false)`: the nonce is spent already.
+    async fn broadcast(
+        &self,
+        label: &'static str,
+        hash: B256,
+        raw: &[u8],
+    ) -> Result<bool, TxError> {
+        let Err(error) = self.chain.provider().send_raw_transaction(raw).await else {
+            return Ok(true);
+        };
+        let message = match &error {
+            RpcError::ErrorResp(payload) => payload.message.to_lowercase(),
+            // The answer was lost: the node may have it.
+            _ => match self.chain.provider().get_transaction_by_hash(hash).await {
+                Ok(Some(_)) => return Ok(true),
+                _ => return Err(self.chain.error("eth_sendRawTransaction", error).into()),
+            },
+        };
+        if message.contains("already known") || message.contains("already imported") {
+            return Ok(true);
+        }
+        if message.contains("nonce too low") || message.contains("underpriced") {
+            return Ok(false);
+        }
+        Err(self.refused(label, "eth_sendRawTransaction", error))
+    }
+
+    fn refused(&self, label: &'static str, what: &'static str, error: TransportError) -> TxError {
+        if let RpcError::ErrorResp(payload) = &error {
+            let message = payload.message.to_lowercase();
+            if message.contains("insufficient funds") || message.contains("insufficient balance") {
+                let reason = payload.message.to_string();
+                return TxError::Unfunded {
+                    label,
+                    account: self.address(),
+                    reason,
+                };
+            }
+            if let Some(data) = payload.as_revert_data() {
+                return TxError::WouldRevert {
+                    label,
+                    reason: self.errors.decode(&data),
+                };
+            }
+            if message.contains("revert") {
+                return TxError::WouldRevert {
+                    label,
+                    reason: self.errors.decode(&Bytes::new()),
+                };
+            }
+        }
+        self.chain.error(what, error).into()
+    }
+
+    async fn wait(&self, call: &Call, mut sent: Sent) -> Result<TransactionReceipt, TxError> {
+        let (start, mut last) = (Instant::now(), Instant::now());
+        loop {
+            match self.receipt(&sent).await {
+                Ok(Some(receipt)) if receipt.status() => return Ok(receipt),
+                Ok(Some(receipt)) => return Err(self.why_reverted(call, &sent, &receipt).await),
+                Ok(None) => {}
+                // The chain may come back: only the deadline ends the wait.
+                Err(error) => {
+                    tracing::warn!(call = call.label, %error, "cannot look for the receipt")
+                }
+            }
+            let waited = start.elapsed();
+            if waited > self.policy.give_up_after {
+                let hash = sent.last();
+                *self.nonce.lock().await = None;
+                let (label, nonce) = (call.label, sent.nonce);
+                return Err(TxError::NotMined {
+                    label,
+                    hash,
+                    nonce,
+                    seconds: waited.as_secs(),
+                });
+            }
+            if last.elapsed() > self.policy.bump_after {
+                last = Instant::now();
+                self.bump(call, &mut sent).await?;
+            }
+            tokio::time::sleep(self.policy.poll).await;
+        }
+    }
+
+    async fn receipt(&self, sent: &Sent) -> Result<Option<TransactionReceipt>, ChainError> {
+        for hash in sent.hashes.iter().rev() {
+            let receipt = self.chain.provider().get_transaction_receipt(*hash).await;
+            if let Some(receipt) =
+                receipt.map_err(|e| self.chain.error("eth_getTransactionReceipt", e))?
+            {
+                return Ok(Some(receipt));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn bump(&self, call: &Call, sent: &mut Sent) -> Result<(), TxError> {
+        let fees = sent.fees.bumped(self.policy.max_fee_per_gas);
+        let (hash, raw) = self.sign(call, sent.nonce, sent.gas, fees)?;
+        if hash == sent.last() {
+            tracing::warn!(call = call.label, %hash, "not mined, and fees are at the limit");
+            return self.broadcast(call.label, hash, &raw).await.map(drop);
+        }
+        match self.broadcast(call.label, hash, &raw).await {
+            Ok(true) => {
+                tracing::warn!(call = call.label, %hash, nonce = sent.nonce, "not mined in time: sent again for more");
+                (sent.fees, sent.hashes) = (fees, std::mem::take(&mut sent.hashes));
+                sent.hashes.push(hash);
+                Ok(())
+            }
+            Ok(false) => {
+                // One of ours was mined just now, or a stranger's: the receipt tells.
+                if self.receipt(sent).await?.is_some() {
+                    return Ok(());
+                }
+                if self.chain_nonce(BlockNumberOrTag::Latest).await? <= sent.nonce {
+                    return Ok(());
+                }
+                *self.nonce.lock().await = None;
+                Err(TxError::NonceTaken {
+                    label: call.label,
+                    account: self.address(),
+                    nonce: sent.nonce,
+                })
+            }
+            Err(error) => {
+                tracing::warn!(call = call.label, %error, "cannot send again");
+                Ok(())
+            }
+        }
+    }
+
+    async fn why_reverted(
+        &self,
+        call: &Call,
+        sent: &Sent,
+        receipt: &TransactionReceipt,
+    ) -> TxError {
+        let hash = receipt.transaction_hash;
+        if receipt.gas_used >= sent.gas {
+            let text = format!("out of gas ({} of {})", receipt.gas_used, sent.gas);
+            let reason = RevertReason {
+                name: "OutOfGas".to_owned(),
+                text,
+                data: Bytes::new(),
+            };
+            return TxError::Reverted {
+                label: call.label,
+                hash,
+                reason,
+            };
+        }
+        let at = receipt.block_number.unwrap_or_default();
+        let again = self
+            .chain
+            .provider()
+            .call(self.request(call))
+            .block(at.into())
+            .await;
+        let reason = match again.err().map(|e| self.refused(call.label, "eth_call", e)) {
+            Some(TxError::WouldRevert { reason, .. }) => reason,
+            _ => self.errors.decode(&Bytes::new()),
+        };
+        TxError::Reverted {
+            label: call.label,
+            hash,
+            reason,
+        }
+    }
+}
+
+/// Transactions sent for one call, all with one nonce.
+#[derive(Debug)]
+struct Sent {
+    nonce: u64,
+    gas: u64,
+    fees: Fees,
+    hashes: Vec<B256>,
+}
+
+impl Sent {
+    fn last(&self) -> B256 {
+        self.hashes.last().copied().unwrap_or_default()
+    }
+}

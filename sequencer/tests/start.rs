@@ -1,0 +1,103 @@
+//! What is wrong at start-up is said, with what to do, and ends with a non-zero code.
+
+mod support;
+
+use std::io::Write;
+use std::process::Command;
+use support::World;
+
+fn fails(mut command: Command) -> String {
+    let output = command.output().expect("the binary is built");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_starts_say_what_is_wrong_and_what_to_do() {
+    let world = World::new().await;
+    let text = fails(world.command(&["--chain-id", "1"]));
+    assert!(
+        text.contains("chain id 31337, expected 1") && text.contains("--rpc-url"),
+        "{text}"
+    );
+
+    let mut other = world.command(&[]);
+    let dead = format!("http://user:secret@127.0.0.1:{}/key", support::free_port());
+    other.args(["--rpc-url", &dead]);
+    let mut args: Vec<_> = other.get_args().map(ToOwned::to_owned).collect();
+    // The first --rpc-url goes: flags may be given once.
+    args.drain(0..2);
+    let mut other = Command::new(env!("CARGO_BIN_EXE_sequencer"));
+    other.args(args);
+    let text = fails(other);
+    assert!(
+        text.contains("does not answer") && !text.contains("secret"),
+        "{text}"
+    );
+
+    let stranger = world.dir.path().join("stranger.key");
+    assay_node::key::write_key_file(&stranger, support::KEYS[3]).expect("written");
+    let text = fails(world.command(&["--key-file", &stranger.display().to_string()]));
+    assert!(text.contains("takes batches from"), "{text}");
+
+    let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = held.local_addr().expect("bound").to_string();
+    let text = fails(world.command(&["--grpc-addr", &taken]));
+    assert!(
+        text.contains("--grpc-addr") && text.contains(&taken),
+        "{text}"
+    );
+
+    let sequencer = support::signer(support::SEQUENCER).address();
+    world
+        .raw("anvil_setBalance", serde_json::json!([sequencer, "0x1"]))
+        .await;
+    let text = fails(world.command(&[]));
+    assert!(
+        text.contains("send it ETH") && text.contains(&sequencer.to_string()),
+        "{text}"
+    );
+    world
+        .raw(
+            "anvil_setBalance",
+            serde_json::json!([sequencer, "0x8ac7230489e80000"]),
+        )
+        .await;
+
+    let journal = world.dir.path().join("data/accepted.journal");
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&journal)
+        .expect("made by the start before");
+    file.write_all(&[0xff; 40]).expect("written");
+    drop(file);
+    let (running, _client) = world.sequencer(&[]).await;
+    drop(running);
+    assert!(
+        world.log().contains("torn by a crash"),
+        "a torn tail is cut and said"
+    );
+    std::fs::write(&journal, b"not a journal at all").expect("written");
+    let text = fails(world.command(&[]));
+    assert!(
+        text.contains("accepted.journal") && text.contains("backup"),
+        "{text}"
+    );
+    std::fs::remove_file(&journal).expect("removed");
+
+    let (running, _client) = world.sequencer(&[]).await;
+    let text = fails(world.command(&[]));
+    assert!(text.contains("in use by another process"), "{text}");
+    drop(running);
+
+    // A chain that was begun anew under the same addresses.
+    let path = world.dir.path().join("deployment.json");
+    let text = std::fs::read_to_string(&path).expect("read");
+    let mut value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    value["block_hash"] = serde_json::json!(format!("0x{}", "11".repeat(32)));
+    std::fs::write(&path, value.to_string()).expect("written");
+    let text = fails(world.command(&[]));
+    assert!(text.contains("was reset"), "{text}");
+}

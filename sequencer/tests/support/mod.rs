@@ -1,0 +1,544 @@
+//! A chain with the real contracts, the real binary, and a peer that speaks the executor's side of the protocol.
+#![allow(dead_code)]
+
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::providers::Provider;
+use alloy::signers::SignerSync;
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::{SolCall, SolValue};
+use assay_bindings::abi::inbox::Inbox::InboxInstance;
+use assay_bindings::abi::rollup::Rollup::RollupInstance;
+use assay_bindings::deploy::{Parameters, plan};
+use assay_bindings::{
+    Inbox, ModelRegistry, Request, RequestParams, SignedRequest, Staking, results, sign,
+};
+use assay_node::chain::Chain;
+use assay_node::deployment::{Contracts, Deployment, ModelEntry};
+use assay_node::key::{Key, write_key_file};
+use assay_node::revert::ErrorBook;
+use assay_node::tx::{Call, TxManager, TxPolicy};
+use assay_node::url::RpcUrl;
+use assay_proto::v1::sequencer_client::SequencerClient;
+use assay_proto::v1::{self, FromExecutor, SegmentStanding, from_executor, to_executor::Message};
+use assay_sequencer::wire;
+use assay_types::hash::{fold, leaf_hash, zero_roots};
+use assay_types::output::Output;
+use assay_types::request::Payload;
+use assay_types::{Program, Tolerance, program};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+/// First accounts of the mnemonic that development chains ship: user, sequencer, two executors.
+pub const KEYS: [&str; 4] = [
+    "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+    "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+    "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+    "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
+];
+pub const USER: usize = 0;
+pub const SEQUENCER: usize = 1;
+pub const FIRST: usize = 2;
+pub const SECOND: usize = 3;
+const ETHER: u128 = 1_000_000_000_000_000_000;
+
+pub fn signer(account: usize) -> PrivateKeySigner {
+    KEYS[account].parse().expect("a key")
+}
+
+/// A process that ends with the test.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// A chain with everything deployed, a model registered, two executors staked, the user's deposit paid.
+pub struct World {
+    _anvil: Running,
+    pub dir: tempfile::TempDir,
+    pub rpc: String,
+    pub chain: Chain,
+    pub contracts: Contracts,
+    pub user: TxManager,
+    pub model: B256,
+}
+
+impl World {
+    pub async fn new() -> World {
+        let port = free_port();
+        let local = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../contracts/node_modules/.bin/anvil"
+        );
+        let program = if std::path::Path::new(local).exists() {
+            local
+        } else {
+            "anvil"
+        };
+        let anvil = Command::new(program)
+            .args(["--port", &port.to_string(), "--silent"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("anvil is missing: run `npm ci` in contracts/");
+        let anvil = Running(anvil);
+        let rpc = format!("http://127.0.0.1:{port}");
+        let url: RpcUrl = rpc.parse().expect("a URL");
+        let start = Instant::now();
+        let chain = loop {
+            match Chain::connect(&url, Some(31_337)).await {
+                Ok(chain) => break chain,
+                Err(error) => assert!(start.elapsed() < Duration::from_secs(20), "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let key = Key::parse(KEYS[USER], "the test").expect("a key");
+        let policy = TxPolicy {
+            poll: Duration::from_millis(20),
+            ..TxPolicy::default()
+        };
+        let user = TxManager::new(chain.clone(), key, ErrorBook::assay(), policy);
+        let (to, creations) = plan(
+            user.address(),
+            0,
+            &Parameters::devnet(signer(SEQUENCER).address()),
+        );
+        for creation in creations {
+            user.send(Call::create(creation.name, creation.init_code))
+                .await
+                .expect(creation.name);
+        }
+        let contracts = Contracts {
+            inbox: to.inbox,
+            rollup: to.rollup,
+            game: to.game,
+            staking: to.staking,
+            registry: to.registry,
+            prover: to.prover,
+            review_judge: None,
+        };
+        let (model, entry) = register(&user, contracts.registry).await;
+        for account in [FIRST, SECOND] {
+            let executor = signer(account).address();
+            let call = Call::new(
+                "stake",
+                contracts.staking,
+                Staking::depositCall { executor }.abi_encode(),
+            );
+            user.send(call.value(U256::from(5 * ETHER)))
+                .await
+                .expect("staked");
+        }
+        let call = Call::new(
+            "deposit",
+            contracts.inbox,
+            Inbox::depositCall {
+                payer: user.address(),
+            }
+            .abi_encode(),
+        );
+        user.send(call.value(U256::from(ETHER)))
+            .await
+            .expect("deposited");
+        let dir = tempfile::tempdir().expect("a folder");
+        let first = chain.block(1).await.expect("asked").expect("mined");
+        let deployment = Deployment {
+            chain_id: 31_337,
+            block: 1,
+            block_hash: first.hash,
+            contracts: contracts.clone(),
+            models: vec![entry],
+        };
+        deployment
+            .save(&dir.path().join("deployment.json"))
+            .expect("saved");
+        write_key_file(&dir.path().join("sequencer.key"), KEYS[SEQUENCER]).expect("written");
+        World {
+            _anvil: anvil,
+            dir,
+            rpc,
+            chain,
+            contracts,
+            user,
+            model,
+        }
+    }
+
+    /// The sequencer's command line with these further flags.
+    pub fn command(&self, more: &[&str]) -> Command {
+        let path = |name: &str| self.dir.path().join(name).display().to_string();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sequencer"));
+        command.args([
+            "--rpc-url",
+            &self.rpc,
+            "--deployment",
+            &path("deployment.json"),
+        ]);
+        command.args([
+            "--data-dir",
+            &path("data"),
+            "--poll-ms",
+            "50",
+            "--batch-interval-ms",
+            "100",
+        ]);
+        command.args(["--log-level", "debug"]).args(more);
+        if !more.contains(&"--key-file") {
+            command.args(["--key-file", &path("sequencer.key")]);
+        }
+        if !more.contains(&"--grpc-addr") {
+            command.args(["--grpc-addr", "127.0.0.1:0"]);
+        }
+        command
+    }
+
+    /// Starts the sequencer and connects to it.
+    pub async fn sequencer(&self, more: &[&str]) -> (Running, SequencerClient<Channel>) {
+        let endpoints = self.dir.path().join("data/endpoints.json");
+        let _ = std::fs::remove_file(&endpoints);
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("sequencer.log"));
+        let child = self
+            .command(more)
+            .stderr(log.expect("a log"))
+            .spawn()
+            .expect("the binary is built");
+        let mut child = Running(child);
+        let start = Instant::now();
+        loop {
+            assert!(
+                child.0.try_wait().expect("a child").is_none(),
+                "it ended:\n{}",
+                self.log()
+            );
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "it does not listen:\n{}",
+                self.log()
+            );
+            if let Some(address) = grpc_address(&endpoints) {
+                let client = SequencerClient::connect(format!("http://{address}"))
+                    .await
+                    .expect("connects");
+                return (child, client);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("sequencer.log")).unwrap_or_default()
+    }
+
+    pub fn inbox(&self) -> InboxInstance<alloy::providers::DynProvider> {
+        InboxInstance::new(self.contracts.inbox, self.chain.provider().clone())
+    }
+
+    pub fn rollup(&self) -> RollupInstance<alloy::providers::DynProvider> {
+        RollupInstance::new(self.contracts.rollup, self.chain.provider().clone())
+    }
+
+    pub async fn raw(&self, method: &'static str, params: serde_json::Value) -> serde_json::Value {
+        self.chain
+            .provider()
+            .raw_request(method.into(), params)
+            .await
+            .expect(method)
+    }
+
+    pub async fn now(&self) -> u64 {
+        self.chain.head().await.expect("a block").timestamp
+    }
+
+    pub async fn params(&self) -> RequestParams {
+        RequestParams {
+            modelId: self.model,
+            callback: Address::ZERO,
+            callbackGas: 0,
+            delivery: 0,
+            tolerant: false,
+            minBond: 0,
+            fee: 1_000,
+            callbackFee: 0,
+            refundTo: self.user.address(),
+            inclusionDeadline: self.now().await + 600,
+        }
+    }
+
+    /// Asks on chain; returns the request's id.
+    pub async fn ask(&self, prompt: &str) -> B256 {
+        let params: Inbox::RequestParams = (&self.params().await).into();
+        let payload = Payload::greedy(prompt, 8).encode().into();
+        let call = Inbox::requestCall {
+            params,
+            payload,
+            userData: Bytes::new(),
+        };
+        let call =
+            Call::new("request", self.contracts.inbox, call.abi_encode()).value(U256::from(1_000));
+        let receipt = self.user.send(call).await.expect("asked");
+        receipt
+            .decoded_log::<Inbox::Requested>()
+            .expect("an event")
+            .data
+            .id
+    }
+
+    /// A signed request.
+    pub async fn signed(&self, prompt: &str, nonce: u64) -> SignedRequest {
+        let request = SignedRequest {
+            payer: self.user.address(),
+            nonce,
+            entropy: B256::repeat_byte(9),
+            params: self.params().await,
+            payload: Payload::greedy(prompt, 8).encode().into(),
+            userData: Bytes::new(),
+            signature: Bytes::new(),
+        };
+        self.sign(request)
+    }
+
+    pub fn sign(&self, request: SignedRequest) -> SignedRequest {
+        let digest = sign::request_digest(31_337, self.contracts.inbox, &request);
+        let signature = signer(USER).sign_hash_sync(&digest).expect("signs");
+        SignedRequest {
+            signature: signature.as_bytes().to_vec().into(),
+            ..request
+        }
+    }
+
+    /// Waits until the chain says that `id` is in `state`.
+    pub async fn until_state(&self, id: B256, state: u8) {
+        let start = Instant::now();
+        while self.inbox().status(id).call().await.expect("asked").state != state {
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "not in state {state}:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn grpc_address(endpoints: &PathBuf) -> Option<String> {
+    let text = std::fs::read(endpoints).ok()?;
+    let map: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    map["grpc"].as_str().map(str::to_owned)
+}
+
+/// Registers a program and a model of a few bytes; the contracts look at no more than their roots.
+async fn register(user: &TxManager, registry: Address) -> (B256, ModelEntry) {
+    let zero = zero_roots();
+    let program = Program {
+        code: zero[17],
+        segments: zero[25],
+        table: zero[17],
+        memory: zero[25],
+        globals: zero[9],
+        pages: 1,
+        max_pages: 16,
+        volatile_log2: 0,
+        stack_cells: 1_024,
+        a: 25,
+        b: 25,
+        entry: 1,
+    };
+    let call = ModelRegistry::registerProgramCall {
+        p: (&program).into(),
+    };
+    user.send(Call::new("registerProgram", registry, call.abi_encode()))
+        .await
+        .expect("registered");
+    let length = 100u64;
+    let mut leaf = [7u8; 128];
+    leaf[..8].copy_from_slice(&length.to_le_bytes());
+    leaf[108..].fill(0);
+    let siblings: Vec<_> = zero[..33].to_vec();
+    let root = fold(leaf_hash(&leaf), 0, &siblings);
+    let words: Vec<B256> = siblings.iter().map(|h| B256::new(h.0)).collect();
+    let call = ModelRegistry::registerModelCall {
+        modelRoot: B256::new(root.0),
+        length,
+        programId: B256::new(program.id().0.0),
+        maxGap: 0,
+        maxFlips: 0,
+        leaf: leaf.to_vec().into(),
+        siblings: words.try_into().expect("33 of them"),
+        uri: String::new(),
+    };
+    user.send(Call::new("registerModel", registry, call.abi_encode()))
+        .await
+        .expect("registered");
+    let id = B256::new(
+        program::model_id(root, length, program.id(), Tolerance::default())
+            .0
+            .0,
+    );
+    let entry = ModelEntry {
+        id,
+        name: "test".to_owned(),
+        program_id: B256::new(program.id().0.0),
+        root: B256::new(root.0),
+        length,
+        max_gap: 0,
+        max_flips: 0,
+    };
+    (id, entry)
+}
+
+/// The executor's side of a connection.
+pub struct Peer {
+    signer: PrivateKeySigner,
+    rollup: Address,
+    out: mpsc::Sender<FromExecutor>,
+    incoming: Streaming<v1::ToExecutor>,
+    pub next_number: u64,
+}
+
+impl Peer {
+    /// Connects and says hello.
+    pub async fn connect(
+        world: &World,
+        client: &mut SequencerClient<Channel>,
+        account: usize,
+    ) -> Peer {
+        let signer = signer(account);
+        let (out, stream) = mpsc::channel(16);
+        let incoming = client
+            .work(ReceiverStream::new(stream))
+            .await
+            .expect("opens")
+            .into_inner();
+        let rollup = world.contracts.rollup;
+        let mut peer = Peer {
+            signer,
+            rollup,
+            out,
+            incoming,
+            next_number: 1,
+        };
+        let Some(Message::Challenge(challenge)) = peer.hear().await else {
+            panic!("no challenge")
+        };
+        let nonce: [u8; 32] = challenge.nonce.try_into().expect("32 bytes");
+        let digest = assay_proto::hello::digest(31_337, &rollup.into_array(), &nonce);
+        let signature = peer
+            .signer
+            .sign_hash_sync(&B256::new(digest.0))
+            .expect("signs");
+        let hello = v1::Hello {
+            executor: peer.signer.address().to_vec(),
+            signature: signature.as_bytes().to_vec(),
+            model_ids: vec![world.model.to_vec()],
+            capacity: 4,
+        };
+        peer.say(from_executor::Message::Hello(hello)).await;
+        let Some(Message::Welcome(_)) = peer.hear().await else {
+            panic!("not welcome")
+        };
+        peer
+    }
+
+    pub fn address(&self) -> Address {
+        self.signer.address()
+    }
+
+    pub async fn say(&self, message: from_executor::Message) {
+        self.out
+            .send(FromExecutor {
+                message: Some(message),
+            })
+            .await
+            .expect("connected");
+    }
+
+    /// The next message that isn't a heartbeat; `None` at the end.
+    pub async fn hear(&mut self) -> Option<Message> {
+        loop {
+            let next = tokio::time::timeout(Duration::from_secs(30), self.incoming.message()).await;
+            match next
+                .expect("something is heard within 30 s")
+                .ok()
+                .flatten()?
+                .message
+            {
+                Some(Message::Heartbeat(_)) | None => {}
+                Some(message) => return Some(message),
+            }
+        }
+    }
+
+    /// The next request to answer.
+    pub async fn assignment(&mut self) -> (B256, Request) {
+        let Some(Message::Assignment(a)) = self.hear().await else {
+            panic!("not an assignment")
+        };
+        let request = Request::abi_decode(&a.request).expect("decodes");
+        assert_eq!(keccak256(&a.payload), request.payloadHash);
+        (wire::word("id", &a.request_id).expect("an id"), request)
+    }
+
+    /// A signed segment with one answer of one token to each request.
+    pub fn segment(&mut self, ids: &[B256], life: u64, now: u64) -> v1::SegmentOffer {
+        let output = Output::Answer {
+            ids: vec![2],
+            text: b" positive".to_vec(),
+        }
+        .encode();
+        let leaves: Vec<B256> = ids
+            .iter()
+            .map(|id| results::leaf(*id, keccak256(&output)))
+            .collect();
+        let (number, expiry) = (self.next_number, now + life);
+        self.next_number += 1;
+        let digest =
+            sign::segment_digest(31_337, self.rollup, number, expiry, results::root(&leaves));
+        let signature = self
+            .signer
+            .sign_hash_sync(&digest)
+            .expect("signs")
+            .as_bytes()
+            .to_vec();
+        let result = |id: &B256| v1::SegmentResult {
+            request_id: id.to_vec(),
+            output: output.clone(),
+        };
+        v1::SegmentOffer {
+            number,
+            expiry,
+            results: ids.iter().map(result).collect(),
+            signature,
+        }
+    }
+
+    /// Offers a segment and hears its first verdict.
+    pub async fn offer(&mut self, segment: v1::SegmentOffer) -> (SegmentStanding, String) {
+        self.say(from_executor::Message::Segment(segment)).await;
+        self.verdict().await
+    }
+
+    pub async fn verdict(&mut self) -> (SegmentStanding, String) {
+        loop {
+            match self.hear().await {
+                Some(Message::Verdict(v)) => return (v.standing(), v.reason),
+                Some(Message::Withdrawal(_) | Message::Assignment(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
