@@ -21,8 +21,8 @@ contract DisputeGame is IDisputeGame, Credits {
     /// @dev Calldata and execution of one move, over `MOVE_BASE_GAS + MOVE_ROOT_GAS * k`.
     uint256 private constant MOVE_BASE_GAS = 60_000;
     uint256 private constant MOVE_ROOT_GAS = 1_600;
-    /// @dev The largest one-step proof: 300k gas of execution beside 5 KB of calldata.
-    uint256 private constant PROVE_GAS = 450_000;
+    /// @dev The largest one-step proof: 300k gas for the step, 5 KB of calldata, and the ending of the game.
+    uint256 private constant PROVE_GAS = 550_000;
     uint256 private constant TIMEOUT_GAS = 120_000;
     uint256 private constant TX_GAS = 21_000;
     uint256 private constant BYTE_GAS = 16;

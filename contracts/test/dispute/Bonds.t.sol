@@ -184,10 +184,12 @@ contract BondsTest is GameFixture {
         Match memory m = _open(req, ref, CHALLENGER);
         _play(m, _moveOf(m, 0));
         vm.warp(block.timestamp + ALLOWANCE);
+        uint256 gas = _gasOf(m);
         vm.prank(ANYONE);
         game.timeout(m.context);
         assertEq(game.credit(ANYONE), 0, "caller");
-        assertTrue(game.credit(CHALLENGER) > bond, "recorded challenger");
+        assertEq(_gasOf(m), gas, "the caller's gas is not the winner's");
+        assertEq(game.credit(CHALLENGER), bond + CLAIM_BOND / 4 + gas, "recorded challenger");
         _assertStatus(m, GameStatus.ChallengerWon, "the executor ran out");
     }
 

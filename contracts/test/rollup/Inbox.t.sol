@@ -142,6 +142,7 @@ contract InboxTest is Fixture {
         inbox.withdrawCredit(payable(address(0xF00)));
         assertEq(address(0xF00).balance, 1.5 ether, "pulled");
         assertEq(address(inbox).balance, 0, "nothing left");
+        assertEq(inbox.credit(REFUND), 0, "nothing owed");
     }
 
     function test_refund_tooEarly_reverts() public {
@@ -213,6 +214,21 @@ contract InboxTest is Fixture {
             assertTrue(inbox.claim(id, 1, 1) == (from == 1), "claim");
             assertTrue(inbox.status(id).state == RequestState(from == 1 ? 2 : from), "claim's result");
         }
+    }
+
+    /// @dev [S] Only the standing claim can be taken back: an older one's loss does not touch the next.
+    function test_reopen_anotherClaim_reverts() public {
+        Request memory r = _ask();
+        ClaimRef memory c = _claim(r);
+        bytes memory refusal = abi.encodeWithSelector(IInbox.WrongState.selector, _idOf(r), RequestState.Claimed);
+        vm.startPrank(address(rollup));
+        vm.expectRevert(refusal);
+        inbox.reopen(_idOf(r), c.segmentId + 1, c.index);
+        vm.expectRevert(refusal);
+        inbox.reopen(_idOf(r), c.segmentId, c.index + 1);
+        inbox.reopen(_idOf(r), c.segmentId, c.index);
+        vm.stopPrank();
+        _assertState(r, RequestState.Open, "the right one");
     }
 
     function _goes(bytes memory call) private returns (bool ok) {

@@ -67,8 +67,10 @@ contract RollupTest is Fixture {
         RequestParams memory p = _params();
         p.minBond = 9 ether;
         Request memory r = _ask(p);
-        _claim(r);
+        ClaimRef memory c = _claim(r);
         assertEq(staking.freeStake(executor), 91 ether, "larger bond");
+        _finalize(r, c);
+        assertEq(staking.freeStake(executor), 100 ether, "all of it comes back");
     }
 
     function test_postBatch_manyResults_eachProvable_succeeds() public {
