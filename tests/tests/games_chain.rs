@@ -223,3 +223,83 @@ async fn ledger_follows_a_reorganization_and_a_lost_cache() {
         "from the cache alone"
     );
 }
+
+/// Why a watchtower with these arguments does not start.
+async fn refusal(args: WatchtowerArgs) -> String {
+    let started = async {
+        let shell = Shell::start("watchtower", args.node.clone()).await?;
+        run(shell, args).await
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(20), started).await;
+    format!(
+        "{:#}",
+        ended
+            .expect("it ends by itself")
+            .expect_err("it must not run")
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn operator_errors_say_what_is_wrong_and_what_to_do() {
+    let net = Network::start(60, 60).await;
+    let with = |name: &str| {
+        let mut args = arguments(&net, Who::Watchtower, &[]);
+        args.node.data_dir = net.file(name);
+        args
+    };
+    std::fs::write(net.file("other.gguf"), b"other bytes").expect("written");
+
+    let mut args = with("missing-model");
+    args.model.models = vec![net.file("none.gguf")];
+    let error = refusal(args).await;
+    assert!(
+        error.contains("none.gguf") && error.contains("--model"),
+        "{error}"
+    );
+
+    let mut args = with("wrong-model");
+    args.model.models = vec![net.file("other.gguf")];
+    let error = refusal(args).await;
+    let registered = net.deployment.models[0].root.to_string();
+    assert!(
+        error.contains("other.gguf") && error.contains(&registered),
+        "{error}"
+    );
+
+    let mut args = with("bad-guest");
+    args.model.guest = net.file("model.gguf");
+    let error = refusal(args).await;
+    assert!(
+        error.contains("model.gguf") && error.contains("--guest"),
+        "{error}"
+    );
+
+    let mut args = with("unfunded");
+    let key = net.file("poor.key");
+    assay_node::key::write_key_file(&key, &"7".repeat(64)).expect("written");
+    args.node.key_file = Some(key);
+    let error = refusal(args).await;
+    assert!(
+        error.contains("bond") && error.contains("send it ETH"),
+        "{error}"
+    );
+
+    let task = tokio::spawn({
+        let args = with("damaged");
+        async move {
+            let shell = Shell::start("watchtower", args.node.clone())
+                .await
+                .expect("it starts");
+            run(shell, args).await
+        }
+    });
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    task.abort();
+    let _ = task.await;
+    std::fs::write(net.file("damaged/watchtower.sled/conf"), [0xff; 64]).expect("damaged");
+    let error = refusal(with("damaged")).await;
+    assert!(
+        error.contains("watchtower.sled") && error.contains("delete"),
+        "{error}"
+    );
+}
