@@ -41,11 +41,12 @@ fmt: setup-contracts ## Format everything
 	cargo fmt --all
 	cd contracts && forge fmt
 
-bench: build ## Measure a dispute; writes target/bench/summary.json
+bench: build ## Measure steps and a dispute; writes target/bench/summary.json
+	cargo test --release -p assay-tests --test lockstep
 	@target/release/assay-devnet bench --out target/bench/summary.json
 
-fuzz: setup-contracts ## Longer randomized runs of the tests that have them (ASSAY_FUZZ=10 times the work by default)
-	ASSAY_FUZZ=$${ASSAY_FUZZ:-10} cargo test --release --workspace -- fuzz
+fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operator, FOUNDRY_FUZZ_RUNS=10000 by default)
+	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test floats --test lockstep_fuzz
 	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} forge test --offline --match-test testFuzz
 
 clean: ## Remove build output

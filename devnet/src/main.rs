@@ -166,6 +166,12 @@ async fn run_once(common: &Common, scenario: Scenario) -> anyhow::Result<report:
     result.with_context(|| format!("data and logs are in {}", data.display()))
 }
 
+fn write_report(path: &Option<PathBuf>, report: &report::Report) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let text = serde_json::to_string_pretty(report)? + "\n";
+    std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
 async fn run(cli: Cli) -> anyhow::Result<bool> {
     match cli.command.unwrap_or(Command::Up { no_dispute: false }) {
         Command::Up { no_dispute } => {
@@ -180,12 +186,15 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 disrupt: args.disrupt,
                 backend: cli.common.backend.clone(),
             };
-            let report = run_once(&cli.common, scenario).await?;
-            if let Some(path) = &args.json {
-                let text = serde_json::to_string_pretty(&report)? + "\n";
-                std::fs::write(path, text)
-                    .with_context(|| format!("writing {}", path.display()))?;
-            }
+            let report = match run_once(&cli.common, scenario.clone()).await {
+                Ok(report) => report,
+                Err(error) => {
+                    // Whoever collects reports needs the failing one most.
+                    write_report(&args.json, &report::Report::failed(&scenario, &error))?;
+                    return Err(error);
+                }
+            };
+            write_report(&args.json, &report)?;
             report
                 .failures
                 .iter()
@@ -223,7 +232,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             let report = run_once(&cli.common, scenario).await?;
             let command =
                 "assay-devnet run --once --cheat token:0 --flip random:7 --json report.json";
-            Ok(bench::summarize(&report, command, &out)? && report.honest_side_whole)
+            Ok(bench::summarize(&report, command, &root(), &out)? && report.honest_side_whole)
         }
     }
 }

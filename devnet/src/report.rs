@@ -26,6 +26,23 @@ pub struct Report {
     pub failures: Vec<String>,
 }
 
+impl Report {
+    /// The report of a scenario that ended in an error before its time.
+    pub fn failed(scenario: &Scenario, error: &anyhow::Error) -> Report {
+        Report {
+            version: 1,
+            scenario: scenario.clone(),
+            warm_start_s: 0.0,
+            start_up_s: 0.0,
+            requests: Vec::new(),
+            disputes: Vec::new(),
+            peak_memory_mib: BTreeMap::new(),
+            honest_side_whole: false,
+            failures: vec![format!("{error:#}")],
+        }
+    }
+}
+
 /// Flags of the scenario.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scenario {

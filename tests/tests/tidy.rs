@@ -156,6 +156,18 @@ fn generated_files_are_what_the_tables_say() {
     }
 }
 
+/// Whoever changes what the guest is built from has to build it again (`vm/guest/build.sh`).
+#[test]
+fn guest_was_built_from_these_sources() {
+    let sources = run("sh", &["vm/guest/sources.sh"]);
+    let lock = std::fs::read_to_string(root().join("vm/guest/guest.lock")).expect("guest.lock");
+    let line = format!("sources = \"{}\"", sources.trim());
+    assert!(
+        lock.lines().any(|l| l == line),
+        "guest.lock does not say {line}: run vm/guest/build.sh, then `cargo run --release -p xtask -- guest`"
+    );
+}
+
 #[test]
 fn files_are_one_noun_and_blobs_are_small() {
     let mut long = Vec::new();
