@@ -224,6 +224,24 @@ async fn what_a_reorganization_drops_is_mined_again_before_the_next_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dry_run_after_a_reorganization_sees_what_was_dropped() {
+    let (_anvil, chain) = start(&[]).await;
+    let tx = manager(&chain, RICH, patient());
+    let to = deploy(&tx).await;
+    raw(&chain, "anvil_reorg", serde_json::json!([1, []])).await;
+    let code = async || chain.provider().get_code_at(to).await.expect("asked");
+    assert!(code().await.is_empty(), "the contract is gone");
+    // Where there is no contract, nothing reverts.
+    let error = tx
+        .send(Call::new("echo", to, nope(7)))
+        .await
+        .expect_err("the contract is back and refuses");
+    assert_eq!(error.to_string(), "echo would revert: Nope(code: 7)");
+    assert!(!code().await.is_empty());
+    assert_eq!(count(&chain, &tx).await, 1, "the call was never sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reorganization_under_a_waiting_transaction_is_mended_while_it_waits() {
     let (_anvil, chain) = start(&[]).await;
     let tx = manager(&chain, RICH, patient());
