@@ -8,6 +8,7 @@ use alloy::signers::SignerSync;
 use anyhow::{Context, bail, ensure};
 use assay_bindings::{Inbox, RequestParams, SignedRequest, sign};
 use assay_node::deployment::Deployment;
+use assay_node::url::RpcUrl;
 use assay_proto::v1::sequencer_client::SequencerClient;
 use assay_proto::v1::{self, GetRequestRequest, RequestStage};
 use assay_types::output::Output;
@@ -22,8 +23,8 @@ const PATIENCE: u64 = 120;
 
 /// Asks `prompt` for at most `max_tokens` tokens and prints the stages up to `final_` or the first answer.
 pub async fn ask(
-    rpc: &str,
-    grpc: &str,
+    rpc: &RpcUrl,
+    grpc: &RpcUrl,
     deployment: &Deployment,
     prompt: &str,
     max_tokens: u32,
@@ -33,7 +34,7 @@ pub async fn ask(
         .models
         .first()
         .context("the deployment file names no model")?;
-    let provider = provider(rpc, Role::User)
+    let provider = provider(rpc.secret().as_str(), Role::User)
         .await
         .context("is the devnet running? start it with `make devnet`")?;
     let inbox = Inbox::new(deployment.contracts.inbox, &provider);
@@ -84,7 +85,7 @@ pub async fn ask(
         .to_vec()
         .into();
 
-    let mut client = SequencerClient::connect(grpc.to_owned())
+    let mut client = SequencerClient::connect(grpc.secret().to_string())
         .await
         .with_context(|| {
             format!("no sequencer at {grpc}: is the devnet running? pass the right --grpc URL")

@@ -14,9 +14,11 @@ mod show;
 
 use crate::network::{Network, Settings};
 use crate::report::Scenario;
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail};
 use assay_node::dangerous::{Cheat, Flip};
 use assay_node::deployment::Deployment;
+use assay_node::shutdown::Shutdown;
+use assay_node::url::RpcUrl;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,10 +81,10 @@ enum Command {
         wait_final: bool,
         /// JSON-RPC endpoint.
         #[arg(long, default_value = "http://127.0.0.1:8545")]
-        rpc: String,
+        rpc: RpcUrl,
         /// gRPC endpoint.
         #[arg(long, default_value = "http://127.0.0.1:7400")]
-        grpc: String,
+        grpc: RpcUrl,
         /// Addresses, as the devnet wrote them.
         #[arg(long, default_value = "target/devnet/deployment.json")]
         deployment: PathBuf,
@@ -154,12 +156,20 @@ fn settings(common: &Common, fixed_ports: bool, talk: bool) -> anyhow::Result<Se
     })
 }
 
-async fn run_once(common: &Common, scenario: Scenario) -> anyhow::Result<report::Report> {
+async fn run_once(
+    common: &Common,
+    scenario: Scenario,
+    shutdown: &Shutdown,
+) -> anyhow::Result<report::Report> {
     let started = Instant::now();
-    let mut net = Network::start(settings(common, false, true)?).await?;
+    // What is dropped here unfinished ends what it has started.
+    let mut net = tokio::select! {
+        net = Network::start(settings(common, false, true)?) => net?,
+        () = shutdown.wait() => bail!("interrupted"),
+    };
     let result = tokio::select! {
         result = scenario::run(&mut net, scenario, started, false) => result,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        () = shutdown.wait() => Err(anyhow::anyhow!("interrupted")),
     };
     let data = net.settings.data.clone();
     net.stop().await;
@@ -173,9 +183,11 @@ fn write_report(path: &Option<PathBuf>, report: &report::Report) -> anyhow::Resu
 }
 
 async fn run(cli: Cli) -> anyhow::Result<bool> {
+    // Before anything is started, so that no moment is left in which Ctrl-C or SIGTERM would leave something behind.
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     match cli.command.unwrap_or(Command::Up { no_dispute: false }) {
         Command::Up { no_dispute } => {
-            show::up(settings(&cli.common, true, true)?, !no_dispute).await?;
+            show::up(settings(&cli.common, true, true)?, !no_dispute, &shutdown).await?;
             Ok(true)
         }
         Command::Run(args) => {
@@ -186,7 +198,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 disrupt: args.disrupt,
                 backend: cli.common.backend.clone(),
             };
-            let report = match run_once(&cli.common, scenario.clone()).await {
+            let report = match run_once(&cli.common, scenario.clone(), &shutdown).await {
                 Ok(report) => report,
                 Err(error) => {
                     // Whoever collects reports needs the failing one most.
@@ -210,15 +222,14 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             deployment,
         } => {
             let deployment = Deployment::load(&deployment)?;
-            ask::ask(
-                &rpc,
-                &grpc,
-                &deployment,
-                &prompt.replace("\\n", "\n"),
-                max_tokens,
-                wait_final,
-            )
-            .await?;
+            let prompt = prompt.replace("\\n", "\n");
+            let asking = ask::ask(&rpc, &grpc, &deployment, &prompt, max_tokens, wait_final);
+            let asked = tokio::select! {
+                asked = asking => asked,
+                () = shutdown.wait() => bail!("interrupted"),
+            };
+            // Libraries put whole URLs into their errors.
+            asked.map_err(|e| anyhow!("{}", grpc.scrub(&rpc.scrub(&format!("{e:#}")))))?;
             Ok(true)
         }
         Command::Bench { out } => {
@@ -229,7 +240,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 disrupt: None,
                 backend: cli.common.backend.clone(),
             };
-            let report = run_once(&cli.common, scenario).await?;
+            let report = run_once(&cli.common, scenario, &shutdown).await?;
             let command =
                 "assay-devnet run --once --cheat token:0 --flip random:7 --json report.json";
             Ok(bench::summarize(&report, command, &root(), &out)? && report.honest_side_whole)

@@ -3,15 +3,18 @@
 use crate::accounts::Role;
 use crate::anvil;
 use crate::deploy::{deploy, provider};
-use crate::process::{Process, free_port, take_port};
+use crate::process::{Process, peak_mib, require_free};
 use alloy::providers::DynProvider;
 use anyhow::{Context, bail};
 use assay_bindings::deploy::Parameters;
 use assay_inference::native::{bytes, inspect};
+use assay_node::anvil::Anvil;
 use assay_node::deployment::Deployment;
+use assay_node::shell::ENDPOINTS_FILE;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -46,10 +49,11 @@ pub struct Network {
     pub deployment: Deployment,
     /// JSON-RPC endpoint.
     pub rpc: String,
-    /// gRPC endpoint.
+    /// gRPC endpoint; known once the sequencer has started.
     pub grpc: String,
     /// Signs as the user.
     pub user: DynProvider,
+    chain: Anvil,
     processes: BTreeMap<String, Process>,
     admin: BTreeMap<String, u16>,
     peaks: BTreeMap<String, f64>,
@@ -91,12 +95,13 @@ impl Network {
         }
         std::fs::create_dir_all(&settings.data)
             .with_context(|| format!("data folder {}", settings.data.display()))?;
-        let port = take_port(settings.rpc_port, "--port")?;
-        let grpc_port = take_port(settings.grpc_port, "--grpc-port")?;
+        require_free(settings.rpc_port, "--port")?;
+        require_free(settings.grpc_port, "--grpc-port")?;
         let wait = spinner(settings.talk, "starting the chain");
-        let chain = anvil::start(&settings.root, port, settings.data.join("anvil.log")).await?;
+        let log = settings.data.join("anvil.log");
+        let chain = anvil::start(&settings.root, settings.rpc_port, log).await?;
         wait.finish_and_clear();
-        let rpc = format!("http://127.0.0.1:{port}");
+        let rpc = chain.url().to_string();
 
         let wait = spinner(
             settings.talk,
@@ -111,16 +116,15 @@ impl Network {
         wait.finish_and_clear();
 
         let user = provider(&rpc, Role::User).await?;
-        let mut processes = BTreeMap::new();
-        processes.insert("anvil".to_owned(), chain);
-        let grpc = format!("http://127.0.0.1:{grpc_port}");
-        let (admin, peaks) = (BTreeMap::new(), BTreeMap::new());
+        let grpc = format!("http://127.0.0.1:{}", settings.grpc_port);
+        let (processes, admin, peaks) = Default::default();
         Ok(Network {
             settings,
             deployment,
             rpc,
             grpc,
             user,
+            chain,
             processes,
             admin,
             peaks,
@@ -142,7 +146,11 @@ impl Network {
         if !key.exists() {
             assay_node::key::write_key_file(&key, &hex::encode(role.signer()?.to_bytes()))?;
         }
-        let admin = free_port()?;
+        // Each service takes a free port and says which; an earlier run's word counts no more.
+        let endpoints = data.join(ENDPOINTS_FILE);
+        if endpoints.exists() {
+            std::fs::remove_file(&endpoints)?;
+        }
         let path = |p: &Path| p.display().to_string();
         let mut args = vec![
             "--rpc-url".to_owned(),
@@ -154,7 +162,7 @@ impl Network {
             "--key-file".to_owned(),
             path(&key),
             "--metrics-addr".to_owned(),
-            format!("127.0.0.1:{admin}"),
+            "127.0.0.1:0".to_owned(),
             "--poll-ms".to_owned(),
             "250".to_owned(),
             "--exit-on-stdin-eof".to_owned(),
@@ -191,22 +199,19 @@ impl Network {
         let log = self.settings.data.join(format!("{}.log", role.name()));
         let wait = spinner(self.settings.talk, &format!("starting {}", role.name()));
         let process = Process::start(role.name(), &program, &args, log)?;
-        self.admin.insert(role.name().to_owned(), admin);
         self.processes.insert(role.name().to_owned(), process);
-        self.wait_ready(role, admin).await?;
+        self.wait_ready(role, &endpoints).await?;
         wait.finish_and_clear();
         Ok(())
     }
 
-    async fn wait_ready(&mut self, role: Role, admin: u16) -> anyhow::Result<()> {
+    async fn wait_ready(&mut self, role: Role, endpoints: &Path) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
             self.check()?;
-            let ready = reqwest::get(format!("http://127.0.0.1:{admin}/readyz")).await;
-            let reason = match ready {
-                Ok(response) if response.status().is_success() => return Ok(()),
-                Ok(response) => response.text().await.unwrap_or_default(),
-                Err(error) => error.to_string(),
+            let reason = match self.ready(role, endpoints).await {
+                Ok(()) => return Ok(()),
+                Err(reason) => reason,
             };
             if started.elapsed() > Duration::from_secs(60) {
                 bail!("{} is not ready after a minute: {reason}", role.name());
@@ -215,8 +220,27 @@ impl Network {
         }
     }
 
+    /// Notes where a service listens; else why it is not ready.
+    async fn ready(&mut self, role: Role, endpoints: &Path) -> Result<(), String> {
+        let silent = || "it has not said where it listens".to_owned();
+        let admin = endpoint(endpoints, "metrics").ok_or_else(silent)?;
+        let response = reqwest::get(format!("http://{admin}/readyz")).await;
+        let response = response.map_err(|e| e.to_string())?;
+        if !response.status().is_success() {
+            return Err(response.text().await.unwrap_or_default());
+        }
+        if role == Role::Sequencer {
+            // Whoever is started later, and a sequencer that is started again, keep to its first port.
+            let grpc = endpoint(endpoints, "grpc").ok_or_else(silent)?;
+            self.grpc = format!("http://{grpc}");
+        }
+        self.admin.insert(role.name().to_owned(), admin.port());
+        Ok(())
+    }
+
     /// Fails if a process has ended.
     pub fn check(&mut self) -> anyhow::Result<()> {
+        self.chain.check()?;
         self.processes.values_mut().try_for_each(Process::check)
     }
 
@@ -248,6 +272,8 @@ impl Network {
 
     /// Peak resident size of each process, MiB.
     pub fn peaks(&mut self) -> BTreeMap<String, f64> {
+        self.peaks
+            .insert("anvil".to_owned(), peak_mib(self.chain.id()));
         for process in self.processes.values_mut() {
             process.measure();
             let peak = self.peaks.entry(process.name.clone()).or_default();
@@ -275,14 +301,19 @@ impl Network {
 
     /// Ends everything: services first, the chain last.
     pub async fn stop(mut self) {
-        let chain = self.processes.remove("anvil");
+        self.processes.values_mut().for_each(Process::dismiss);
         for process in self.processes.values_mut() {
             process.stop().await;
         }
-        if let Some(mut chain) = chain {
-            chain.kill().await;
-        }
+        self.chain.stop();
     }
+}
+
+/// Where a service says that it serves `name`.
+fn endpoint(file: &Path, name: &str) -> Option<SocketAddr> {
+    let text = std::fs::read(file).ok()?;
+    let map: BTreeMap<String, SocketAddr> = serde_json::from_slice(&text).ok()?;
+    map.get(name).copied()
 }
 
 /// A binary beside this one.

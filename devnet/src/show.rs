@@ -5,16 +5,20 @@ use crate::events::{Events, What};
 use crate::network::{Network, Settings};
 use crate::scenario::{REVIEW, Story, ask_judge, claimed, settled};
 use alloy::primitives::hex;
+use assay_node::shutdown::Shutdown;
 use std::time::{Duration, Instant};
 
-/// Starts everything, shows it, and stays up until Ctrl-C.
-pub async fn up(settings: Settings, dispute: bool) -> anyhow::Result<()> {
+/// Starts everything, shows it, and stays up until `shutdown`.
+pub async fn up(settings: Settings, dispute: bool, shutdown: &Shutdown) -> anyhow::Result<()> {
     let started = Instant::now();
     let root = settings.root.clone();
-    let mut net = Network::start(settings).await?;
+    let mut net = tokio::select! {
+        net = Network::start(settings) => net?,
+        () = shutdown.wait() => return Ok(()),
+    };
     let shown = tokio::select! {
         shown = show(&mut net, started, dispute) => shown,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = shutdown.wait() => Ok(()),
     };
     let data = net.settings.data.clone();
     println!("\nstopping; data and logs stay in {}", data.display());

@@ -3,7 +3,9 @@
 //! The file's values become the parser's defaults, so that one parser checks every layer and every flag exists in all of
 //! them. An unknown key is an error that names it.
 
+use crate::url::cut_urls;
 use clap::builder::OsStr;
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, Parser};
 use std::collections::BTreeMap;
@@ -145,7 +147,8 @@ pub fn load<T: Parser>(
         });
     }
     command = layer(command, &file, env);
-    let matches = command.clone().try_get_matches_from(argv)?;
+    let matches = command.clone().try_get_matches_from(argv);
+    let matches = matches.map_err(without_secrets)?;
     let rendered = render(&command, &matches, &file, env);
     let args = T::from_arg_matches(&matches).map_err(|e| e.format(&mut command))?;
     Ok(Loaded {
@@ -179,7 +182,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, Vec<String>>, ConfigError> 
         .parse()
         .map_err(|e: toml::de::Error| ConfigError::Toml {
             path: path.to_owned(),
-            message: e.to_string(),
+            message: place(&e, &text),
         })?;
     let mut out = BTreeMap::new();
     for (key, value) in table {
@@ -195,6 +198,13 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, Vec<String>>, ConfigError> 
         out.insert(key, values);
     }
     Ok(out)
+}
+
+/// Where and why a file is no TOML. The error's own print shows the whole line, which may hold a key.
+fn place(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
+    cut_urls(&format!("line {line}: {}", error.message()))
 }
 
 fn scalar(value: &toml::Value) -> Option<String> {
@@ -232,11 +242,15 @@ fn layer(
         let arg = arg.help(format!("{help} [env: {name}]"));
         match from_env.or_else(|| file.get(&long).cloned()) {
             // clap wants 'static names for defaults; a start-up's worth of them is leaked once.
-            Some(values) => arg.required(false).default_values(
-                values
-                    .into_iter()
-                    .map(|v| OsStr::from(&*Box::leak(v.into_boxed_str()))),
-            ),
+            Some(values) => arg
+                .required(false)
+                .default_values(
+                    values
+                        .into_iter()
+                        .map(|v| OsStr::from(&*Box::leak(v.into_boxed_str()))),
+                )
+                // --help is no place for what the operator keeps in the environment.
+                .hide_default_value(true),
             None => arg,
         }
     })
@@ -293,6 +307,20 @@ fn redact(value: &str) -> String {
         Ok(url) => url.to_string(),
         Err(_) => value.to_owned(),
     }
+}
+
+/// clap repeats what it refuses; what is or may be a URL is left out of it.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let of_url = matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(arg)) if arg.contains("<URL>"));
+    let context: Vec<_> = error.context().map(|(k, v)| (k, v.to_string())).collect();
+    for (kind, text) in context {
+        if kind == ContextKind::InvalidValue && of_url {
+            error.insert(kind, ContextValue::String("...".to_owned()));
+        } else if text.contains("://") {
+            error.insert(kind, ContextValue::String(cut_urls(&text)));
+        }
+    }
+    error
 }
 
 #[cfg(test)]
@@ -421,6 +449,57 @@ mod tests {
                 && text.contains("poll-ms = 500"),
             "{text}"
         );
+    }
+
+    /// What each way into a wrong or printed configuration says.
+    #[test]
+    fn no_message_about_a_configuration_holds_credentials() {
+        const URL: &str = "https://me:hunter2@host/v3/hunter2?key=hunter2";
+        let wrong = format!("wss{}", &URL[5..]);
+        let bare = "me:hunter2@host";
+        let fails = |args: &[&str], env: Option<&str>| {
+            let env = |name: &str| {
+                let set = name == "ASSAY_RPC_URL";
+                env.filter(|_| set).map(str::to_owned)
+            };
+            let error = load::<Flags>(argv(args), &env).expect_err("no flags");
+            format!("{error} {error:?}")
+        };
+        let d = ["--data-dir", "d"];
+        let in_file = |line: String| file(&format!("data-dir = \"d\"\n{line}\n"));
+        let (_a, good) = in_file(format!("rpc-url = \"{URL}\""));
+        let (_b, bad) = in_file(format!("rpc-url = \"{wrong}\""));
+        let (_c, torn) = in_file(format!("rpc-url = \"{URL}"));
+        for (text, hint) in [
+            (fails(&["--help"], Some(URL)), "ASSAY_RPC_URL"),
+            (fails(&["--config", &good, "--help"], None), "ASSAY_RPC_URL"),
+            (
+                fails(&[&d[..], &["--rpc-url", &wrong]].concat(), None),
+                "--rpc-url",
+            ),
+            (
+                fails(&[&d[..], &["--rpc-url", bare]].concat(), None),
+                "--rpc-url",
+            ),
+            (fails(&d, Some(&wrong)), "--rpc-url"),
+            (fails(&d, Some(bare)), "--rpc-url"),
+            (fails(&["--config", &bad], None), "--rpc-url"),
+            (fails(&["--config", &torn], None), "line 2"),
+            (
+                fails(&[&d[..], &[URL]].concat(), None),
+                "unexpected argument",
+            ),
+            (
+                fails(&[&d[..], &["--count", URL]].concat(), None),
+                "--count",
+            ),
+            (
+                fails(&[&d[..], &["--rpc-ulr", URL]].concat(), None),
+                "--rpc-ulr",
+            ),
+        ] {
+            assert!(text.contains(hint) && !text.contains("hunter2"), "{text}");
+        }
     }
 
     #[test]

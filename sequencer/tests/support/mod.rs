@@ -12,12 +12,12 @@ use assay_bindings::deploy::{Parameters, plan};
 use assay_bindings::{
     Inbox, ModelRegistry, Request, RequestParams, SignedRequest, Staking, results, sign,
 };
+use assay_node::anvil::Anvil;
 use assay_node::chain::Chain;
 use assay_node::deployment::{Contracts, Deployment, ModelEntry};
 use assay_node::key::{Key, write_key_file};
 use assay_node::revert::ErrorBook;
 use assay_node::tx::{Call, TxManager, TxPolicy};
-use assay_node::url::RpcUrl;
 use assay_proto::v1::sequencer_client::SequencerClient;
 use assay_proto::v1::{self, FromExecutor, SegmentStanding, from_executor, to_executor::Message};
 use assay_sequencer::wire;
@@ -25,8 +25,8 @@ use assay_types::hash::{fold, leaf_hash, zero_roots};
 use assay_types::output::Output;
 use assay_types::request::Payload;
 use assay_types::{Program, Tolerance, program};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -67,7 +67,7 @@ pub fn free_port() -> u16 {
 
 /// A chain with everything deployed, a model registered, two executors staked, the user's deposit paid.
 pub struct World {
-    _anvil: Running,
+    pub anvil: Anvil,
     pub dir: tempfile::TempDir,
     pub rpc: String,
     pub chain: Chain,
@@ -78,32 +78,10 @@ pub struct World {
 
 impl World {
     pub async fn new() -> World {
-        let port = free_port();
-        let local = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../contracts/node_modules/.bin/anvil"
-        );
-        let program = if std::path::Path::new(local).exists() {
-            local
-        } else {
-            "anvil"
-        };
-        let anvil = Command::new(program)
-            .args(["--port", &port.to_string(), "--silent"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("anvil is missing: run `npm ci` in contracts/");
-        let anvil = Running(anvil);
-        let rpc = format!("http://127.0.0.1:{port}");
-        let url: RpcUrl = rpc.parse().expect("a URL");
-        let start = Instant::now();
-        let chain = loop {
-            match Chain::connect(&url, Some(31_337)).await {
-                Ok(chain) => break chain,
-                Err(error) => assert!(start.elapsed() < Duration::from_secs(20), "{error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        };
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let anvil = Anvil::start(root, 0, &[], None).unwrap_or_else(|e| panic!("{e}"));
+        let chain = Chain::connect(&anvil.url(), Some(31_337)).await;
+        let (rpc, chain) = (anvil.url().to_string(), chain.expect("it answers"));
         let key = Key::parse(KEYS[USER], "the test").expect("a key");
         let policy = TxPolicy {
             poll: Duration::from_millis(20),
@@ -166,7 +144,7 @@ impl World {
             .expect("saved");
         write_key_file(&dir.path().join("sequencer.key"), KEYS[SEQUENCER]).expect("written");
         World {
-            _anvil: anvil,
+            anvil,
             dir,
             rpc,
             chain,
@@ -194,7 +172,10 @@ impl World {
             "--batch-interval-ms",
             "100",
         ]);
-        command.args(["--log-level", "debug"]).args(more);
+        command.args(more);
+        if !more.contains(&"--log-level") {
+            command.args(["--log-level", "debug"]);
+        }
         if !more.contains(&"--key-file") {
             command.args(["--key-file", &path("sequencer.key")]);
         }
