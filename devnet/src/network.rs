@@ -15,6 +15,9 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// The deployment's file in the data folder.
+const DEPLOYMENT: &str = "deployment.json";
+
 /// What a devnet is made of.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -53,6 +56,7 @@ pub struct Network {
     processes: BTreeMap<String, Process>,
     admin: BTreeMap<String, u16>,
     peaks: BTreeMap<String, f64>,
+    flags: BTreeMap<String, Vec<String>>,
 }
 
 /// A spinner while something takes its time; plain lines where nobody watches.
@@ -85,12 +89,21 @@ impl Network {
         let model = bytes(model);
         if let Err(unsupported) = inspect(model.clone()) {
             bail!(
-                "model {} can't be served: {unsupported}",
+                "model {} can't be served: {unsupported}; pass the --model PATH of another one",
                 settings.model.display()
             );
         }
-        std::fs::create_dir_all(&settings.data)
-            .with_context(|| format!("data folder {}", settings.data.display()))?;
+        std::fs::create_dir_all(&settings.data).with_context(|| {
+            let folder = settings.data.display();
+            format!("data folder {folder} can't be made: pass another --data DIR")
+        })?;
+        // Each devnet is a chain of its own; what an earlier one left belongs to another.
+        if settings.data.join(DEPLOYMENT).exists() {
+            bail!(
+                "data folder {} holds an earlier devnet: pass another --data DIR, or delete it",
+                settings.data.display()
+            );
+        }
         let port = take_port(settings.rpc_port, "--port")?;
         let grpc_port = take_port(settings.grpc_port, "--grpc-port")?;
         let wait = spinner(settings.talk, "starting the chain");
@@ -107,14 +120,14 @@ impl Network {
         parameters.allowance = settings.allowance;
         parameters.unbonding_delay = settings.window + 2 * settings.allowance + 60;
         let deployment = deploy(&rpc, (*model).as_ref(), &settings.model, &parameters).await?;
-        deployment.save(&settings.data.join("deployment.json"))?;
+        deployment.save(&settings.data.join(DEPLOYMENT))?;
         wait.finish_and_clear();
 
         let user = provider(&rpc, Role::User).await?;
         let mut processes = BTreeMap::new();
         processes.insert("anvil".to_owned(), chain);
         let grpc = format!("http://127.0.0.1:{grpc_port}");
-        let (admin, peaks) = (BTreeMap::new(), BTreeMap::new());
+        let (admin, peaks, flags) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Ok(Network {
             settings,
             deployment,
@@ -124,6 +137,7 @@ impl Network {
             processes,
             admin,
             peaks,
+            flags,
         })
     }
 
@@ -148,7 +162,7 @@ impl Network {
             "--rpc-url".to_owned(),
             self.rpc.clone(),
             "--deployment".to_owned(),
-            path(&self.settings.data.join("deployment.json")),
+            path(&self.settings.data.join(DEPLOYMENT)),
             "--data-dir".to_owned(),
             path(&data),
             "--key-file".to_owned(),
@@ -186,7 +200,9 @@ impl Network {
             ]);
             args.push("--auto-stake".to_owned());
         }
-        args.extend(more.iter().map(|s| (*s).to_owned()));
+        let more: Vec<String> = more.iter().map(|s| (*s).to_owned()).collect();
+        args.extend(more.clone());
+        self.flags.insert(role.name().to_owned(), more);
         let program = binary_path(binary)?;
         let log = self.settings.data.join(format!("{}.log", role.name()));
         let wait = spinner(self.settings.talk, &format!("starting {}", role.name()));
@@ -196,6 +212,13 @@ impl Network {
         self.wait_ready(role, admin).await?;
         wait.finish_and_clear();
         Ok(())
+    }
+
+    /// Starts a service that was ended, as it was.
+    pub async fn start_again(&mut self, role: Role) -> anyhow::Result<()> {
+        let more = self.flags.get(role.name()).cloned().unwrap_or_default();
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        self.service(role, &more).await
     }
 
     async fn wait_ready(&mut self, role: Role, admin: u16) -> anyhow::Result<()> {

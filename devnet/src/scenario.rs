@@ -2,6 +2,7 @@
 
 use crate::accounts::Role;
 use crate::deploy::CALLBACK_FEE;
+use crate::disrupt::{Disruption, say};
 use crate::events::{Event, Events, What, short};
 use crate::network::Network;
 use crate::report::{DisputeReport, Report, RequestReport, Scenario, TransactionReport};
@@ -120,61 +121,6 @@ fn moves(events: &[Event]) -> usize {
         .count()
 }
 
-/// Kills a process between question and answer, and starts it again.
-async fn disrupt_answer(
-    net: &mut Network,
-    who: Option<&str>,
-    executor: Role,
-    id: B256,
-) -> anyhow::Result<()> {
-    match who {
-        Some("llama") => {
-            let parent = net.process_id(executor).context("the executor runs")?;
-            let child = child_of(parent).context("the executor has a drafting process")?;
-            let status = std::process::Command::new("kill")
-                .args(["-9", &child.to_string()])
-                .status()?;
-            anyhow::ensure!(status.success(), "killing process {child} failed");
-        }
-        Some(service @ ("executor" | "sequencer")) => {
-            let started = Instant::now();
-            // Answered means signed and in the executor's journal; the batch comes a second later at most.
-            while net.status(executor).await["answers"][id.to_string()].is_null() {
-                net.check()?;
-                anyhow::ensure!(
-                    started.elapsed() < Duration::from_secs(60),
-                    "no answer after a minute"
-                );
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            let role = if service == "executor" {
-                executor
-            } else {
-                Role::Sequencer
-            };
-            net.kill_service(role).await;
-            net.service(role, &[]).await?;
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// A child of process `parent`.
-fn child_of(parent: u32) -> Option<u32> {
-    let entries = std::fs::read_dir("/proc").ok()?;
-    let ids = entries
-        .flatten()
-        .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    let parent_of = |id: u32| -> Option<u32> {
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        status
-            .lines()
-            .find_map(|l| l.strip_prefix("PPid:")?.trim().parse().ok())
-    };
-    ids.into_iter().find(|&id| parent_of(id) == Some(parent))
-}
-
 /// Runs one scenario on a fresh network.
 pub async fn run(
     net: &mut Network,
@@ -216,9 +162,14 @@ pub async fn run(
     }
     let start_up_s = started.elapsed().as_secs_f64();
 
-    let id = ask_judge(net, REVIEW).await?;
     let role = if lies { Role::Liar } else { Role::Executor };
-    disrupt_answer(net, scenario.disrupt.as_deref(), role, id).await?;
+    let disrupt = scenario.disrupt.as_deref();
+    let disruption = disrupt.map(|who| Disruption::prepare(net, who, role));
+    let disruption = disruption.transpose()?;
+    let id = ask_judge(net, REVIEW).await?;
+    if let Some(disruption) = disruption {
+        disruption.strike(net, id).await?;
+    }
     story
         .until(net, &mut events, Duration::from_secs(60), "answer", |e| {
             claimed(e, id, None)
@@ -230,12 +181,13 @@ pub async fn run(
         // The liar has the request; now the honest executor joins and answers once the lie is rejected.
         net.service(Role::Executor, &[]).await?;
     }
-    if scenario.disrupt.as_deref() == Some("watchtower") {
+    if disrupt == Some("watchtower") {
         story
             .until(net, &mut events, clock, "third move", |e| moves(e) >= 3)
             .await?;
         net.kill_service(Role::Watchtower).await;
-        net.service(Role::Watchtower, &["--keeper"]).await?;
+        say("the watchtower is killed in the middle of its game");
+        net.start_again(Role::Watchtower).await?;
     }
     if lies || scenario.lying_challenger {
         story

@@ -149,7 +149,7 @@ fn banner(net: &Network) -> anyhow::Result<()> {
     );
     println!("Ask by gRPC:");
     println!(
-        "  target/release/assay-devnet ask 'Story: Once upon a time' --rpc {} --grpc {}",
+        "  target/release/assay-devnet ask 'Story: Once upon a time' --rpc-url {} --grpc {}",
         net.rpc, net.grpc
     );
     println!("See a dispute, on a chain of its own:");

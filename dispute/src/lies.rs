@@ -58,8 +58,12 @@ fn flipped(library: &Library, inputs: &Inputs, at: u64, seed: u64) -> Result<Box
     )))
 }
 
-/// The index after an executed step: one that `seed` chooses, or the last.
-fn executed(library: &Library, inputs: &Inputs, seed: Option<u64>) -> Result<u64, CourtError> {
+/// The index after an executed step of the run on `inputs`: one that `seed` chooses, or the last. Most indices are padding
+/// between a yield and the next macro step.
+///
+/// # Errors
+/// The run has no result.
+pub fn executed(library: &Library, inputs: &Inputs, seed: Option<u64>) -> Result<u64, CourtError> {
     let (end, _) = library.finish(inputs, None)?;
     let draw = |salt: u8, below: u64| match seed {
         None => below - 1,
