@@ -13,7 +13,7 @@ mod report;
 mod scenario;
 mod show;
 
-use crate::network::{Network, Settings};
+use crate::network::{Network, Settings, spinner};
 use crate::report::Scenario;
 use anyhow::{Context, ensure};
 use assay_node::dangerous::{Cheat, Flip};
@@ -174,7 +174,9 @@ async fn run_once(common: &Common, scenario: Scenario) -> anyhow::Result<report:
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
     let data = net.settings.data.clone();
+    let wait = spinner(net.settings.talk, "stopping");
     net.stop().await;
+    wait.finish_and_clear();
     result.with_context(|| format!("data and logs are in {}", data.display()))
 }
 
@@ -199,10 +201,10 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 std::fs::write(path, text)
                     .with_context(|| format!("writing {}", path.display()))?;
             }
-            report
-                .failures
-                .iter()
-                .for_each(|f| eprintln!("FAILED: {f}"));
+            println!("\n{}", report.summary());
+            if let Some(path) = &args.json {
+                println!("   {:<10}{}", "report", path.display());
+            }
             Ok(report.honest_side_whole)
         }
         Command::Ask(question) => {

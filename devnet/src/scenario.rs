@@ -4,7 +4,7 @@ use crate::accounts::Role;
 use crate::deploy::CALLBACK_FEE;
 use crate::disrupt::{Disruption, say};
 use crate::events::{Event, Events, What, short};
-use crate::network::Network;
+use crate::network::{Network, spinner};
 use crate::report::{DisputeReport, Report, RequestReport, Scenario, TransactionReport};
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider;
@@ -64,7 +64,7 @@ pub struct Story {
 }
 
 impl Story {
-    /// Polls until `done` says so or `limit` is over.
+    /// Polls until `done` says so or `limit` is over; who watches sees what is waited for.
     pub async fn until(
         &mut self,
         net: &mut Network,
@@ -74,6 +74,8 @@ impl Story {
         done: impl Fn(&[Event]) -> bool,
     ) -> anyhow::Result<()> {
         let started = Instant::now();
+        let wait = spinner(net.settings.talk, &format!("waiting for the {what}"));
+        events.print_above(&wait);
         while !done(&self.events) {
             net.check()?;
             self.events.extend(events.poll().await?);
@@ -86,7 +88,17 @@ impl Story {
             }
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
+        wait.finish_and_clear();
         Ok(())
+    }
+
+    /// Polls for ever.
+    pub async fn follow(&mut self, net: &mut Network, events: &mut Events) -> anyhow::Result<()> {
+        loop {
+            net.check()?;
+            self.events.extend(events.poll().await?);
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
     }
 
     /// Everything seen.
@@ -110,6 +122,15 @@ pub fn settled(events: &[Event], id: B256) -> bool {
         && events.iter().any(finality)
 }
 
+/// What a final answer waits for, and for how long at most.
+pub fn window(net: &Network) -> (String, Duration) {
+    let seconds = net.settings.window;
+    (
+        format!("end of the challenge window of {seconds} s"),
+        Duration::from_secs(seconds + 120),
+    )
+}
+
 fn game_over(events: &[Event]) -> bool {
     events.iter().any(|e| matches!(e.what, What::Won { .. }))
 }
@@ -128,7 +149,11 @@ pub async fn run(
     started: Instant,
     quiet: bool,
 ) -> anyhow::Result<Report> {
-    let lies = scenario.cheat.is_some() || scenario.flip.is_some();
+    let lies = scenario.lies();
+    if !quiet {
+        println!("\n-- {}", scenario.tale());
+        println!("   data and logs are in {}", net.settings.data.display());
+    }
     let mut events = Events::new(
         net.user.clone(),
         &net.deployment.contracts,
@@ -194,9 +219,9 @@ pub async fn run(
             .until(net, &mut events, clock, "end of the game", game_over)
             .await?;
     }
-    let rest = Duration::from_secs(net.settings.window + 120);
+    let (window, rest) = window(net);
     story
-        .until(net, &mut events, rest, "final answer", |e| settled(e, id))
+        .until(net, &mut events, rest, &window, |e| settled(e, id))
         .await?;
     // The services book their last receipts a moment after the chain has them.
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -5,7 +5,7 @@ use crate::ledger::{ClaimStatus, Ledger};
 use crate::library::{Library, Registered};
 use crate::watcher::{WatchError, view};
 use alloy::primitives::{Address, B256};
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use assay_bindings::ModelRegistry;
 use assay_node::chain::Chain;
 use assay_node::deployment::ModelEntry;
@@ -31,13 +31,11 @@ pub async fn confirm_model(
 ) -> anyhow::Result<()> {
     let (name, id) = (&entry.name, entry.id);
     let call = ModelRegistry::modelCall { modelId: id };
-    let model = view(chain, registry, "model", call)
-        .await
-        .with_context(|| {
-            format!(
-                "the registry does not know model {name} ({id}): is --deployment of this chain?"
-            )
-        })?;
+    let model = view(chain, registry, "model", call).await?;
+    ensure!(
+        !model.modelRoot.is_zero(),
+        "the registry does not know model {name} ({id}): pass the --deployment file of this chain, or register the model"
+    );
     ensure!(
         model.modelRoot == entry.root
             && model.length == entry.length

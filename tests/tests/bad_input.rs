@@ -216,6 +216,7 @@ fn wrong_model_or_purse(rig: &Rig, name: &'static str) {
             "--deployment",
         ],
     );
+    deployment.models[0].length -= 1;
     deployment.models[0].id.0[0] ^= 1;
     deployment.save(&path).expect("saved");
     fails(
@@ -253,7 +254,7 @@ async fn services_do_not_start_on_bad_input() {
         &[
             "half.gguf",
             "unsupported",
-            "truncated or malformed",
+            "the file ends before",
             "--answer-bad-model",
         ],
     );
@@ -508,7 +509,9 @@ fn refuses_damaged_journal(service: &Flags, journal: &str) {
 /// The service refuses to run while its cache is damaged, says what to delete, and runs once that is done.
 fn refuses_damaged_cache(rig: &Rig, service: &Flags, cache: &str) {
     let folder = service.path("--data-dir").join(cache);
-    std::fs::write(folder.join("conf"), [0xff; 64]).expect("damaged");
+    let conf = folder.join("conf");
+    assert!(conf.exists(), "{} is what sled reads first", conf.display());
+    std::fs::write(conf, [0xff; 64]).expect("damaged");
     refused(
         cache,
         &mut service.command(),
@@ -597,7 +600,7 @@ fn devnet_does_not_start_on_bad_input() {
             "truncated model",
             "half.gguf",
             &whole[..whole.len() / 2],
-            "truncated",
+            "the file ends before",
         ),
     ] {
         std::fs::write(file(name), bytes).expect("written");
