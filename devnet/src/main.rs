@@ -5,6 +5,7 @@ mod anvil;
 mod ask;
 mod bench;
 mod deploy;
+mod disrupt;
 mod events;
 mod network;
 mod process;
@@ -12,15 +13,13 @@ mod report;
 mod scenario;
 mod show;
 
-use crate::network::{Network, Settings};
+use crate::network::{Network, Settings, spinner};
 use crate::report::Scenario;
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail, ensure};
 use assay_node::dangerous::{Cheat, Flip};
-use assay_node::deployment::Deployment;
 use assay_node::shutdown::Shutdown;
-use assay_node::url::RpcUrl;
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -30,7 +29,7 @@ use std::time::Instant;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "The chain and its services")]
     common: Common,
 }
 
@@ -64,35 +63,22 @@ enum Command {
     /// Start everything, show a question and a dispute, and stay up (the default).
     Up {
         /// Do not show the dispute.
-        #[arg(long)]
+        #[arg(long, env = "ASSAY_NO_DISPUTE")]
         no_dispute: bool,
     },
     /// Run one scenario and end; non-zero exit unless the honest side ends whole.
     Run(RunArgs),
     /// Ask a running devnet by gRPC.
-    Ask {
-        /// The prompt; `\n` stands for a new line.
-        prompt: String,
-        /// Most tokens of the answer.
-        #[arg(long, default_value_t = 48)]
-        max_tokens: u32,
-        /// Wait until the answer is final.
-        #[arg(long = "final")]
-        wait_final: bool,
-        /// JSON-RPC endpoint.
-        #[arg(long, default_value = "http://127.0.0.1:8545")]
-        rpc: RpcUrl,
-        /// gRPC endpoint.
-        #[arg(long, default_value = "http://127.0.0.1:7400")]
-        grpc: RpcUrl,
-        /// Addresses, as the devnet wrote them.
-        #[arg(long, default_value = "target/devnet/deployment.json")]
-        deployment: PathBuf,
-    },
+    Ask(ask::Question),
     /// Measure one dispute and write the numbers.
     Bench {
         /// Where to.
-        #[arg(long, default_value = "target/bench/summary.json")]
+        #[arg(
+            long,
+            env = "ASSAY_OUT",
+            value_name = "FILE",
+            default_value = "target/bench/summary.json"
+        )]
         out: PathBuf,
     },
 }
@@ -103,31 +89,32 @@ struct RunArgs {
     #[arg(long)]
     once: bool,
     /// How the executor that gets the request first lies: token:N, truncate or silent.
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, env = "ASSAY_CHEAT", value_name = "HOW")]
     cheat: Option<Cheat>,
-    /// Where the liar's trace goes wrong: YIELD,MICRO or random or random:SEED.
-    #[arg(long, value_name = "WHERE")]
+    /// Where the liar's trace goes wrong: YIELD,MICRO (macro step and step in it), random or random:SEED (after a step
+    /// that is executed).
+    #[arg(long, env = "ASSAY_FLIP", value_name = "WHERE")]
     flip: Option<Flip>,
     /// A challenger attacks the true claim.
-    #[arg(long, conflicts_with_all = ["cheat", "flip"])]
+    #[arg(long, env = "ASSAY_LYING_CHALLENGER", conflicts_with_all = ["cheat", "flip"])]
     lying_challenger: bool,
     /// kill -9 a process at its worst moment and start it again: watchtower (in mid-game), executor (after it has
-    /// signed), sequencer (in mid-batch), or llama (the drafting process, in mid-request).
-    #[arg(long, value_name = "WHO", value_parser = ["watchtower", "executor", "sequencer", "llama"])]
+    /// signed and before anybody has the answer), sequencer (while its batch waits for a block), or llama (the drafting
+    /// process, in mid-request).
+    #[arg(long, env = "ASSAY_DISRUPT", value_name = "WHO", value_parser = ["watchtower", "executor", "sequencer", "llama"])]
     disrupt: Option<String>,
-    /// Write the report here.
-    #[arg(long, value_name = "FILE")]
+    /// Write the report here (devnet/report.schema.json says what it holds).
+    #[arg(long, env = "ASSAY_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// The repository: where this was built, or the working folder.
+/// The repository: the working folder if it is one, else where this was built.
 fn root() -> PathBuf {
-    let built = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    if built.join("vm/guest/guest.wasm").exists() {
-        built.canonicalize().unwrap_or(built)
-    } else {
-        PathBuf::from(".")
-    }
+    let built = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let here = Path::new(".");
+    let is_one = |folder: &&Path| folder.join("vm/guest/guest.wasm").exists();
+    let root = [here, built].into_iter().find(is_one).unwrap_or(here);
+    root.canonicalize().unwrap_or(root.to_owned())
 }
 
 fn settings(common: &Common, fixed_ports: bool, talk: bool) -> anyhow::Result<Settings> {
@@ -156,6 +143,30 @@ fn settings(common: &Common, fixed_ports: bool, talk: bool) -> anyhow::Result<Se
     })
 }
 
+/// What can't work is said before anything is started.
+fn check(args: &RunArgs, backend: &str) -> anyhow::Result<()> {
+    if let Some(folder) = args.json.as_deref().and_then(Path::parent) {
+        ensure!(
+            folder.as_os_str().is_empty() || folder.is_dir(),
+            "there is no folder {}: make it, or pass another --json",
+            folder.display()
+        );
+    }
+    let lies = args.cheat.is_some() || args.flip.is_some() || args.lying_challenger;
+    match args.disrupt.as_deref() {
+        Some("watchtower") => ensure!(
+            lies && args.cheat != Some(Cheat::Silent),
+            "--disrupt watchtower needs a game with moves: add --cheat token:0, or --lying-challenger"
+        ),
+        Some(who @ ("executor" | "llama")) => ensure!(
+            backend == "llama",
+            "--disrupt {who} stops the drafting process for a moment, so it needs --backend llama"
+        ),
+        _ => {}
+    }
+    Ok(())
+}
+
 async fn run_once(
     common: &Common,
     scenario: Scenario,
@@ -172,7 +183,9 @@ async fn run_once(
         () = shutdown.wait() => Err(anyhow::anyhow!("interrupted")),
     };
     let data = net.settings.data.clone();
+    let wait = spinner(net.settings.talk, "stopping");
     net.stop().await;
+    wait.finish_and_clear();
     result.with_context(|| format!("data and logs are in {}", data.display()))
 }
 
@@ -191,6 +204,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             Ok(true)
         }
         Command::Run(args) => {
+            check(&args, &cli.common.backend)?;
             let scenario = Scenario {
                 cheat: args.cheat.map(|c| c.to_string()),
                 flip: args.flip.map(|f| f.to_string()),
@@ -207,29 +221,17 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 }
             };
             write_report(&args.json, &report)?;
-            report
-                .failures
-                .iter()
-                .for_each(|f| eprintln!("FAILED: {f}"));
+            println!("\n{}", report.summary());
+            if let Some(path) = &args.json {
+                println!("   {:<10}{}", "report", path.display());
+            }
             Ok(report.honest_side_whole)
         }
-        Command::Ask {
-            prompt,
-            max_tokens,
-            wait_final,
-            rpc,
-            grpc,
-            deployment,
-        } => {
-            let deployment = Deployment::load(&deployment)?;
-            let prompt = prompt.replace("\\n", "\n");
-            let asking = ask::ask(&rpc, &grpc, &deployment, &prompt, max_tokens, wait_final);
-            let asked = tokio::select! {
-                asked = asking => asked,
+        Command::Ask(question) => {
+            tokio::select! {
+                asked = ask::ask(&question) => asked?,
                 () = shutdown.wait() => bail!("interrupted"),
-            };
-            // Libraries put whole URLs into their errors.
-            asked.map_err(|e| anyhow!("{}", grpc.scrub(&rpc.scrub(&format!("{e:#}")))))?;
+            }
             Ok(true)
         }
         Command::Bench { out } => {

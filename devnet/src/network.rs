@@ -18,6 +18,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// The deployment's file in the data folder.
+const DEPLOYMENT: &str = "deployment.json";
+
 /// What a devnet is made of.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -57,6 +60,7 @@ pub struct Network {
     processes: BTreeMap<String, Process>,
     admin: BTreeMap<String, u16>,
     peaks: BTreeMap<String, f64>,
+    flags: BTreeMap<String, Vec<String>>,
 }
 
 /// A spinner while something takes its time; plain lines where nobody watches.
@@ -89,12 +93,21 @@ impl Network {
         let model = bytes(model);
         if let Err(unsupported) = inspect(model.clone()) {
             bail!(
-                "model {} can't be served: {unsupported}",
+                "model {} can't be served: {unsupported}; pass the --model PATH of another one",
                 settings.model.display()
             );
         }
-        std::fs::create_dir_all(&settings.data)
-            .with_context(|| format!("data folder {}", settings.data.display()))?;
+        std::fs::create_dir_all(&settings.data).with_context(|| {
+            let folder = settings.data.display();
+            format!("data folder {folder} can't be made: pass another --data DIR")
+        })?;
+        // Each devnet is a chain of its own; what an earlier one left belongs to another.
+        if settings.data.join(DEPLOYMENT).exists() {
+            bail!(
+                "data folder {} holds an earlier devnet: pass another --data DIR, or delete it",
+                settings.data.display()
+            );
+        }
         require_free(settings.rpc_port, "--port")?;
         require_free(settings.grpc_port, "--grpc-port")?;
         let wait = spinner(settings.talk, "starting the chain");
@@ -112,12 +125,13 @@ impl Network {
         parameters.allowance = settings.allowance;
         parameters.unbonding_delay = settings.window + 2 * settings.allowance + 60;
         let deployment = deploy(&rpc, (*model).as_ref(), &settings.model, &parameters).await?;
-        deployment.save(&settings.data.join("deployment.json"))?;
+        deployment.save(&settings.data.join(DEPLOYMENT))?;
         wait.finish_and_clear();
 
         let user = provider(&rpc, Role::User).await?;
         let grpc = format!("http://127.0.0.1:{}", settings.grpc_port);
         let (processes, admin, peaks) = Default::default();
+        let flags = BTreeMap::new();
         Ok(Network {
             settings,
             deployment,
@@ -128,6 +142,7 @@ impl Network {
             processes,
             admin,
             peaks,
+            flags,
         })
     }
 
@@ -156,7 +171,7 @@ impl Network {
             "--rpc-url".to_owned(),
             self.rpc.clone(),
             "--deployment".to_owned(),
-            path(&self.settings.data.join("deployment.json")),
+            path(&self.settings.data.join(DEPLOYMENT)),
             "--data-dir".to_owned(),
             path(&data),
             "--key-file".to_owned(),
@@ -194,7 +209,9 @@ impl Network {
             ]);
             args.push("--auto-stake".to_owned());
         }
-        args.extend(more.iter().map(|s| (*s).to_owned()));
+        let more: Vec<String> = more.iter().map(|s| (*s).to_owned()).collect();
+        args.extend(more.clone());
+        self.flags.insert(role.name().to_owned(), more);
         let program = binary_path(binary)?;
         let log = self.settings.data.join(format!("{}.log", role.name()));
         let wait = spinner(self.settings.talk, &format!("starting {}", role.name()));
@@ -203,6 +220,13 @@ impl Network {
         self.wait_ready(role, &endpoints).await?;
         wait.finish_and_clear();
         Ok(())
+    }
+
+    /// Starts a service that was ended, as it was.
+    pub async fn start_again(&mut self, role: Role) -> anyhow::Result<()> {
+        let more = self.flags.get(role.name()).cloned().unwrap_or_default();
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        self.service(role, &more).await
     }
 
     async fn wait_ready(&mut self, role: Role, endpoints: &Path) -> anyhow::Result<()> {

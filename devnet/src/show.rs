@@ -3,7 +3,7 @@
 use crate::accounts::{MNEMONIC, Role};
 use crate::events::{Events, What};
 use crate::network::{Network, Settings};
-use crate::scenario::{REVIEW, Story, ask_judge, claimed, settled};
+use crate::scenario::{REVIEW, Story, ask_judge, claimed, settled, window};
 use alloy::primitives::hex;
 use assay_node::shutdown::Shutdown;
 use std::time::{Duration, Instant};
@@ -79,31 +79,21 @@ async fn show(net: &mut Network, started: Instant, dispute: bool) -> anyhow::Res
         println!(
             "\n-- the liar is slashed; its question goes to the honest executor, and both answers become final"
         );
-        let rest = Duration::from_secs(net.settings.window + 120);
+        let (window, rest) = window(net);
         story
-            .until(net, &mut events, rest, "final answers", |e| {
+            .until(net, &mut events, rest, &window, |e| {
                 settled(e, lied) && settled(e, honest)
             })
             .await?;
     } else {
-        let rest = Duration::from_secs(net.settings.window + 120);
+        let (window, rest) = window(net);
         story
-            .until(net, &mut events, rest, "final answer", |e| {
-                settled(e, honest)
-            })
+            .until(net, &mut events, rest, &window, |e| settled(e, honest))
             .await?;
     }
     banner(net)?;
     // Whatever anybody does from here on is shown as it happens.
-    story
-        .until(
-            net,
-            &mut events,
-            Duration::from_secs(u64::MAX / 4),
-            "end",
-            |_| false,
-        )
-        .await
+    story.follow(net, &mut events).await
 }
 
 fn banner(net: &Network) -> anyhow::Result<()> {
@@ -153,7 +143,7 @@ fn banner(net: &Network) -> anyhow::Result<()> {
     );
     println!("Ask by gRPC:");
     println!(
-        "  target/release/assay-devnet ask 'Story: Once upon a time' --rpc {} --grpc {}",
+        "  target/release/assay-devnet ask 'Story: Once upon a time' --rpc-url {} --grpc {}",
         net.rpc, net.grpc
     );
     println!("See a dispute, on a chain of its own:");

@@ -5,6 +5,7 @@ use crate::calls::opening;
 use crate::cashier::Cashier;
 use crate::claim_ref::claim_ref;
 use crate::clock::Timestamp;
+use crate::court::Court;
 use crate::game::Side;
 use crate::keeper::Keeper;
 use crate::ledger::{Ask, Claim, ClaimKey, Ledger};
@@ -13,19 +14,21 @@ use crate::lies::{Lie, script};
 use crate::player::Player;
 use crate::record::GameRecords;
 use crate::responder::Responder;
-use crate::service::{learn_models, unix_now};
+use crate::service::{confirm_model, learn_models, unix_now};
 use crate::watcher::{Watcher, challenger_bond, view};
 use alloy::primitives::U256;
 use anyhow::Context;
 use assay_bindings::Rollup;
 use assay_node::args::{ModelArgs, NodeArgs};
 use assay_node::dangerous::WatchtowerLies;
+use assay_node::deployment::ModelEntry;
 use assay_node::metrics::prometheus_client::metrics::counter::Counter;
 use assay_node::metrics::prometheus_client::metrics::gauge::Gauge;
 use assay_node::revert::ErrorBook;
 use assay_node::shell::Shell;
 use assay_node::store::Store;
 use assay_node::tx::Call;
+use assay_types::{Hash, ModelId};
 use clap::Parser;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -125,6 +128,10 @@ impl Watchtower {
             tokio::task::spawn_blocking(move || Library::load(&guest, &paths, &models, replay))
                 .await??;
         let library = Arc::new(library);
+        let served = |m: &&ModelEntry| library.serves(ModelId(Hash(m.id.0)));
+        for entry in shell.deployment.models.iter().filter(served) {
+            confirm_model(&chain, contracts.registry, entry).await?;
+        }
         tracing::info!(%account, program = %library.program().0, models = args.model.models.len(), "ready to check");
 
         let store: Arc<dyn Store> = shell.store("watchtower")?;

@@ -154,6 +154,13 @@ impl Office {
     /// The request is no longer wanted.
     pub fn withdraw(&self, id: B256) {
         lock(&self.at_work).remove(&id);
+        self.show_work();
+    }
+
+    /// Tells /status which requests are being answered.
+    fn show_work(&self) {
+        let at_work = lock(&self.at_work);
+        self.shell.status.set("at_work", &*at_work);
     }
 
     /// Answers an assignment and offers the signed segment, or declines. `least_life`: seconds that the sequencer wants
@@ -170,8 +177,10 @@ impl Office {
         if !lock(&self.at_work).insert(id) {
             return;
         }
+        self.show_work();
         let result = self.answer(id, assignment, least_life).await;
         lock(&self.at_work).remove(&id);
+        self.show_work();
         match result {
             Ok(segment) => self.send(link::offer(&segment)).await,
             Err(OfficeError::Withdrawn) => {

@@ -105,14 +105,14 @@ pub fn parse_or_exit<T: Parser>() -> T {
     }
 }
 
-fn env_var(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+fn env_var(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// Parses `argv` (program name first) over the environment and the file named by `--config` or `ASSAY_CONFIG`.
 pub fn load<T: Parser>(
     argv: impl IntoIterator<Item = OsString>,
-    env: &dyn Fn(&str) -> Option<String>,
+    env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Loaded<T>, ConfigError> {
     let mut argv: Vec<OsString> = argv.into_iter().collect();
     let print = argv.get(1).is_some_and(|a| a == "config");
@@ -227,7 +227,7 @@ pub fn env_name(long: &str) -> String {
 fn layer(
     command: Command,
     file: &BTreeMap<String, Vec<String>>,
-    env: &dyn Fn(&str) -> Option<String>,
+    env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Command {
     command.mut_args(|arg| {
         let Some(long) = arg.get_long().map(str::to_owned) else {
@@ -240,14 +240,15 @@ fn layer(
         let from_env = env(&name).map(|value| vec![value]);
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let arg = arg.help(format!("{help} [env: {name}]"));
-        match from_env.or_else(|| file.get(&long).cloned()) {
+        let from_file = || Some(file.get(&long)?.iter().map(OsString::from).collect());
+        match from_env.or_else(from_file) {
             // clap wants 'static names for defaults; a start-up's worth of them is leaked once.
             Some(values) => arg
                 .required(false)
                 .default_values(
                     values
                         .into_iter()
-                        .map(|v| OsStr::from(&*Box::leak(v.into_boxed_str()))),
+                        .map(|v| OsStr::from(&*Box::leak(v.into_boxed_os_str()))),
                 )
                 // --help is no place for what the operator keeps in the environment.
                 .hide_default_value(true),
@@ -260,7 +261,7 @@ fn render(
     command: &Command,
     matches: &ArgMatches,
     file: &BTreeMap<String, Vec<String>>,
-    env: &dyn Fn(&str) -> Option<String>,
+    env: &dyn Fn(&str) -> Option<OsString>,
 ) -> String {
     let mut out = String::new();
     for arg in command.get_arguments() {
@@ -338,7 +339,7 @@ mod tests {
         loud: bool,
     }
 
-    fn no_env(_: &str) -> Option<String> {
+    fn no_env(_: &str) -> Option<OsString> {
         None
     }
 
@@ -372,7 +373,7 @@ mod tests {
             (Some(1), true, 70)
         );
 
-        let env = |name: &str| (name == "ASSAY_COUNT").then(|| "2".to_owned());
+        let env = |name: &str| (name == "ASSAY_COUNT").then(|| "2".into());
         let loaded: Loaded<Flags> = load(args, &env).expect("env over file");
         assert_eq!(loaded.args.count, Some(2));
 
@@ -389,6 +390,17 @@ mod tests {
             ),
             (None, false, 500)
         );
+    }
+
+    #[test]
+    fn variable_that_is_not_utf8_is_an_error_and_not_ignored() {
+        use std::os::unix::ffi::OsStringExt;
+        let env =
+            |name: &str| (name == "ASSAY_COUNT").then(|| OsString::from_vec(vec![b'2', 0xff]));
+        let error = load::<Flags>(argv(&["--data-dir", "d"]), &env)
+            .expect_err("no text")
+            .to_string();
+        assert!(error.contains("UTF-8"), "{error}");
     }
 
     #[test]

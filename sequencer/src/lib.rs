@@ -8,6 +8,7 @@ pub mod flags;
 pub mod follow;
 pub mod grpc;
 pub mod intake;
+pub mod payload;
 pub mod post;
 pub mod record;
 pub mod route;

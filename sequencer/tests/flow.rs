@@ -7,6 +7,7 @@ use assay_proto::v1::sequencer_client::SequencerClient;
 use assay_proto::v1::{self, RequestStage, SegmentStanding, from_executor, to_executor::Message};
 use assay_sequencer::chain_view::state;
 use assay_sequencer::wire;
+use assay_types::request::{Part, Payload};
 use std::time::{Duration, Instant};
 use support::{FIRST, Peer, Running, SECOND, World};
 use tonic::Code;
@@ -164,6 +165,18 @@ async fn bad_signed_requests_are_refused_with_code_and_reason() {
     });
     case(Code::InvalidArgument, "payload is malformed", &|r| {
         r.payload = vec![9; 20].into()
+    });
+    case(
+        Code::InvalidArgument,
+        "part 0 of the prompt is not valid UTF-8 from byte 2 on",
+        &|r| {
+            let mut payload = Payload::greedy("x", 8);
+            payload.parts = vec![Part::User(b"Gr\xfc\xdfe".to_vec())];
+            r.payload = payload.encode().into();
+        },
+    );
+    case(Code::InvalidArgument, "something follows", &|r| {
+        r.payload = [&r.payload[..], b"!"].concat().into()
     });
     case(Code::InvalidArgument, "this sequencer takes 2000", &|r| {
         r.userData = vec![0; 3_000].into()
