@@ -32,10 +32,10 @@ test: setup-contracts ## Run every test, contracts included
 CLIPPY_ALLOW := -A clippy::manual_range_contains -A clippy::manual_is_multiple_of -A clippy::type_complexity \
 	-A clippy::result_large_err
 
-lint: setup-contracts ## Formatting and lints, warnings are errors
+lint: setup-contracts ## Formatting, lints and contracts/abi, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings $(CLIPPY_ALLOW)
-	cd contracts && forge fmt --check
+	cd contracts && forge fmt --check && node scripts/abi.mjs --check
 
 fmt: setup-contracts ## Format everything
 	cargo fmt --all
