@@ -45,7 +45,7 @@ contract VectorsTest is TestBase {
         // The rollup wants to see its game, which comes after it.
         vm.mockCall(to[2], abi.encodeCall(IDisputeGame.rollup, ()), abi.encode(to[1]));
         vm.mockCall(to[2], abi.encodeCall(IDisputeGame.allowance, ()), abi.encode(1));
-        rollup = new Rollup(inbox, staking, IDisputeGame(to[2]), DEPLOYER, 1, 30, 10);
+        rollup = new Rollup(inbox, staking, IDisputeGame(to[2]), DEPLOYER, 2, 30, 10, 1, 1);
         vm.clearMockedCalls();
         vm.etch(to[2], "");
         game = new DisputeGame(

@@ -211,7 +211,7 @@ contract InboxTest is Fixture {
             assertTrue(_goes(abi.encodeCall(inbox.refund, (r))) == (from == 1), "refund");
             _forceState(id, RequestState(from));
             vm.prank(address(rollup));
-            assertTrue(inbox.claim(id, 1, 1) == (from == 1), "claim");
+            assertTrue(inbox.claim(id, 1, 1, 0) == (from == 1), "claim");
             assertTrue(inbox.status(id).state == RequestState(from == 1 ? 2 : from), "claim's result");
         }
     }
@@ -248,7 +248,7 @@ contract InboxTest is Fixture {
         Request memory r = _ask();
         bytes memory refusal = abi.encodeWithSelector(IInbox.NotRollup.selector, address(this));
         vm.expectRevert(refusal);
-        inbox.claim(_idOf(r), 0, 0);
+        inbox.claim(_idOf(r), 0, 0, 0);
         vm.expectRevert(refusal);
         inbox.settle(_idOf(r), executor, r);
         vm.expectRevert(refusal);
@@ -262,8 +262,8 @@ contract InboxTest is Fixture {
     }
 
     function testFuzz_statusSlot_packUnpack_succeeds(uint256 word) public pure {
-        // Enum fields are brought into range, whatever lies above the layout is dropped.
-        uint256 w = word & ((uint256(1) << 176) - 1);
+        // Enum fields are brought into range; the layout fills the word.
+        uint256 w = word;
         for (uint256 shift = 144; shift <= 160; shift += 8) {
             w &= ~(uint256(0xfc) << shift);
         }
@@ -272,21 +272,6 @@ contract InboxTest is Fixture {
     }
 
     // ---- signed requests --------------------------------------------------------------------------------------------
-
-    function _admit(SignedRequest memory s) private returns (IInbox.AdmitError reason) {
-        SignedRequest[] memory signed = new SignedRequest[](1);
-        signed[0] = s;
-        vm.recordLogs();
-        vm.prank(SEQUENCER);
-        rollup.postBatch(new Segment[](0), signed);
-        Log[] memory logs = _logs();
-        for (uint256 i = 0; i < logs.length; ++i) {
-            if (logs[i].topic == IInbox.SignedRequestSkipped.selector) {
-                (, reason) = abi.decode(logs[i].data, (uint64, IInbox.AdmitError));
-                return reason;
-            }
-        }
-    }
 
     function _fund(uint256 amount) private {
         inbox.deposit{value: amount}(payer);
