@@ -24,7 +24,7 @@ devnet: build ## Start a local rollup, ask a model, watch a liar lose its bond
 	@target/release/assay-devnet $(DEVNET_ARGS)
 
 test: setup-contracts ## Run every test, contracts included
-	cd contracts && forge test --offline
+	cd contracts && scripts/forge.sh test --offline
 	cargo build --release --workspace
 	cargo test --release --workspace
 
@@ -35,18 +35,18 @@ CLIPPY_ALLOW := -A clippy::manual_range_contains -A clippy::manual_is_multiple_o
 lint: setup-contracts ## Formatting, lints and contracts/abi, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings $(CLIPPY_ALLOW)
-	cd contracts && forge fmt --check && node scripts/abi.mjs --check
+	cd contracts && scripts/forge.sh fmt --check && node scripts/abi.mjs --check
 
 fmt: setup-contracts ## Format everything
 	cargo fmt --all
-	cd contracts && forge fmt
+	cd contracts && scripts/forge.sh fmt
 
 bench: build ## Measure a dispute; writes target/bench/summary.json
 	@target/release/assay-devnet bench --out target/bench/summary.json
 
 fuzz: setup-contracts ## Longer randomized runs of the tests that have them (ASSAY_FUZZ=10 times the work by default)
 	ASSAY_FUZZ=$${ASSAY_FUZZ:-10} cargo test --release --workspace -- fuzz
-	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} forge test --offline --match-test testFuzz
+	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} scripts/forge.sh test --offline --match-test testFuzz
 
 clean: ## Remove build output
 	cargo clean

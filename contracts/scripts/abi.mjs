@@ -39,7 +39,7 @@ function immutables(references = {}) {
 
 /** File name -> content of everything under abi/. */
 function generate() {
-  execFileSync(join(root, "node_modules/.bin/forge"), ["build", "--offline", "--quiet", "src", ...harnesses], {
+  execFileSync(join(root, "scripts/forge.sh"), ["build", "--offline", "--quiet", "src", ...harnesses], {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
   });
