@@ -231,6 +231,21 @@ contract InboxTest is Fixture {
         _assertState(r, RequestState.Open, "the right one");
     }
 
+    /// @dev [S] A rejection gives a fresh deadline: a lie can't run out the time in which the truth may be posted.
+    function test_reopen_deadlineRanOutMeanwhile_isFresh_succeeds() public {
+        Request memory r = _ask();
+        ClaimRef memory c = _claim(r);
+        vm.warp(uint256(r.params.inclusionDeadline) + DIRECT + 1);
+        vm.prank(address(game));
+        rollup.reject(_idOf(r), c.segmentId, c.index);
+        assertEq(inbox.status(_idOf(r)).deadline, block.timestamp + REOPEN, "deadline");
+        uint256 from = block.timestamp + REOPEN + DIRECT;
+        vm.expectRevert(abi.encodeWithSelector(IInbox.TooEarly.selector, from));
+        inbox.refund(r);
+        vm.warp(from - 1);
+        _claim(r);
+    }
+
     function _goes(bytes memory call) private returns (bool ok) {
         vm.prank(address(rollup));
         (ok,) = address(inbox).call(call);

@@ -164,6 +164,41 @@ contract RollupTest is Fixture {
         assertTrue(!rollup.numberUsed(executor, 1), "a forgery spends nothing");
     }
 
+    /// @dev [S] A signed segment is good once: its results don't claim again what a rejection reopened.
+    function test_postBatch_oldSegmentAfterItsRejection_skips() public {
+        Request memory r = _ask();
+        Segment memory s = _segment(EXECUTOR_KEY, 7, _results(r));
+        uint64 segmentId = _post(s);
+        vm.prank(address(game));
+        rollup.reject(_idOf(r), segmentId, 0);
+        _assertWhole(s, IRollup.SegmentError.NumberUsed);
+        _assertState(r, RequestState.Open, "still to be answered");
+    }
+
+    /// @dev [S] A signature for another chain, or another rollup, claims nothing here.
+    function test_postBatch_signatureForAnotherChainOrRollup_skips() public {
+        Segment memory s = _segment(EXECUTOR_KEY, 1, _results(_ask()));
+        bytes32 root = _leaf(s.results[0].request, output);
+        bytes memory right = _sign(EXECUTOR_KEY, _digestFor(block.chainid, address(rollup), s, root));
+        assertEq(right, s.signature, "this chain, this rollup");
+        s.signature = _sign(EXECUTOR_KEY, _digestFor(block.chainid + 1, address(rollup), s, root));
+        _assertWhole(s, IRollup.SegmentError.BadSignature);
+        s.signature = _sign(EXECUTOR_KEY, _digestFor(block.chainid, address(inbox), s, root));
+        _assertWhole(s, IRollup.SegmentError.BadSignature);
+        s.signature = right;
+        _post(s);
+        _assertState(s.results[0].request, RequestState.Claimed, "the right one");
+    }
+
+    function _digestFor(uint256 chain, address to, Segment memory s, bytes32 root) private pure returns (bytes32) {
+        bytes32 typeHash =
+            keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        bytes32 domain = keccak256(abi.encode(typeHash, keccak256("Assay"), keccak256("1"), chain, to));
+        bytes32 segmentType = keccak256("Segment(uint64 number,uint64 expiry,bytes32 root)");
+        bytes32 what = keccak256(abi.encode(segmentType, s.number, s.expiry, root));
+        return keccak256(abi.encodePacked(hex"1901", domain, what));
+    }
+
     function test_postBatch_empty_skips() public {
         _assertWhole(_segment2(new Result[](0)), IRollup.SegmentError.Empty);
     }
