@@ -2,6 +2,7 @@
 
 use crate::accounts::Role;
 use crate::deploy::provider;
+use crate::price::fee_for;
 use alloy::primitives::{B256, U256};
 use alloy::providers::Provider;
 use alloy::signers::SignerSync;
@@ -13,8 +14,6 @@ use assay_proto::v1::{self, GetRequestRequest, RequestStage};
 use assay_types::output::Output;
 use assay_types::request::Payload;
 
-/// Wei of fee for one question.
-const FEE: u128 = 1_000_000_000_000_000;
 /// Wei that are deposited when the deposit runs short.
 const DEPOSIT: u128 = 100_000_000_000_000_000;
 /// Seconds that the sequencer has.
@@ -38,11 +37,13 @@ pub async fn ask(
         .context("is the devnet running? start it with `make devnet`")?;
     let inbox = Inbox::new(deployment.contracts.inbox, &provider);
     let payer = Role::User.address()?;
+    let payload = Payload::greedy(prompt, max_tokens).encode();
+    let fee = fee_for(&provider, deployment, model, payload.len(), max_tokens).await?;
     let deposit = inbox.deposits(payer).call().await?;
-    if U256::from(deposit.balance) < U256::from(FEE) {
+    if U256::from(deposit.balance) < U256::from(fee) {
         let receipt = inbox
             .deposit(payer)
-            .value(U256::from(DEPOSIT))
+            .value(U256::from(DEPOSIT.max(fee)))
             .send()
             .await?
             .get_receipt()
@@ -55,7 +56,6 @@ pub async fn ask(
         .context("no block")?
         .header
         .timestamp;
-    let payload = Payload::greedy(prompt, max_tokens).encode();
     let mut request = SignedRequest {
         payer,
         nonce: rand::random(),
@@ -67,7 +67,7 @@ pub async fn ask(
             delivery: 0,
             tolerant: false,
             minBond: 0,
-            fee: FEE,
+            fee,
             callbackFee: 0,
             refundTo: payer,
             inclusionDeadline: now + PATIENCE,

@@ -7,6 +7,7 @@ mod bench;
 mod deploy;
 mod events;
 mod network;
+mod price;
 mod process;
 mod report;
 mod scenario;

@@ -210,6 +210,16 @@ contract WorkTest is GameFixture {
         this.deployAgain();
     }
 
+    /// @dev [S] A burn that its field in the request's status can't hold would be cut: such a deployment is refused.
+    function test_deploy_burnBeyondItsField_reverts() public {
+        (priceFloor, doublings, workPerWindow) = (1 ether, 1, 1e12);
+        this.deployAgain();
+        workPerWindow = 1e13;
+        assertTrue(WorkPrice.burn(priceFloor, 1, 4e12, 0, 4e12) > type(uint80).max, "too much");
+        vm.expectRevert(IRollup.BadParameters.selector);
+        this.deployAgain();
+    }
+
     /// @dev [S] Free work, or a price that does not rise, is no deployment.
     function test_deploy_freeWork_reverts() public {
         priceFloor = 0;
@@ -349,6 +359,9 @@ contract WorkTest is GameFixture {
         vm.warp(uint256(r.params.inclusionDeadline) + 1);
         vm.prank(other);
         rollup.claimDirect(first[0].request, hex"000000000000");
+        (, uint256 present) = rollup.presentFee(ASKED);
+        assertTrue(present > r.params.fee, "dearer now");
+        assertEq(rollup.leastFee(ASKED), r.params.fee, "but what the inbox takes is the same");
         vm.prank(other);
         vm.expectRevert(abi.encodeWithSelector(IRollup.ClaimRefused.selector, IRollup.ResultError.FeeTooLow));
         rollup.claimDirect(r, output);
