@@ -2,6 +2,7 @@
 
 use crate::accounts::Role;
 use crate::deploy::eth;
+use crate::price::{LEAST, fee_for};
 use alloy::primitives::{B256, U256};
 use alloy::signers::SignerSync;
 use alloy::sol_types::SolCall;
@@ -42,14 +43,9 @@ pub struct Question {
     /// Wait until the answer is final.
     #[arg(long = "final", env = "ASSAY_FINAL")]
     wait_final: bool,
-    /// Wei to pay for the answer.
-    #[arg(
-        long,
-        env = "ASSAY_FEE_WEI",
-        value_name = "WEI",
-        default_value_t = 1_000_000_000_000_000
-    )]
-    fee_wei: u128,
+    /// Wei to pay for the answer; what the work costs now, with room for a rise, if left out.
+    #[arg(long, env = "ASSAY_FEE_WEI", value_name = "WEI")]
+    fee_wei: Option<u128>,
     /// The model asked; the deployment file's first one if left out.
     #[arg(long, env = "ASSAY_MODEL_ID", value_name = "ID")]
     model_id: Option<B256>,
@@ -104,8 +100,9 @@ async fn stages(question: &Question) -> anyhow::Result<()> {
         let url = &question.grpc;
         format!("no sequencer at {url}: {RUNNING}, or pass the right --grpc URL")
     })?;
-    fund(question, &chain, &deployment).await?;
-    let request = signed(question, &chain, &deployment).await?;
+    let fee = fee(question, &chain, &deployment).await?;
+    fund(fee, &chain, &deployment).await?;
+    let request = signed(question, fee, &chain, &deployment).await?;
     let receipt = client
         .submit_request(to_proto(&request))
         .await
@@ -152,8 +149,44 @@ async fn stages(question: &Question) -> anyhow::Result<()> {
     bail!("the sequencer ended the stream before the request was final")
 }
 
+fn model(question: &Question, deployment: &Deployment) -> anyhow::Result<B256> {
+    let first = || deployment.models.first().map(|m| m.id);
+    question.model_id.or_else(first).with_context(|| {
+        let file = question.deployment.display();
+        format!("{file} names no model: pass the --model-id of a registered one")
+    })
+}
+
+fn payload(question: &Question) -> Vec<u8> {
+    let prompt = question.prompt.replace("\\n", "\n");
+    Payload::greedy(&prompt, question.max_tokens).encode()
+}
+
+/// Wei that the question offers.
+async fn fee(question: &Question, chain: &Chain, deployment: &Deployment) -> anyhow::Result<u128> {
+    if let Some(fee) = question.fee_wei {
+        return Ok(fee);
+    }
+    let id = model(question, deployment)?;
+    match deployment.models.iter().find(|m| m.id == id) {
+        Some(entry) => {
+            let length = payload(question).len();
+            fee_for(
+                chain.provider(),
+                deployment,
+                entry,
+                length,
+                question.max_tokens,
+            )
+            .await
+        }
+        // A model that the file does not name: its size, and so its price, is not known here.
+        None => Ok(LEAST),
+    }
+}
+
 /// Fills the user's deposit in the inbox where it can't pay for the question.
-async fn fund(question: &Question, chain: &Chain, deployment: &Deployment) -> anyhow::Result<()> {
+async fn fund(fee: u128, chain: &Chain, deployment: &Deployment) -> anyhow::Result<()> {
     let (payer, to) = (Role::User.address()?, deployment.contracts.inbox);
     let inbox = Inbox::new(to, chain.provider());
     let deposit = inbox.deposits(payer).call().await.map_err(|e| match e {
@@ -161,7 +194,7 @@ async fn fund(question: &Question, chain: &Chain, deployment: &Deployment) -> an
         alloy::contract::Error::TransportError(e) => chain.error("the deposit", e).into(),
         e => anyhow::Error::from(e),
     })?;
-    let (balance, fee) = (U256::from(deposit.balance), U256::from(question.fee_wei));
+    let (balance, fee) = (U256::from(deposit.balance), U256::from(fee));
     if balance >= fee {
         return Ok(());
     }
@@ -185,16 +218,12 @@ async fn fund(question: &Question, chain: &Chain, deployment: &Deployment) -> an
 
 async fn signed(
     question: &Question,
+    fee: u128,
     chain: &Chain,
     deployment: &Deployment,
 ) -> anyhow::Result<SignedRequest> {
     let payer = Role::User.address()?;
-    let first = || deployment.models.first().map(|m| m.id);
-    let model = question.model_id.or_else(first).with_context(|| {
-        let file = question.deployment.display();
-        format!("{file} names no model: pass the --model-id of a registered one")
-    })?;
-    let prompt = question.prompt.replace("\\n", "\n");
+    let model = model(question, deployment)?;
     let mut request = SignedRequest {
         payer,
         nonce: rand::random(),
@@ -206,14 +235,12 @@ async fn signed(
             delivery: 0,
             tolerant: false,
             minBond: 0,
-            fee: question.fee_wei,
+            fee,
             callbackFee: 0,
             refundTo: payer,
             inclusionDeadline: chain.head().await?.timestamp + PATIENCE,
         },
-        payload: Payload::greedy(&prompt, question.max_tokens)
-            .encode()
-            .into(),
+        payload: payload(question).into(),
         userData: Default::default(),
         signature: Default::default(),
     };

@@ -8,6 +8,7 @@ mod deploy;
 mod disrupt;
 mod events;
 mod network;
+mod price;
 mod process;
 mod report;
 mod scenario;

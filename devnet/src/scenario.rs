@@ -5,6 +5,7 @@ use crate::deploy::CALLBACK_FEE;
 use crate::disrupt::{Disruption, say};
 use crate::events::{Event, Events, What, short};
 use crate::network::{Network, spinner};
+use crate::price::fee_for;
 use crate::report::{DisputeReport, Report, RequestReport, Scenario, TransactionReport};
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider;
@@ -12,12 +13,13 @@ use anyhow::{Context, bail};
 use assay_bindings::{DisputeGame, Inbox, ReviewJudge, Staking};
 use assay_machine::isa::Op;
 use assay_types::output::Output;
+use assay_types::request::Payload;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Wei that the user pays beside the callbacks' fee.
-const FEE: u128 = 1_000_000_000_000_000;
+/// Tokens that `ReviewJudge` asks for.
+const JUDGE_TOKENS: u32 = 8;
 /// What an honest party may have spent on work outside games (finalizing, delivering, staking): 20M gas at 2 gwei.
 const UPKEEP: u128 = 40_000_000_000_000_000;
 /// The question of every scenario.
@@ -47,9 +49,21 @@ pub async fn ask_judge(net: &Network, review: &str) -> anyhow::Result<B256> {
         .review_judge
         .context("the devnet deploys a ReviewJudge")?;
     let judge = ReviewJudge::new(judge, &net.user);
+    // The prompt that the dApp makes of it.
+    let prompt = format!("Review: {review}\nSentiment:");
+    let payload = Payload::greedy(&prompt, JUDGE_TOKENS).encode();
+    let model = &net.deployment.models[0];
+    let fee = fee_for(
+        &net.user,
+        &net.deployment,
+        model,
+        payload.len(),
+        JUDGE_TOKENS,
+    )
+    .await?;
     let call = judge
         .judge(review.to_owned())
-        .value(U256::from(CALLBACK_FEE + FEE));
+        .value(U256::from(CALLBACK_FEE + fee));
     let receipt = call.send().await?.get_receipt().await?;
     let asked = receipt
         .decoded_log::<ReviewJudge::ReviewAsked>()

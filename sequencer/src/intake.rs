@@ -85,6 +85,20 @@ pub enum Refusal {
         /// Least fee.
         least: u128,
     },
+    /// The fee does not pay for the work.
+    #[error(
+        "the fee is {fee} wei, but {work} units of work need {now} wei at the window's present price ({idle} wei while it is idle): offer more, or ask again later"
+    )]
+    WorkTooDear {
+        /// Fee offered.
+        fee: u128,
+        /// Model bytes x tokens, at most.
+        work: U256,
+        /// Least fee now.
+        now: U256,
+        /// Least fee of the inbox.
+        idle: U256,
+    },
     /// The nonce was used.
     #[error("nonce {0} was used already: sign with a new one")]
     NonceUsed(u64),
@@ -141,6 +155,7 @@ impl From<Refusal> for Status {
             | Refusal::TooMuchWork { .. }
             | Refusal::Signature(_) => Code::InvalidArgument,
             Refusal::FeeTooLow { .. }
+            | Refusal::WorkTooDear { .. }
             | Refusal::NonceUsed(_)
             | Refusal::NonceHeld { .. }
             | Refusal::Deposit { .. }
@@ -184,6 +199,7 @@ pub async fn submit(shared: &Shared, signed: SignedRequest) -> Result<B256, Refu
             least: shared.flags.min_fee_wei,
         });
     }
+    check_price(shared, &entry).await?;
     let now = shared.view.now();
     if p.inclusionDeadline < now + LEAST_LIFE || p.inclusionDeadline > now + MOST_LIFE {
         return Err(Refusal::Deadline {
@@ -233,6 +249,25 @@ pub async fn submit(shared: &Shared, signed: SignedRequest) -> Result<B256, Refu
     drop(core);
     shared.settle();
     Ok(id)
+}
+
+/// Whether the fee covers the longest answer, as things stand. It burns half of the fee at most, or nobody may claim it.
+async fn check_price(shared: &Shared, entry: &Entry) -> Result<(), Refusal> {
+    let work = entry.most_work();
+    let share = shared.view.batches().await?;
+    // Every share takes the largest request once, or the rollup would not stand.
+    let idle = shared.view.law().least_fee(work).unwrap_or(U256::MAX);
+    let now = share.fee(work).unwrap_or(U256::MAX).max(idle);
+    let fee = entry.request.params.fee;
+    if U256::from(fee) < now {
+        return Err(Refusal::WorkTooDear {
+            fee,
+            work,
+            now,
+            idle,
+        });
+    }
+    Ok(())
 }
 
 /// Everything that depends on the request and the chain's constants alone.

@@ -2,10 +2,11 @@
 
 use crate::core::{Core, Shared, now_ms};
 use crate::segment::{Offer, Progress};
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::SolCall;
 use assay_bindings::abi::rollup::Rollup::postBatchCall;
 use assay_bindings::hashes::{output_tokens, work};
+use assay_bindings::work::Share;
 use assay_bindings::{Segment, SegmentResult, SignedRequest};
 use assay_node::chain::ChainError;
 use assay_node::tx::{Call, TxError, TxManager};
@@ -91,10 +92,10 @@ pub async fn wait_for_earlier(tx: &TxManager, patience: Duration) -> Result<(), 
 /// Posts one batch; `false` if there was nothing to post.
 async fn round(shared: &Shared, tx: &TxManager) -> Result<bool, TxError> {
     drop_spent(shared).await?;
-    let left = shared.view.work_left().await?;
+    let share = shared.view.batches().await?;
     let batch = shared.core().next_batch(
         shared.view.now(),
-        left,
+        share,
         shared.flags.max_batch_bytes as usize,
     );
     shared.settle();
@@ -168,9 +169,9 @@ impl Core {
         self.segments.values().any(|(_, p)| *p == Progress::Pending)
     }
 
-    /// The next batch at chain time `now`, with `left` work and `limit` bytes; its segments become Submitted.
-    fn next_batch(&mut self, now: u64, mut left: U256, limit: usize) -> Option<Batch> {
-        let mut signed: BTreeMap<alloy::primitives::B256, SignedRequest> = BTreeMap::new();
+    /// The next batch at chain time `now`, of work that `share` takes and `limit` bytes; its segments become Submitted.
+    fn next_batch(&mut self, now: u64, mut share: Share, limit: usize) -> Option<Batch> {
+        let mut signed: BTreeMap<B256, SignedRequest> = BTreeMap::new();
         let (mut segments, mut keys, mut bytes) = (Vec::new(), Vec::new(), 0usize);
         for key in self.pending() {
             let Some((offer, _)) = self.segments.get(&key) else {
@@ -196,10 +197,20 @@ impl Core {
                 .sum::<usize>()
                 + load.bytes;
             // The first one goes even if it alone is over the limit: it won't get smaller.
-            if load.work > left || (bytes + extra > limit && !segments.is_empty()) {
+            if bytes + extra > limit && !segments.is_empty() {
                 continue;
             }
-            left -= load.work;
+            // Invariant: nothing is posted that the rollup would skip, for the segment's number would be spent.
+            let mut after = share;
+            if let Some(dear) = load.claims.iter().find(|c| !after.claim(c.work, c.fee)) {
+                let reason = match share.burn(dear.work) {
+                    None => "the window is full".to_owned(),
+                    Some(_) => too_dear(dear.fee, share.fee(dear.work)),
+                };
+                self.book.note(&dear.id, &format!("signed, but {reason}"));
+                continue;
+            }
+            share = after;
             bytes += extra;
             signed.extend(fresh);
             segments.push(load.segment);
@@ -225,20 +236,19 @@ impl Core {
 
     /// What posting `offer` takes; `None` if none of its results is still wanted.
     fn load_of(&self, offer: &Offer) -> Option<Load> {
-        let (mut results, mut total, mut bytes, mut wanted) =
-            (Vec::new(), U256::ZERO, 512usize, false);
-        let mut signed = Vec::new();
+        let (mut results, mut claims, mut signed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut bytes = 512usize;
         for (id, output) in &offer.results {
             // The root covers every result, so those no longer wanted are posted too (and skipped there).
             let entry = self.find(id)?;
             if entry.stage.is_open() {
-                wanted = true;
                 let r = &entry.request;
-                total += U256::from(work(
-                    r.modelLength,
-                    r.payloadLength,
-                    output_tokens(output, r.maxTokens),
-                ));
+                let tokens = output_tokens(output, r.maxTokens);
+                claims.push(Due {
+                    id: *id,
+                    work: U256::from(work(r.modelLength, r.payloadLength, tokens)),
+                    fee: U256::from(r.params.fee),
+                });
                 if let Some(request) = entry.signed.filter(|_| !entry.on_chain) {
                     signed.push((*id, request));
                 }
@@ -256,10 +266,10 @@ impl Core {
             results,
             signature: offer.signature.clone(),
         };
-        wanted.then_some(Load {
+        (!claims.is_empty()).then_some(Load {
             segment,
             signed,
-            work: total,
+            claims,
             bytes,
         })
     }
@@ -267,7 +277,22 @@ impl Core {
 
 struct Load {
     segment: Segment,
-    signed: Vec<(alloy::primitives::B256, SignedRequest)>,
-    work: U256,
+    signed: Vec<(B256, SignedRequest)>,
+    claims: Vec<Due>,
     bytes: usize,
+}
+
+/// A claim that a segment would make.
+struct Due {
+    id: B256,
+    work: U256,
+    fee: U256,
+}
+
+/// Why a request waits although somebody would answer it.
+pub fn too_dear(fee: U256, needed: Option<U256>) -> String {
+    let needed = needed.map_or_else(|| "more".to_owned(), |wei| format!("{wei} wei"));
+    format!(
+        "the window is so full that its work needs a fee of {needed}, and its fee is {fee} wei: it waits"
+    )
 }

@@ -100,8 +100,17 @@ async fn routing(shared: Arc<Shared>) {
             () = shell.shutdown.wait() => return,
         }
         let (bond, timeout) = (shared.view.claim_bond(), shared.flags.work_timeout * 1_000);
+        let waiting = !shared.core().book.queued().is_empty();
+        let share = match waiting {
+            true => shared.view.batches().await.map(Some),
+            false => Ok(None),
+        };
+        let share = share.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot ask how full the window is");
+            None
+        });
         let mut core = shared.core();
-        core.route(bond, timeout, now_ms());
+        core.route(bond, share.as_ref(), timeout, now_ms());
         let (queued, executors) = (core.book.queued().len(), core.sessions.len());
         if let Ok(changed) = core.persist() {
             drop(core);

@@ -45,6 +45,8 @@ pub const SEQUENCER: usize = 1;
 pub const FIRST: usize = 2;
 pub const SECOND: usize = 3;
 const ETHER: u128 = 1_000_000_000_000_000_000;
+/// Wei that a request pays for its answer, a hundred times what its work needs in an idle window.
+pub const FEE: u128 = 1_000_000_000;
 
 pub fn signer(account: usize) -> PrivateKeySigner {
     KEYS[account].parse().expect("a key")
@@ -78,6 +80,11 @@ pub struct World {
 
 impl World {
     pub async fn new() -> World {
+        World::with(Parameters::devnet(signer(SEQUENCER).address())).await
+    }
+
+    /// A world of these parameters.
+    pub async fn with(parameters: Parameters) -> World {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         let anvil = Anvil::start(root, 0, &[], None).unwrap_or_else(|e| panic!("{e}"));
         let chain = Chain::connect(&anvil.url(), Some(31_337)).await;
@@ -88,11 +95,7 @@ impl World {
             ..TxPolicy::default()
         };
         let user = TxManager::new(chain.clone(), key, ErrorBook::assay(), policy);
-        let (to, creations) = plan(
-            user.address(),
-            0,
-            &Parameters::devnet(signer(SEQUENCER).address()),
-        );
+        let (to, creations) = plan(user.address(), 0, &parameters);
         for creation in creations {
             user.send(Call::create(creation.name, creation.init_code))
                 .await
@@ -164,14 +167,10 @@ impl World {
             "--deployment",
             &path("deployment.json"),
         ]);
-        command.args([
-            "--data-dir",
-            &path("data"),
-            "--poll-ms",
-            "50",
-            "--batch-interval-ms",
-            "100",
-        ]);
+        command.args(["--data-dir", &path("data"), "--poll-ms", "50"]);
+        if !more.contains(&"--batch-interval-ms") {
+            command.args(["--batch-interval-ms", "100"]);
+        }
         command.args(more);
         if !more.contains(&"--log-level") {
             command.args(["--log-level", "debug"]);
@@ -253,7 +252,7 @@ impl World {
             delivery: 0,
             tolerant: false,
             minBond: 0,
-            fee: 1_000,
+            fee: FEE,
             callbackFee: 0,
             refundTo: self.user.address(),
             inclusionDeadline: self.now().await + 600,
@@ -262,7 +261,16 @@ impl World {
 
     /// Asks on chain; returns the request's id.
     pub async fn ask(&self, prompt: &str) -> B256 {
-        let params: Inbox::RequestParams = (&self.params().await).into();
+        self.ask_for(prompt, FEE).await
+    }
+
+    /// Asks on chain for this fee.
+    pub async fn ask_for(&self, prompt: &str, fee: u128) -> B256 {
+        let params = RequestParams {
+            fee,
+            ..self.params().await
+        };
+        let params: Inbox::RequestParams = (&params).into();
         let payload = Payload::greedy(prompt, 8).encode().into();
         let call = Inbox::requestCall {
             params,
@@ -270,7 +278,7 @@ impl World {
             userData: Bytes::new(),
         };
         let call =
-            Call::new("request", self.contracts.inbox, call.abi_encode()).value(U256::from(1_000));
+            Call::new("request", self.contracts.inbox, call.abi_encode()).value(U256::from(fee));
         let receipt = self.user.send(call).await.expect("asked");
         receipt
             .decoded_log::<Inbox::Requested>()

@@ -1,5 +1,6 @@
 //! An anvil with the rollup on it: the small program, a model nobody reads, an executor with a stake.
 
+use super::FEE;
 use super::program::PROGRAM;
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::providers::Provider;
@@ -213,7 +214,7 @@ impl Network {
             delivery: 0,
             tolerant: false,
             minBond: 0,
-            fee: 1000,
+            fee: FEE,
             callbackFee: 0,
             refundTo: self.address(Who::User),
             inclusionDeadline: head.timestamp + 600,
@@ -224,7 +225,7 @@ impl Network {
             userData: Bytes::new(),
         };
         let receipt = self
-            .send(Who::User, self.deployment.contracts.inbox, call, 1000)
+            .send(Who::User, self.deployment.contracts.inbox, call, FEE)
             .await;
         let asked = event::<Inbox::Requested>(&receipt).expect("asked");
         (asked.id, (&asked.request).into())
