@@ -140,6 +140,12 @@ impl ChainView {
         self.law
     }
 
+    /// Most work of one segment: a tenth of a window, which the largest request fits (the rollup's constructor sees to
+    /// it) and four of which fit what batches may claim at one time.
+    pub fn max_segment_work(&self) -> U256 {
+        self.law.per_window / U256::from(10)
+    }
+
     /// A newer block was seen.
     pub fn see(&self, head: BlockRef) {
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = (head, Instant::now());
@@ -226,6 +232,17 @@ impl ChainView {
             .call()
             .await
             .map_err(self.fail("Staking.freeStake"))
+    }
+
+    /// All stake of `executor`, locked and leaving counted.
+    pub async fn stake(&self, executor: Address) -> Result<U256, ChainError> {
+        let account = self
+            .staking
+            .accounts(executor)
+            .call()
+            .await
+            .map_err(self.fail("Staking.accounts"))?;
+        Ok(U256::from(account.staked))
     }
 
     /// How full the batches' share of the window is. Nobody else adds to it and it only drains, so what fits and is paid for

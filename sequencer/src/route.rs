@@ -5,6 +5,7 @@
 //! was tried, a new round starts after a pause that doubles. A request whose fee does not cover its longest answer at the
 //! window's present fill waits: nobody works for what could not be posted.
 
+use crate::admit::bond_of;
 use crate::book::Book;
 use crate::entry::{Entry, Stage};
 use crate::post::too_dear;
@@ -56,7 +57,7 @@ pub fn route(
             out.push(Decision::TooDear(entry.id, too_dear(fee, needed)));
             continue;
         }
-        let bond = claim_bond.max(U256::from(entry.request.params.minBond));
+        let bond = bond_of(entry, claim_bond);
         let suits = |s: &&Session| {
             let (busy, locked) = load[&s.executor];
             s.models.contains(&entry.request.params.modelId)
@@ -85,7 +86,7 @@ pub fn route(
 
 /// Requests at work and wei that the answers of `executor` will lock once they are claimed.
 fn burden(book: &Book, executor: Address, claim_bond: U256) -> (usize, U256) {
-    let bond = |e: &Entry| claim_bond.max(U256::from(e.request.params.minBond));
+    let bond = |e: &Entry| bond_of(e, claim_bond);
     book.iter()
         .fold((0, U256::ZERO), |(busy, locked), e| match e.stage {
             Stage::Assigned { executor: who, .. } if who == executor => {
