@@ -101,8 +101,8 @@ async fn round(shared: &Shared, tx: &TxManager) -> Result<bool, TxError> {
     let share = shared.view.batches().await?;
     let batch = shared.core().next_batch(
         shared.view.now(),
-        share,
         now_ms(),
+        share,
         shared.flags.max_batch_bytes as usize,
     );
     shared.settle();
