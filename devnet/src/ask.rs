@@ -108,18 +108,19 @@ async fn stages(question: &Question) -> anyhow::Result<()> {
         .await
         .map_err(refused)?
         .into_inner();
-    println!(
-        "request {}",
-        B256::try_from(&receipt.request_id[..]).unwrap_or_default()
-    );
-    let mut stages = client
-        .watch_request(GetRequestRequest {
-            request_id: receipt.request_id,
-        })
-        .await
-        .map_err(refused)?
-        .into_inner();
-    while let Some(status) = stages.message().await.map_err(refused)? {
+    let request_id = receipt.request_id;
+    let id = B256::try_from(&request_id[..]).unwrap_or_default();
+    println!("request {id}");
+    let lost = |status: tonic::Status| {
+        anyhow::anyhow!(
+            "the connection to the sequencer broke ({}); it has accepted request {id} and keeps it: the answer comes on \
+             chain once the sequencer is back",
+            status.message()
+        )
+    };
+    let watching = client.watch_request(GetRequestRequest { request_id });
+    let mut stages = watching.await.map_err(lost)?.into_inner();
+    while let Some(status) = stages.message().await.map_err(lost)? {
         match status.stage() {
             RequestStage::Claimed if !status.output.is_empty() => {
                 println!(

@@ -106,6 +106,7 @@ const RETRY: Duration = Duration::from_secs(4);
 pub async fn run(shell: Shell, args: WatchtowerArgs) -> anyhow::Result<()> {
     let mut tower = Watchtower::start(shell.clone(), args).await?;
     shell.health.expect("chain", "not looked at yet");
+    shell.started();
     while !shell.shutdown.is_set() {
         shell.health.beat("watchtower", Duration::from_secs(120));
         if let Err(error) = shell.health.watch("chain", tower.tick().await) {

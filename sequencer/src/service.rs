@@ -65,6 +65,7 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     let shared = Arc::new(Shared::new(core, view, flags, shell.clone()));
     shell.publish_endpoint("grpc", addr)?;
     shell.health.ok("recovery");
+    shell.started();
     tracing::info!(grpc = %addr, sequencer = %sequencer, "serving");
 
     let poster = tokio::spawn(post::run(shared.clone(), tx));

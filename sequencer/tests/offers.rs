@@ -5,18 +5,32 @@ mod support;
 use alloy::primitives::B256;
 use alloy::sol_types::SolCall;
 use assay_bindings::Rollup;
-use assay_proto::v1::{SegmentStanding, to_executor::Message};
+use assay_proto::v1::sequencer_client::SequencerClient;
+use assay_proto::v1::{GetRequestRequest, SegmentStanding, to_executor::Message};
 use assay_sequencer::chain_view::state;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use support::{ETHER, FIRST, Peer, SECOND, STRANGER, World};
 use tonic::Code;
+use tonic::transport::Channel;
 
 /// Offers a segment that must be refused; the reason.
 async fn refusal(peer: &mut Peer, segment: assay_proto::v1::SegmentOffer) -> String {
     let (standing, reason) = peer.offer(segment).await;
     assert_eq!(standing, SegmentStanding::Refused, "{reason}");
     reason
+}
+
+/// Waits until the sequencer has heard of a request.
+async fn until_known(client: &mut SequencerClient<Channel>, id: B256) {
+    let started = Instant::now();
+    let request = || GetRequestRequest {
+        request_id: id.to_vec(),
+    };
+    while client.get_request(request()).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Who holds the claim of a request.
@@ -41,6 +55,7 @@ async fn executor_without_stake_is_refused() {
     world.stake(STRANGER, ETHER / 2).await;
     let mut peer = Peer::connect(&world, &mut client, STRANGER).await;
     let id = world.ask("Is it good?").await;
+    until_known(&mut client, id).await;
     let segment = peer.segment(&[id], 600, world.now().await);
     let reason = refusal(&mut peer, segment).await;
     assert!(
@@ -55,6 +70,7 @@ async fn executor_without_stake_is_refused() {
     assert_eq!(peer.verdict().await.0, SegmentStanding::Posted);
     // All of it is locked now.
     let second = world.ask("And this?").await;
+    until_known(&mut client, second).await;
     let segment = peer.segment(&[second], 600, world.now().await);
     let reason = refusal(&mut peer, segment).await;
     assert!(reason.contains("free stake is 0 wei"), "{reason}");
@@ -166,11 +182,15 @@ async fn segment_that_the_chain_does_not_take_starves_nobody_and_is_dropped() {
     let reason = refusal(&mut first, poison).await;
     assert!(reason.contains("not asked again"), "{reason}");
     assert_eq!(second.verdict().await.0, SegmentStanding::Posted);
+    let mut passed_on = Vec::new();
     for _ in poisoned {
-        let (id, _) = second.assignment().await;
+        passed_on.push(second.assignment().await.0);
+    }
+    for id in passed_on {
         let answer = second.segment(&[id], 600, world.now().await);
         assert_eq!(second.offer(answer).await.0, SegmentStanding::Accepted);
         assert_eq!(claimant(&world, id).await, second.address());
+        assert_eq!(second.verdict().await.0, SegmentStanding::Posted);
     }
 }
 

@@ -2,7 +2,23 @@
 //! with a status) and not in a panic, and loses nothing that it had accepted.
 //!
 //! Needs the binaries (`cargo build --release --workspace`, which `make test` does) and anvil; a missing one fails.
-//! The sequencer alone is tested further in `sequencer/tests`.
+//!
+//! | | sequencer | executor | watchtower | devnet `run` | devnet `ask` |
+//! |---|---|---|---|---|---|
+//! | malformed, truncated GGUF | | start | start | start | |
+//! | wrong model hash | | start | start | | |
+//! | oversized prompt | gRPC (`ask`) | error output (`ask`) | | | yes |
+//! | invalid UTF-8 | start, gRPC (`flow`) | start | start | | yes |
+//! | unknown model id | gRPC (`ask`) | start, `assignment` | start | | yes |
+//! | fee too low | gRPC (`ask`, `flow`) | | | | yes |
+//! | RPC down | start, running | start, running | start, running | running | yes |
+//! | port taken | start, `start` | start | start | start | |
+//! | anvil missing | | | | start | |
+//! | wrong chain id | start | start | start | | yes |
+//! | unfunded key | `start` | start | start | | yes |
+//! | corrupted data folder | start, journal, cache | start, journal, cache | start, cache | start | start |
+//!
+//! Names in backquotes are other tests: `flow` and `start` of the sequencer, `assignment` of the executor.
 
 mod bad_input_support;
 #[allow(
@@ -24,6 +40,7 @@ use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 const SERVICES: [&str; 3] = ["sequencer", "executor", "watchtower"];
@@ -666,4 +683,40 @@ fn devnet_does_not_start_on_bad_input() {
         &|f| f.with("--disrupt", "watchtower"),
         &["needs a game", "--cheat"],
     );
+}
+
+/// Processes whose command line has all of `words`.
+fn processes(words: &[&str]) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").expect("Linux").flatten();
+    let names = entries.filter_map(|e| e.file_name().into_string().ok());
+    let runs = |id: &String| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        id.parse::<u32>().is_ok() && words.iter().all(|word| line.contains(word))
+    };
+    names.filter(runs).collect()
+}
+
+#[test]
+fn devnet_whose_chain_dies_says_so_and_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
+    let port = port.expect("a port").port().to_string();
+    let data = folder.path().join("data");
+    let run = Flags::new("assay-devnet").word("run").word("--once");
+    let run = run.with("--port", &port).with("--data", &data);
+    let mut devnet = Running::start(&mut run.command(), &folder.path().join("log"));
+    devnet.until_said("starting executor");
+    for id in processes(&["anvil", "--port", &port]) {
+        let killed = Command::new("kill").args(["-9", &id]).status();
+        assert!(killed.expect("kill runs").success() || !processes(&[&port]).contains(&id));
+    }
+    let (status, said) = devnet.ended();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("anvil ended") && !said.contains("panicked at"),
+        "{said}"
+    );
+    let left = processes(&[&data.display().to_string()]);
+    assert!(left.is_empty(), "left behind: {left:?}");
 }
