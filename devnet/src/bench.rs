@@ -111,7 +111,7 @@ mod tests {
         let path = folder.path().join("osp.json");
         let mut numbers = Numbers::new();
         let keys = ["osp.gas_max"];
-        let mut read = |numbers: &mut Numbers| read_part(numbers, &keys, &path, "cargo test x");
+        let read = |numbers: &mut Numbers| read_part(numbers, &keys, &path, "cargo test x");
         let missing = read(&mut numbers).expect_err("no file");
         assert!(format!("{missing:#}").contains("cargo test x"));
         std::fs::write(&path, r#"{"osp.gas_median": 3}"#).expect("written");

@@ -1,7 +1,7 @@
 //! What may be asked of a model on the devnet, and how long its answers can be challenged.
 
 use crate::accounts::Role;
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use assay_bindings::deploy::Parameters;
 use std::path::Path;
 

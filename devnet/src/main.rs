@@ -71,7 +71,7 @@ enum Command {
     /// Run one scenario and end; non-zero exit unless the honest side ends whole.
     Run(RunArgs),
     /// Ask a running devnet by gRPC.
-    Ask(ask::Question),
+    Ask(Box<ask::Question>),
     /// Measure one dispute and write the numbers.
     Bench {
         /// Where to.

@@ -134,7 +134,9 @@ impl Auditor {
             state.docket.retain(&alive);
             let mut decided = std::mem::take(&mut state.decided);
             decided.extend(state.docket.overdue(now));
-            decided.iter().for_each(|d| drop(alive.remove(&d.id)));
+            for d in &decided {
+                alive.remove(&d.id);
+            }
             state.inputs.retain(|id, _| alive.contains(id));
             for (id, claim, inputs) in fresh {
                 if alive.contains(&id) {

@@ -472,7 +472,7 @@ mod tests {
         let fails = |args: &[&str], env: Option<&str>| {
             let env = |name: &str| {
                 let set = name == "ASSAY_RPC_URL";
-                env.filter(|_| set).map(str::to_owned)
+                env.filter(|_| set).map(OsString::from)
             };
             let error = load::<Flags>(argv(args), &env).expect_err("no flags");
             format!("{error} {error:?}")
