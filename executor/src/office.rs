@@ -20,7 +20,7 @@ use assay_node::chain::ChainError;
 use assay_node::dangerous::Cheat;
 use assay_node::journal::JournalError;
 use assay_node::shell::Shell;
-use assay_proto::v1::{Assignment, FromExecutor, from_executor};
+use assay_proto::v1::{Assignment, FromExecutor, Welcome, from_executor};
 use assay_types::output::Output;
 use assay_types::{Hash, ModelId};
 use std::collections::BTreeSet;
@@ -89,6 +89,17 @@ pub struct Office {
 /// Longest re-check of one answer; one that takes longer says nothing.
 const RECHECK: Duration = Duration::from_secs(120);
 
+/// Seconds that a segment lives: as wanted here, within what the sequencer takes.
+fn life(wanted: u64, welcome: &Welcome) -> u64 {
+    let most = match welcome.max_segment_life {
+        0 => u64::MAX,
+        most => most.into(),
+    };
+    wanted
+        .max(2 * u64::from(welcome.min_segment_life))
+        .min(most)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What these guard is consistent between statements, so a panic elsewhere changes nothing.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -156,9 +167,8 @@ impl Office {
         lock(&self.at_work).remove(&id);
     }
 
-    /// Answers an assignment and offers the signed segment, or declines. `least_life`: seconds that the sequencer wants
-    /// between now and a segment's expiry.
-    pub async fn work(self: Arc<Self>, assignment: Assignment, least_life: u64) {
+    /// Answers an assignment and offers the signed segment, or declines. `welcome` says how long a segment has to live.
+    pub async fn work(self: Arc<Self>, assignment: Assignment, welcome: Welcome) {
         let Ok(id) = B256::try_from(&assignment.request_id[..]) else {
             return self
                 .send(link::decline(
@@ -170,7 +180,7 @@ impl Office {
         if !lock(&self.at_work).insert(id) {
             return;
         }
-        let result = self.answer(id, assignment, least_life).await;
+        let result = self.answer(id, assignment, &welcome).await;
         lock(&self.at_work).remove(&id);
         match result {
             Ok(segment) => self.send(link::offer(&segment)).await,
@@ -190,20 +200,20 @@ impl Office {
         &self,
         id: B256,
         a: Assignment,
-        least_life: u64,
+        welcome: &Welcome,
     ) -> Result<SignedSegment, OfficeError> {
         let checked = self.check(id, a.request.into(), a.payload.into()).await?;
         let now = self.shell.chain.head().await?.timestamp;
         let open = lock(&self.book).open_segment_of(id).cloned();
-        if let Some(segment) = open.filter(|s| s.expiry >= now + least_life) {
+        let least = u64::from(welcome.min_segment_life);
+        if let Some(segment) = open.filter(|s| s.expiry >= now + least) {
             return Ok(segment);
         }
         let (answered, account) = self.find(&checked).await?;
         if !lock(&self.at_work).contains(&id) {
             return Err(OfficeError::Withdrawn);
         }
-        let expiry =
-            self.shell.chain.head().await?.timestamp + self.segment_life.max(2 * least_life);
+        let expiry = self.shell.chain.head().await?.timestamp + life(self.segment_life, welcome);
         let segment = self.sign(answered, expiry)?;
         tracing::info!(request = %id, number = segment.number, expiry, "signed");
         account.iter().for_each(|account| self.publish(id, account));
@@ -422,5 +432,23 @@ impl Office {
         let executor = self.signatory.signer.address();
         let call = Rollup::numberUsedCall { executor, number };
         view(&self.shell.chain, self.signatory.rollup, "numberUsed", call).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_live_as_wanted_within_what_the_sequencer_takes() {
+        let welcome = |min_segment_life, max_segment_life| Welcome {
+            work_timeout: 60,
+            min_segment_life,
+            max_segment_life,
+        };
+        assert_eq!(life(3_600, &welcome(30, 14_400)), 3_600);
+        assert_eq!(life(3_600, &welcome(30, 600)), 600);
+        assert_eq!(life(40, &welcome(30, 600)), 60, "offered twice at least");
+        assert_eq!(life(3_600, &welcome(30, 0)), 3_600, "nothing was said");
     }
 }

@@ -178,7 +178,6 @@ async fn serve(
     office: &Arc<Office>,
     mut connection: Connection,
 ) -> Result<(), LinkError> {
-    let least_life = u64::from(connection.welcome.min_segment_life);
     office.connected(connection.out.clone()).await;
     let mut beats = tokio::time::interval(HEARTBEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -193,7 +192,7 @@ async fn serve(
         };
         match message {
             to_executor::Message::Assignment(assignment) => {
-                tokio::spawn(office.clone().work(assignment, least_life));
+                tokio::spawn(office.clone().work(assignment, connection.welcome));
             }
             to_executor::Message::Verdict(verdict) => hear(office, &verdict),
             to_executor::Message::Withdrawal(withdrawal) => {

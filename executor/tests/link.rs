@@ -91,6 +91,7 @@ impl Sequencer for Stage {
             let welcome = Welcome {
                 work_timeout: 60,
                 min_segment_life: 30,
+                max_segment_life: 600,
             };
             say(to_executor::Message::Welcome(welcome))
                 .await

@@ -77,6 +77,7 @@ pub struct Journal<T> {
     file: File,
     path: PathBuf,
     next: u32,
+    bytes: u64,
     poisoned: bool,
     kind: PhantomData<fn(T)>,
 }
@@ -130,6 +131,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
                 file,
                 path: path.to_owned(),
                 next,
+                bytes: end as u64,
                 poisoned: false,
                 kind: PhantomData,
             },
@@ -161,19 +163,26 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
             .map_err(|e| io(&self.path, e))?;
         self.poisoned = false;
         self.next += 1;
+        self.bytes += frame.len() as u64;
         Ok(())
     }
 
-    /// Replaces the file by one that holds `records` alone; a crash leaves the old one or the new one.
-    pub fn compact<'a>(
-        self,
+    /// Replaces the file by one that holds `records` alone; a crash leaves the old one or the new one. After an error
+    /// nothing more is written: which of the two is there is unknown.
+    pub fn rewrite<'a>(
+        &mut self,
         records: impl IntoIterator<Item = &'a T>,
-    ) -> Result<Journal<T>, JournalError>
+    ) -> Result<(), JournalError>
     where
         T: 'a,
     {
+        let path = self.path.clone();
+        if self.poisoned {
+            return Err(JournalError::Poisoned { path });
+        }
+        self.poisoned = true;
         let io = |source| JournalError::Io {
-            path: self.path.clone(),
+            path: path.clone(),
             source,
         };
         let mut bytes = MAGIC.to_vec();
@@ -181,8 +190,14 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
             let payload = serde_json::to_vec(record).map_err(|e| io(e.into()))?;
             bytes.extend_from_slice(&frame(sequence, &payload));
         }
-        crate::data_dir::write_durably(&self.path, &bytes).map_err(io)?;
-        Journal::open(&self.path).map(|(journal, _)| journal)
+        crate::data_dir::write_durably(&path, &bytes).map_err(io)?;
+        *self = Journal::open(&path)?.0;
+        Ok(())
+    }
+
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Records written so far.
@@ -350,9 +365,12 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("j");
         let records = filled(&path, 5);
-        let (journal, _) = Journal::<String>::open(&path).expect("opens");
-        let mut journal = journal.compact(&records[3..]).expect("compacted");
+        let (mut journal, _) = Journal::<String>::open(&path).expect("opens");
+        journal.rewrite(&records[3..]).expect("rewritten");
+        let size = || std::fs::metadata(&path).expect("there").len();
+        assert_eq!(journal.bytes(), size());
         journal.append(&records[0]).expect("appends");
+        assert_eq!(journal.bytes(), size());
         drop(journal);
         let read = Journal::<String>::open(&path).expect("opens").1;
         assert_eq!(

@@ -1,6 +1,6 @@
 //! All requests that are not over, and the laws by which they move. Pure: no chain, no clock, no disk.
 
-use crate::entry::{Claim, Entry, Stage};
+use crate::entry::{Claim, Entry, Stage, Worth};
 use alloy::primitives::{Address, B256, U256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,6 +137,9 @@ impl Book {
             };
             e.attempts += 1;
             e.tried.push(executor);
+            if !e.asked.contains(&executor) {
+                e.asked.push(executor);
+            }
             e.message = String::new();
         });
     }
@@ -157,16 +160,25 @@ impl Book {
         });
     }
 
-    /// `executor` has signed an answer, if one is still wanted.
-    pub fn signed(&mut self, id: &B256, executor: Address, number: u64) {
+    /// `executor` has signed an answer, if one of its is wanted. Returns who worked on it and need not any more.
+    pub fn signed(&mut self, id: &B256, executor: Address, number: u64) -> Option<Address> {
+        let mut relieved = None;
         self.change(id, |e| {
-            if e.stage.is_open() {
-                (e.stage, e.message) = (Stage::Signed { executor, number }, String::new());
+            if e.worth_of(executor) != Worth::Wanted {
+                return;
             }
+            if let Stage::Assigned { executor: who, .. } = e.stage
+                && who != executor
+            {
+                relieved = Some(who);
+            }
+            (e.stage, e.message) = (Stage::Signed { executor, number }, String::new());
         });
+        relieved
     }
 
-    /// The segment `number` of `executor` will not bring its answer: back to the queue from `not_before_ms` on.
+    /// The segment `number` of `executor` will not bring its answer: back to the queue from `not_before_ms` on, where the
+    /// others come first.
     pub fn unsigned(
         &mut self,
         id: &B256,
@@ -178,14 +190,18 @@ impl Book {
         self.change(id, |e| {
             if e.stage == (Stage::Signed { executor, number }) {
                 (e.stage, e.message) = (Stage::Queued, reason.to_owned());
-                (e.tried, e.not_before_ms) = (Vec::new(), not_before_ms);
+                (e.tried, e.not_before_ms) = (vec![executor], not_before_ms);
             }
         });
     }
 
     /// `executor` must not be asked about it again.
     pub fn exclude(&mut self, id: &B256, executor: Address) {
-        self.change(id, |e| e.excluded.push(executor));
+        self.change(id, |e| {
+            if !e.excluded.contains(&executor) {
+                e.excluded.push(executor);
+            }
+        });
     }
 
     /// What the inbox says after a reorganization.
@@ -326,6 +342,59 @@ mod tests {
         book.released(&id(1), who(2), "not mine");
         assert!(book.get(&id(1)).expect("there").is_assigned_to(who(1)));
         book.released(&id(1), who(1), "late");
+        assert_eq!(book.get(&id(1)).expect("there").stage, Stage::Queued);
+    }
+
+    #[test]
+    fn answer_of_an_executor_that_was_not_asked_takes_nothing_from_the_one_that_was() {
+        let mut book = book();
+        book.assigned(&id(1), who(1), 10);
+        assert_eq!(book.signed(&id(1), who(2), 0), None);
+        assert!(book.get(&id(1)).expect("there").is_assigned_to(who(1)));
+        book.released(&id(1), who(1), "late");
+        book.assigned(&id(1), who(2), 20);
+        // The first one's late answer is as good as any, and relieves the second.
+        assert_eq!(book.signed(&id(1), who(1), 7), Some(who(2)));
+        let signed = Stage::Signed {
+            executor: who(1),
+            number: 7,
+        };
+        assert_eq!(book.get(&id(1)).expect("there").stage, signed);
+        assert_eq!(book.signed(&id(1), who(2), 0), None);
+        assert_eq!(book.get(&id(1)).expect("there").stage, signed);
+    }
+
+    #[test]
+    fn worth_of_an_answer_follows_from_who_was_asked() {
+        let mut book = book();
+        let worth = |book: &Book, n: u8| book.get(&id(1)).expect("there").worth_of(who(n));
+        assert_eq!(worth(&book, 1), Worth::Wanted, "nobody's yet");
+        book.assigned(&id(1), who(1), 10);
+        assert_eq!(
+            (worth(&book, 1), worth(&book, 2)),
+            (Worth::Wanted, Worth::Foreign)
+        );
+        book.signed(&id(1), who(1), 0);
+        assert_eq!(
+            (worth(&book, 1), worth(&book, 2)),
+            (Worth::Wanted, Worth::Foreign)
+        );
+        let claim = Claim {
+            executor: who(1),
+            ..Claim::default()
+        };
+        book.claimed(&id(1), claim, 3);
+        assert_eq!(
+            (worth(&book, 1), worth(&book, 2)),
+            (Worth::Late, Worth::Foreign)
+        );
+        book.rejected(&id(1), 0, who(1), 4);
+        book.opened(&id(1), 4);
+        assert_eq!(
+            (worth(&book, 1), worth(&book, 2)),
+            (Worth::Excluded, Worth::Wanted)
+        );
+        assert_eq!(book.signed(&id(1), who(1), 1), None);
         assert_eq!(book.get(&id(1)).expect("there").stage, Stage::Queued);
     }
 

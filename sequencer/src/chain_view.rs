@@ -51,6 +51,7 @@ pub struct ChainView {
     registry: ModelRegistryInstance<DynProvider>,
     claim_bond: U256,
     max_work: U256,
+    work_per_window: U256,
     models: Mutex<BTreeMap<B256, Model>>,
     head: Mutex<(BlockRef, Instant)>,
 }
@@ -75,6 +76,11 @@ impl ChainView {
             .call()
             .await
             .map_err(fail("Inbox.maxWork"))?;
+        let work_per_window = rollup
+            .workPerWindow()
+            .call()
+            .await
+            .map_err(fail("Rollup.workPerWindow"))?;
         let head = Mutex::new((chain.head().await?, Instant::now()));
         let (claim_bond, models) = (U256::from(claim_bond), Mutex::default());
         Ok(ChainView {
@@ -85,6 +91,7 @@ impl ChainView {
             registry,
             claim_bond,
             max_work,
+            work_per_window,
             models,
             head,
             chain: chain.clone(),
@@ -113,6 +120,12 @@ impl ChainView {
     /// Most work of one request.
     pub fn max_work(&self) -> U256 {
         self.max_work
+    }
+
+    /// Most work of one segment: a tenth of a window, which the largest request fits (the rollup's constructor sees to
+    /// it) and four of which fit what batches may claim at one time.
+    pub fn max_segment_work(&self) -> U256 {
+        self.work_per_window / U256::from(10)
     }
 
     /// A newer block was seen.
@@ -201,6 +214,17 @@ impl ChainView {
             .call()
             .await
             .map_err(self.fail("Staking.freeStake"))
+    }
+
+    /// All stake of `executor`, locked and leaving counted.
+    pub async fn stake(&self, executor: Address) -> Result<U256, ChainError> {
+        let account = self
+            .staking
+            .accounts(executor)
+            .call()
+            .await
+            .map_err(self.fail("Staking.accounts"))?;
+        Ok(U256::from(account.staked))
     }
 
     /// Work that batches may still claim in this epoch.

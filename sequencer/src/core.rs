@@ -6,7 +6,7 @@ use crate::entry::{Entry, Stage, Stored};
 use crate::flags::Flags;
 use crate::record::Record;
 use crate::route::{Decision, route};
-use crate::segment::{Offer, Progress};
+use crate::segment::{Held, Offer, Progress};
 use crate::sessions::Sessions;
 use alloy::primitives::{Address, B256, Bytes};
 use alloy::sol_types::SolValue;
@@ -22,6 +22,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, broadcast};
+
+/// Bytes that the journal may grow over twice what is alive in it before it is rewritten.
+const JOURNAL_SLACK: u64 = 4 << 20;
 
 /// Blocks after which a posted segment and an ended request are forgotten in memory.
 pub const DEEP: u64 = 128;
@@ -88,10 +91,13 @@ pub struct Core {
     /// Connected executors.
     pub sessions: Sessions,
     /// Segments by executor and number.
-    pub segments: BTreeMap<(Address, u64), (Offer, Progress)>,
+    pub segments: BTreeMap<(Address, u64), Held>,
     /// Results that the rollup skipped, by segment id, until the segment's own event says whose they were.
     pub skips: BTreeMap<u64, Vec<(B256, u8)>>,
     journal: Journal<Record>,
+    /// Bytes of the journal when it was rewritten last.
+    journal_alive: u64,
+    arrivals: u64,
     store: Arc<dyn Store>,
     counts: Counts,
 }
@@ -135,7 +141,9 @@ impl Core {
             sessions,
             segments: BTreeMap::new(),
             skips: BTreeMap::new(),
+            journal_alive: journal.bytes(),
             journal,
+            arrivals: 0,
             store,
             counts,
         }
@@ -180,7 +188,7 @@ impl Core {
         })?;
         self.counts.signed_requests.inc();
         self.book.add(entry);
-        Ok(())
+        self.trim()
     }
 
     /// Takes a checked segment: journal first. A number that is known keeps its first content.
@@ -190,6 +198,7 @@ impl Core {
             self.journal.append(&Record::Segment(offer.clone()))?;
             self.counts.segments.inc();
             self.restore_segment(offer);
+            self.trim()?;
         }
         Ok(())
     }
@@ -197,11 +206,26 @@ impl Core {
     /// Puts a journaled segment back in line.
     pub fn restore_segment(&mut self, offer: Offer) {
         for (id, _) in &offer.results {
-            self.withdraw_others(id, offer.executor);
-            self.book.signed(id, offer.executor, offer.number);
+            if let Some(relieved) = self.book.signed(id, offer.executor, offer.number) {
+                self.withdraw(id, relieved);
+            }
         }
+        self.arrivals += 1;
+        let held = Held {
+            progress: Progress::Pending,
+            arrival: self.arrivals,
+            suspect: false,
+            strikes: 0,
+            not_before_ms: 0,
+            offer,
+        };
         self.segments
-            .insert((offer.executor, offer.number), (offer, Progress::Pending));
+            .insert((held.offer.executor, held.offer.number), held);
+    }
+
+    fn withdraw(&self, id: &B256, executor: Address) {
+        let request_id = id.to_vec();
+        self.tell(executor, Message::Withdrawal(v1::Withdrawal { request_id }));
     }
 
     /// Tells whoever works on `id`, unless it is `but`, that it isn't wanted any more.
@@ -213,12 +237,7 @@ impl Core {
             return;
         };
         if executor != but {
-            self.tell(
-                executor,
-                Message::Withdrawal(v1::Withdrawal {
-                    request_id: id.to_vec(),
-                }),
-            );
+            self.withdraw(id, executor);
         }
     }
 
@@ -233,10 +252,10 @@ impl Core {
 
     /// Removes a segment that will not be posted; its open requests go back to the queue.
     pub fn refuse(&mut self, executor: Address, number: u64, reason: &str, not_before_ms: u64) {
-        let Some((offer, _)) = self.segments.remove(&(executor, number)) else {
+        let Some(held) = self.segments.remove(&(executor, number)) else {
             return;
         };
-        for (id, _) in &offer.results {
+        for (id, _) in &held.offer.results {
             self.book
                 .unsigned(id, executor, number, reason, not_before_ms);
         }
@@ -251,12 +270,7 @@ impl Core {
         for (id, executor) in self.book.overdue(now_ms) {
             tracing::warn!(request = %id, %executor, "no answer in time");
             self.fail(&id, executor, "no answer in time", now_ms + 5_000);
-            self.tell(
-                executor,
-                Message::Withdrawal(v1::Withdrawal {
-                    request_id: id.to_vec(),
-                }),
-            );
+            self.withdraw(&id, executor);
         }
         for decision in route(&self.book, &self.sessions, claim_bond, now_ms) {
             match decision {
@@ -307,23 +321,32 @@ impl Core {
         let segments = self
             .segments
             .values()
-            .filter(|(_, p)| !matches!(p, Progress::Posted { .. }));
+            .filter(|held| !matches!(held.progress, Progress::Posted { .. }));
         accepted
-            .chain(segments.map(|(offer, _)| Record::Segment(offer.clone())))
+            .chain(segments.map(|held| Record::Segment(held.offer.clone())))
             .collect()
     }
 
     /// Rewrites the journal to what is alive.
-    pub fn compact(mut self) -> Result<Core, JournalError> {
+    pub fn compact(&mut self) -> Result<(), JournalError> {
         let live = self.live_records();
-        self.journal = self.journal.compact(&live)?;
-        Ok(self)
+        self.journal.rewrite(&live)?;
+        self.journal_alive = self.journal.bytes();
+        Ok(())
+    }
+
+    // INVARIANT: the journal has at most twice the bytes of what was alive when it was rewritten last, and the slack.
+    fn trim(&mut self) -> Result<(), JournalError> {
+        if self.journal.bytes() <= 2 * self.journal_alive + JOURNAL_SLACK {
+            return Ok(());
+        }
+        self.compact()
     }
 
     /// Forgets what ended more than [`DEEP`] blocks before `head`. The store keeps the requests.
     pub fn forget(&mut self, head: u64) {
         self.segments.retain(
-            |_, (_, p)| !matches!(p, Progress::Posted { block, .. } if *block + DEEP < head),
+            |_, held| !matches!(held.progress, Progress::Posted { block, .. } if block + DEEP < head),
         );
         let over: Vec<B256> = self
             .book
@@ -350,7 +373,7 @@ impl Core {
         let pending = self
             .segments
             .values()
-            .filter(|(_, p)| *p == Progress::Pending)
+            .filter(|held| held.progress == Progress::Pending)
             .count();
         self.counts.pending_segments.set(pending as i64);
         Ok(changed)

@@ -64,6 +64,19 @@ impl Stage {
     }
 }
 
+/// What an executor's answer to a request is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Worth {
+    /// It is wanted.
+    Wanted,
+    /// It was asked for once; by now it changes nothing.
+    Late,
+    /// The executor's claim of this request was rejected, or the chain can't take its answer.
+    Excluded,
+    /// It is somebody else's to answer.
+    Foreign,
+}
+
 /// A request and everything around it.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -87,6 +100,8 @@ pub struct Entry {
     pub attempts: u32,
     /// Executors tried in this round.
     pub tried: Vec<Address>,
+    /// Executors that were ever asked: a late answer is as good as any.
+    pub asked: Vec<Address>,
     /// Executors whose claim of it was rejected, or whose answer the contract can't take: never asked again.
     pub excluded: Vec<Address>,
     /// Claims rejected so far.
@@ -111,6 +126,7 @@ impl Entry {
             order: 0,
             attempts: 0,
             tried: Vec::new(),
+            asked: Vec::new(),
             excluded: Vec::new(),
             rejections: 0,
             not_before_ms: 0,
@@ -121,6 +137,28 @@ impl Entry {
     /// Wei that its payer's deposit must hold.
     pub fn due(&self) -> U256 {
         U256::from(self.request.params.fee) + U256::from(self.request.params.callbackFee)
+    }
+
+    /// Bytes of the signed request that a batch with its answer must carry.
+    pub fn carried(&self) -> usize {
+        let signed = self.signed.as_ref().filter(|_| !self.on_chain);
+        signed.map_or(0, |s| s.payload.len() + s.userData.len() + 1_024)
+    }
+
+    /// What an answer of `executor` is worth now.
+    // INVARIANT: what was given to one executor is not taken from it by another that was never asked.
+    pub fn worth_of(&self, executor: Address) -> Worth {
+        if self.excluded.contains(&executor) {
+            return Worth::Excluded;
+        }
+        let asked = self.asked.contains(&executor);
+        match &self.stage {
+            Stage::Queued => Worth::Wanted,
+            Stage::Assigned { executor: who, .. } if *who == executor || asked => Worth::Wanted,
+            Stage::Signed { executor: who, .. } if *who == executor => Worth::Wanted,
+            _ if asked => Worth::Late,
+            _ => Worth::Foreign,
+        }
     }
 
     /// Whether `executor` has it now.
@@ -141,6 +179,7 @@ impl Entry {
             },
             block: self.block,
             order: self.order,
+            asked: self.asked.clone(),
             excluded: self.excluded.clone(),
             rejections: self.rejections,
             message: self.message.clone(),
@@ -161,6 +200,7 @@ impl Entry {
             stage: stored.stage,
             block: stored.block,
             order: stored.order,
+            asked: stored.asked,
             excluded: stored.excluded,
             rejections: stored.rejections,
             message: stored.message,
@@ -179,6 +219,8 @@ pub struct Stored {
     stage: Stage,
     block: u64,
     order: u64,
+    #[serde(default)]
+    asked: Vec<Address>,
     excluded: Vec<Address>,
     rejections: u32,
     message: String,

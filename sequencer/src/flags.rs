@@ -5,6 +5,9 @@ use clap::{Parser, value_parser};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// Bytes that the largest request and its answer take in a batch: 64 KiB between them, user data, and what goes around.
+const LARGEST_ANSWER: usize = 65_536 + 4_096 + 4_096;
+
 /// Takes requests from the chain and by gRPC, has executors answer them, and posts the answers in batches.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "sequencer", version)]
@@ -40,11 +43,24 @@ pub struct Flags {
     /// Most requests taken by gRPC that wait for an answer at one time.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub max_pending: usize,
+
+    /// Most seconds that a segment of an executor may live.
+    #[arg(long, value_name = "S", default_value_t = 14_400, value_parser = value_parser!(u32).range(120..=2_592_000))]
+    pub max_segment_life: u32,
+
+    /// Most segments of one executor that wait for a batch at one time.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(1..=65_536))]
+    pub max_waiting_segments: u32,
 }
 
 impl Flags {
     /// Time between batches.
     pub fn batch_interval(&self) -> Duration {
         Duration::from_millis(self.batch_interval_ms)
+    }
+
+    /// Most bytes that a segment may take in a batch: any single answer fits, also where batches are kept small.
+    pub fn max_segment_bytes(&self) -> usize {
+        (self.max_batch_bytes as usize).max(LARGEST_ANSWER)
     }
 }

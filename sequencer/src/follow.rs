@@ -203,10 +203,10 @@ impl Core {
                     self.skipped(&id, e.executor, e.number, reason);
                 }
                 // A direct claim has no number of its own: the root tells it apart.
-                if let Some((offer, progress)) = self.segments.get_mut(&(e.executor, e.number))
-                    && offer.root() == e.root
+                if let Some(held) = self.segments.get_mut(&(e.executor, e.number))
+                    && held.offer.root() == e.root
                 {
-                    *progress = Progress::Posted {
+                    held.progress = Progress::Posted {
                         block,
                         segment_id: e.segmentId,
                     };
@@ -218,9 +218,9 @@ impl Core {
                 let posted = self
                     .segments
                     .get(&(e.executor, e.number))
-                    .is_none_or(|(_, p)| {
+                    .is_none_or(|held| {
                         // The same segment in two batches: the first one stands.
-                        matches!(p, Progress::Posted { .. })
+                        matches!(held.progress, Progress::Posted { .. })
                     });
                 if !posted {
                     let reason = name(&SEGMENT_ERRORS, e.reason);
@@ -294,9 +294,9 @@ async fn rewind(shared: &Shared, to: u64) -> anyhow::Result<()> {
         }
     }
     let mut core = shared.core();
-    for (_, progress) in core.segments.values_mut() {
-        if matches!(progress, Progress::Posted { block, .. } if *block > to) {
-            *progress = Progress::Pending;
+    for held in core.segments.values_mut() {
+        if matches!(held.progress, Progress::Posted { block, .. } if block > to) {
+            held.progress = Progress::Pending;
         }
     }
     Ok(())

@@ -18,8 +18,8 @@ type Out<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 /// Serves [`Sequencer`].
 pub struct Service(Arc<Shared>);
 
-/// Largest message: a segment of the largest outputs.
-const MAX_MESSAGE: usize = 8 << 20;
+/// Largest message: what a segment or a request may be at most, and room to say why a larger one is refused.
+const MAX_MESSAGE: usize = 1 << 20;
 
 /// The tonic service over `shared`.
 pub fn service(shared: Arc<Shared>) -> SequencerServer<Service> {

@@ -1,5 +1,6 @@
 //! The sequencer: takes requests, has executors answer them, posts the answers in batches.
 
+pub mod admit;
 pub mod book;
 pub mod chain_view;
 pub mod core;
@@ -8,6 +9,7 @@ pub mod flags;
 pub mod follow;
 pub mod grpc;
 pub mod intake;
+pub mod line;
 pub mod post;
 pub mod record;
 pub mod route;

@@ -1,8 +1,10 @@
 //! Posts what executors have signed, in batches.
 
 use crate::core::{Core, Shared, now_ms};
+use crate::entry::Worth;
+use crate::line::{Key, Waiting, next_batch};
 use crate::segment::{Offer, Progress};
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{B256, U256};
 use alloy::sol_types::SolCall;
 use assay_bindings::abi::rollup::Rollup::postBatchCall;
 use assay_bindings::hashes::{output_tokens, work};
@@ -16,10 +18,14 @@ use std::time::Duration;
 
 /// Seconds of life that a segment must have left when its batch is sent.
 const LEAST_LIFE: u64 = 5;
+/// Times that the chain may refuse a segment alone before it is dropped.
+const MOST_STRIKES: u32 = 3;
+/// Milliseconds until the second try of a segment that was refused alone; doubled for the third.
+const SUSPECT_PAUSE_MS: u64 = 1_000;
 
 /// A batch ready to be sent.
 struct Batch {
-    segments: Vec<(Address, u64)>,
+    segments: Vec<Key>,
     call: postBatchCall,
 }
 
@@ -94,6 +100,7 @@ async fn round(shared: &Shared, tx: &TxManager) -> Result<bool, TxError> {
     let left = shared.view.work_left().await?;
     let batch = shared.core().next_batch(
         shared.view.now(),
+        now_ms(),
         left,
         shared.flags.max_batch_bytes as usize,
     );
@@ -124,30 +131,57 @@ async fn round(shared: &Shared, tx: &TxManager) -> Result<bool, TxError> {
             Ok(true)
         }
         Err(error) => {
+            let at_fault = blames_batch(&error) && posts_at_all(shared, tx).await;
             let mut core = shared.core();
-            for key in &batch.segments {
-                if let Some((_, progress)) = core.segments.get_mut(key)
-                    && *progress == Progress::Submitted
-                {
-                    *progress = Progress::Pending;
-                }
+            core.put_back(&batch.segments);
+            if !at_fault {
+                return Err(error);
             }
-            Err(error)
+            shared.counts.post_failures.inc();
+            tracing::warn!(%error, segments, "the chain does not take this batch: its segments go alone from now on");
+            core.suspect(&batch.segments, &error.to_string(), now_ms());
+            drop(core);
+            shared.settle();
+            Ok(true)
         }
     }
 }
 
+/// Whether the error may be what the batch holds: the contract or the node read it and said no.
+fn blames_batch(error: &TxError) -> bool {
+    match error {
+        TxError::WouldRevert { .. } | TxError::Reverted { .. } => true,
+        TxError::Chain(ChainError::Refused { .. }) => true,
+        TxError::Chain(_)
+        | TxError::Unfunded { .. }
+        | TxError::NotMined { .. }
+        | TxError::NonceTaken { .. }
+        | TxError::Sign { .. } => false,
+    }
+}
+
+/// Whether a batch of nothing passes. Where it does not, the trouble is this service's and no segment's.
+async fn posts_at_all(shared: &Shared, tx: &TxManager) -> bool {
+    let nothing = postBatchCall {
+        batch: Vec::new(),
+        signed: Vec::new(),
+    };
+    let rollup = shared.view.contracts().rollup;
+    let call = Call::new("postBatch", rollup, nothing.abi_encode());
+    tx.dry_run(&call).await.is_ok()
+}
+
 /// Segments whose number the chain knows were posted by an earlier run.
 async fn drop_spent(shared: &Shared) -> Result<(), ChainError> {
-    let keys: Vec<(Address, u64)> = shared.core().pending();
+    let keys: Vec<Key> = shared.core().pending();
     for (executor, number) in keys {
         if shared.view.number_used(executor, number).await? {
             let mut core = shared.core();
-            if let Some((_, progress)) = core.segments.get_mut(&(executor, number))
-                && *progress == Progress::Pending
+            if let Some(held) = core.segments.get_mut(&(executor, number))
+                && held.progress == Progress::Pending
             {
                 // Its event comes by the follower, or came before this run.
-                *progress = Progress::Submitted;
+                held.progress = Progress::Submitted;
             }
         }
     }
@@ -155,83 +189,107 @@ async fn drop_spent(shared: &Shared) -> Result<(), ChainError> {
 }
 
 impl Core {
-    fn pending(&self) -> Vec<(Address, u64)> {
+    fn pending(&self) -> Vec<Key> {
         self.segments
             .iter()
-            .filter(|(_, (_, p))| *p == Progress::Pending)
+            .filter(|(_, held)| held.progress == Progress::Pending)
             .map(|(key, _)| *key)
             .collect()
     }
 
-    /// Whether anything waits for a batch.
-    pub fn has_pending(&self) -> bool {
-        self.segments.values().any(|(_, p)| *p == Progress::Pending)
+    /// A batch was not posted: its segments wait again.
+    fn put_back(&mut self, keys: &[Key]) {
+        for key in keys {
+            if let Some(held) = self.segments.get_mut(key)
+                && held.progress == Progress::Submitted
+            {
+                held.progress = Progress::Pending;
+            }
+        }
+    }
+
+    /// The chain refused a batch of these segments for what it held. Together, any may be at fault; alone, that one is.
+    // INVARIANT: a segment that can't be posted costs the others one failed try together, and is gone after its own.
+    fn suspect(&mut self, keys: &[Key], reason: &str, now_ms: u64) {
+        let alone = keys.len() == 1;
+        for key in keys {
+            let Some(held) = self.segments.get_mut(key) else {
+                continue;
+            };
+            held.suspect = true;
+            if !alone {
+                continue;
+            }
+            held.not_before_ms = now_ms + (SUSPECT_PAUSE_MS << held.strikes);
+            held.strikes += 1;
+            if held.strikes < MOST_STRIKES {
+                continue;
+            }
+            let requests: Vec<_> = held.offer.results.iter().map(|(id, _)| *id).collect();
+            tracing::error!(executor = %key.0, number = key.1, reason, "a segment that the chain does not take is dropped");
+            for id in requests {
+                self.book.exclude(&id, key.0);
+            }
+            let reason = format!("the chain does not take it: {reason}");
+            self.refuse(key.0, key.1, &reason, now_ms);
+        }
     }
 
     /// The next batch at chain time `now`, with `left` work and `limit` bytes; its segments become Submitted.
-    fn next_batch(&mut self, now: u64, mut left: U256, limit: usize) -> Option<Batch> {
-        let mut signed: BTreeMap<alloy::primitives::B256, SignedRequest> = BTreeMap::new();
-        let (mut segments, mut keys, mut bytes) = (Vec::new(), Vec::new(), 0usize);
+    fn next_batch(&mut self, now: u64, now_ms: u64, left: U256, limit: usize) -> Option<Batch> {
+        let (mut waiting, mut loads) = (Vec::new(), BTreeMap::new());
         for key in self.pending() {
-            let Some((offer, _)) = self.segments.get(&key) else {
+            let Some(held) = self.segments.get(&key) else {
                 continue;
             };
-            let offer = offer.clone();
-            if offer.expiry < now + LEAST_LIFE {
+            if held.offer.expiry < now + LEAST_LIFE {
                 self.refuse(key.0, key.1, "it expired before it could be posted", 0);
                 continue;
             }
-            let Some(load) = self.load_of(&offer) else {
-                self.refuse(key.0, key.1, "nothing in it is still wanted", now_ms());
+            let Some(load) = self.load_of(&held.offer) else {
+                self.refuse(key.0, key.1, "nothing in it is still wanted", now_ms);
                 continue;
             };
-            let fresh: Vec<_> = load
-                .signed
-                .into_iter()
-                .filter(|(id, _)| !signed.contains_key(id))
-                .collect();
-            let extra: usize = fresh
-                .iter()
-                .map(|(_, s)| s.payload.len() + s.userData.len() + 1_024)
-                .sum::<usize>()
-                + load.bytes;
-            // The first one goes even if it alone is over the limit: it won't get smaller.
-            if load.work > left || (bytes + extra > limit && !segments.is_empty()) {
+            if held.not_before_ms > now_ms {
                 continue;
             }
-            left -= load.work;
-            bytes += extra;
-            signed.extend(fresh);
-            segments.push(load.segment);
-            keys.push(key);
+            waiting.push(Waiting {
+                key,
+                arrival: held.arrival,
+                suspect: held.suspect,
+                bytes: load.bytes,
+                work: load.work,
+            });
+            loads.insert(key, load);
         }
-        if segments.is_empty() {
-            return None;
-        }
-        for key in &keys {
-            if let Some((_, progress)) = self.segments.get_mut(key) {
-                *progress = Progress::Submitted;
+        let segments = next_batch(waiting, left, limit);
+        let mut call = postBatchCall {
+            batch: Vec::new(),
+            signed: Vec::new(),
+        };
+        // A request comes along once.
+        let mut signed = BTreeMap::new();
+        for key in &segments {
+            if let Some(load) = loads.remove(key) {
+                call.batch.push(load.segment);
+                signed.extend(load.signed);
+            }
+            if let Some(held) = self.segments.get_mut(key) {
+                held.progress = Progress::Submitted;
             }
         }
-        let call = postBatchCall {
-            batch: segments,
-            signed: signed.into_values().collect(),
-        };
-        Some(Batch {
-            segments: keys,
-            call,
-        })
+        call.signed = signed.into_values().collect();
+        (!segments.is_empty()).then_some(Batch { segments, call })
     }
 
     /// What posting `offer` takes; `None` if none of its results is still wanted.
     fn load_of(&self, offer: &Offer) -> Option<Load> {
-        let (mut results, mut total, mut bytes, mut wanted) =
-            (Vec::new(), U256::ZERO, 512usize, false);
-        let mut signed = Vec::new();
+        let (mut results, mut total, mut wanted) = (Vec::new(), U256::ZERO, false);
+        let (mut signed, mut bytes) = (Vec::new(), offer.bytes());
         for (id, output) in &offer.results {
             // The root covers every result, so those no longer wanted are posted too (and skipped there).
             let entry = self.find(id)?;
-            if entry.stage.is_open() {
+            if entry.worth_of(offer.executor) == Worth::Wanted {
                 wanted = true;
                 let r = &entry.request;
                 total += U256::from(work(
@@ -239,11 +297,11 @@ impl Core {
                     r.payloadLength,
                     output_tokens(output, r.maxTokens),
                 ));
+                bytes += entry.carried();
                 if let Some(request) = entry.signed.filter(|_| !entry.on_chain) {
                     signed.push((*id, request));
                 }
             }
-            bytes += 1_024 + output.len();
             results.push(SegmentResult {
                 request: entry.request,
                 output: output.clone(),
@@ -267,7 +325,7 @@ impl Core {
 
 struct Load {
     segment: Segment,
-    signed: Vec<(alloy::primitives::B256, SignedRequest)>,
+    signed: Vec<(B256, SignedRequest)>,
     work: U256,
     bytes: usize,
 }

@@ -4,6 +4,7 @@
 //! and is not excluded for this request. Among these the least busy; ties go to the one connected first. When everybody
 //! was tried, a new round starts after a pause that doubles.
 
+use crate::admit::bond_of;
 use crate::book::Book;
 use crate::entry::{Entry, Stage};
 use crate::sessions::{Session, Sessions};
@@ -36,7 +37,7 @@ pub fn route(book: &Book, sessions: &Sessions, claim_bond: U256, now_ms: u64) ->
         .into_iter()
         .filter(|e| e.not_before_ms <= now_ms)
     {
-        let bond = claim_bond.max(U256::from(entry.request.params.minBond));
+        let bond = bond_of(entry, claim_bond);
         let suits = |s: &&Session| {
             let (busy, locked) = load[&s.executor];
             s.models.contains(&entry.request.params.modelId)
@@ -65,7 +66,7 @@ pub fn route(book: &Book, sessions: &Sessions, claim_bond: U256, now_ms: u64) ->
 
 /// Requests at work and wei that the answers of `executor` will lock once they are claimed.
 fn burden(book: &Book, executor: Address, claim_bond: U256) -> (usize, U256) {
-    let bond = |e: &Entry| claim_bond.max(U256::from(e.request.params.minBond));
+    let bond = |e: &Entry| bond_of(e, claim_bond);
     book.iter()
         .fold((0, U256::ZERO), |(busy, locked), e| match e.stage {
             Stage::Assigned { executor: who, .. } if who == executor => {

@@ -1,4 +1,4 @@
-//! Signed segments on their way to the chain.
+//! Signed segments on their way to the chain, and what can be checked of one by itself.
 
 use alloy::primitives::{Address, B256, Bytes, Signature, U256, keccak256};
 use assay_bindings::{results, sign};
@@ -44,6 +44,34 @@ pub enum Progress {
     },
 }
 
+/// An accepted segment.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// What was signed.
+    pub offer: Offer,
+    /// How far it is.
+    pub progress: Progress,
+    /// Order of arrival among all.
+    pub arrival: u64,
+    /// The chain refused a batch that it was in: it goes alone from then on.
+    pub suspect: bool,
+    /// Times that the chain refused it alone.
+    pub strikes: u32,
+    /// Unix milliseconds before which it isn't tried again.
+    pub not_before_ms: u64,
+}
+
+/// What an offer may be at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Seconds that it must live.
+    pub least_life: u64,
+    /// Seconds that it may live: what can't be posted must end.
+    pub most_life: u64,
+    /// Bytes that it may take in a batch.
+    pub bytes: usize,
+}
+
 /// What is wrong with an offer.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadOffer {
@@ -69,6 +97,24 @@ pub enum BadOffer {
         /// Seconds needed.
         least: u64,
     },
+    /// Too long a life.
+    #[error("it expires at {expiry}, the chain's time is {now}: at most {most} s are taken")]
+    LivesTooLong {
+        /// Its expiry.
+        expiry: u64,
+        /// Chain time.
+        now: u64,
+        /// Seconds taken.
+        most: u64,
+    },
+    /// No batch could carry it.
+    #[error("it takes {bytes} bytes in a batch, at most {limit} are taken")]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+        /// Bytes taken.
+        limit: usize,
+    },
 }
 
 impl Offer {
@@ -82,13 +128,21 @@ impl Offer {
         results::root(&leaves)
     }
 
-    /// Checks everything that does not need the chain.
+    /// Bytes that it takes in a batch, requests counted as large as they are encoded at most.
+    pub fn bytes(&self) -> usize {
+        let results = self.results.iter();
+        512 + results
+            .map(|(_, output)| 1_024 + output.len())
+            .sum::<usize>()
+    }
+
+    /// Checks everything that depends on the offer alone.
     pub fn check(
         &self,
         chain_id: u64,
         rollup: Address,
         now: u64,
-        least_life: u64,
+        limits: &Limits,
     ) -> Result<(), BadOffer> {
         if self.results.is_empty() || self.results.len() > MAX_RESULTS {
             return Err(BadOffer::Count(self.results.len()));
@@ -101,12 +155,16 @@ impl Offer {
                 return Err(BadOffer::Twice(*id));
             }
         }
-        if self.expiry < now + least_life {
-            return Err(BadOffer::Expires {
-                expiry: self.expiry,
-                now,
-                least: least_life,
-            });
+        let (bytes, limit) = (self.bytes(), limits.bytes);
+        if bytes > limit {
+            return Err(BadOffer::TooLarge { bytes, limit });
+        }
+        let (expiry, least, most) = (self.expiry, limits.least_life, limits.most_life);
+        if expiry < now + least {
+            return Err(BadOffer::Expires { expiry, now, least });
+        }
+        if expiry > now + most {
+            return Err(BadOffer::LivesTooLong { expiry, now, most });
         }
         let digest = sign::segment_digest(chain_id, rollup, self.number, self.expiry, self.root());
         match recover(&self.signature, digest) {
@@ -160,8 +218,14 @@ mod tests {
         offer
     }
 
+    const LIMITS: Limits = Limits {
+        least_life: 60,
+        most_life: 110,
+        bytes: 3_000,
+    };
+
     fn check(offer: &Offer) -> Result<(), BadOffer> {
-        offer.check(1, Address::repeat_byte(9), 900, 60)
+        offer.check(1, Address::repeat_byte(9), 900, &LIMITS)
     }
 
     #[test]
@@ -187,8 +251,9 @@ mod tests {
         let mut other = good.clone();
         other.results[1].1 = vec![2; 5].into();
         assert_eq!(check(&other), signature);
-        assert_eq!(good.check(2, Address::repeat_byte(9), 900, 60), signature);
-        assert_eq!(good.check(1, Address::repeat_byte(8), 900, 60), signature);
+        let at = |chain, rollup, now| good.check(chain, Address::repeat_byte(rollup), now, &LIMITS);
+        assert_eq!(at(2, 9, 900), signature);
+        assert_eq!(at(1, 8, 900), signature);
         assert_eq!(
             check(&Offer {
                 executor: Address::repeat_byte(1),
@@ -196,9 +261,15 @@ mod tests {
             }),
             Err(BadOffer::Signature(Address::repeat_byte(1)))
         );
+        assert!(matches!(at(1, 9, 950), Err(BadOffer::Expires { .. })));
+        assert!(matches!(at(1, 9, 889), Err(BadOffer::LivesTooLong { .. })));
+        let least = Limits {
+            bytes: good.bytes() - 1,
+            ..LIMITS
+        };
         assert!(matches!(
-            good.check(1, Address::repeat_byte(9), 950, 60),
-            Err(BadOffer::Expires { .. })
+            good.check(1, Address::repeat_byte(9), 900, &least),
+            Err(BadOffer::TooLarge { .. })
         ));
         assert_eq!(
             check(&Offer {

@@ -48,7 +48,7 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     recover(&mut core, &view, records)
         .await
         .context("cannot check the journal against the chain")?;
-    let core = core.compact()?;
+    core.compact()?;
     let contracts = vec![view.contracts().inbox, view.contracts().rollup];
     let start = shell.deployment.block;
     let follower = Follower::open(

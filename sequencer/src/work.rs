@@ -1,10 +1,13 @@
 //! One executor's connection: prove who is there, then work out, answers in.
 
+use crate::admit::{Refusal, Terms, admit};
 use crate::core::{Shared, now_ms, verdict};
-use crate::segment::{Offer, Progress, recover};
+use crate::segment::{Limits, Offer, Progress, recover};
 use crate::sessions::{Introduction, Outgoing};
 use crate::wire;
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
+use assay_node::chain::ChainError;
+use assay_node::journal::JournalError;
 use assay_proto::v1::{self, SegmentStanding, ToExecutor, from_executor, to_executor::Message};
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,11 +102,20 @@ async fn greet(
         .iter()
         .map(|m| wire::word("model_ids", m))
         .collect();
+    let unavailable = |e: ChainError| Status::unavailable(e.to_string());
+    let stake = shared.view.stake(executor).await.map_err(unavailable)?;
+    if stake.is_zero() {
+        // Whoever has claims has stake: this is a stranger, and may cost nothing.
+        let (bond, staking) = (shared.view.claim_bond(), contracts.staking);
+        return Err(Status::failed_precondition(format!(
+            "{executor} has no stake: deposit at least {bond} wei at {staking}, what one claim locks"
+        )));
+    }
     let free_stake = shared
         .view
         .free_stake(executor)
         .await
-        .map_err(|e| Status::unavailable(e.to_string()))?;
+        .map_err(unavailable)?;
     if free_stake < shared.view.claim_bond() {
         // It may still have claims and signed segments, so it is let in; it gets no work until the stake is there.
         tracing::warn!(%executor, %free_stake, needed = %shared.view.claim_bond(), "too little free stake for a claim");
@@ -122,6 +134,7 @@ async fn greet(
         Message::Welcome(v1::Welcome {
             work_timeout,
             min_segment_life,
+            max_segment_life: shared.flags.max_segment_life,
         }),
     )
     .await?;
@@ -228,73 +241,82 @@ async fn handle(shared: &Shared, executor: Address, message: from_executor::Mess
 /// The verdict on an offer; `None` where the chain could not be asked (the executor offers it again).
 async fn take(shared: &Shared, offer: Offer) -> Option<v1::SegmentVerdict> {
     let (executor, number) = (offer.executor, offer.number);
-    let refused = |reason: String| {
-        tracing::warn!(%executor, number, reason, "segment refused");
-        Some(verdict(number, SegmentStanding::Refused, &reason, 0))
-    };
-    let known = shared
-        .core()
-        .segments
-        .get(&(executor, number))
-        .map(|(_, progress)| progress.clone());
-    match known {
-        Some(Progress::Posted { segment_id, .. }) => {
-            return Some(verdict(number, SegmentStanding::Posted, "", segment_id));
-        }
-        Some(Progress::Pending | Progress::Submitted) => {
-            return Some(verdict(number, SegmentStanding::Accepted, "", 0));
-        }
-        None => {}
+    if let Some(said) = known(shared, executor, number) {
+        return Some(said);
     }
-    match shared.view.number_used(executor, number).await {
-        Ok(false) => {}
-        // Posted longer ago than is remembered.
-        Ok(true) => {
-            return Some(verdict(
-                number,
-                SegmentStanding::Posted,
-                "its number is spent on chain",
-                0,
-            ));
-        }
+    let (used, free_stake) = tokio::join!(
+        shared.view.number_used(executor, number),
+        shared.view.free_stake(executor)
+    );
+    let (used, free_stake) = match used.and_then(|used| Ok((used, free_stake?))) {
+        Ok(both) => both,
         Err(error) => {
             tracing::warn!(%error, "cannot check a segment");
             return None;
         }
+    };
+    if used {
+        // Posted longer ago than is remembered.
+        let reason = "its number is spent on chain";
+        return Some(verdict(number, SegmentStanding::Posted, reason, 0));
     }
-    let contracts = shared.view.contracts();
-    let (chain, now) = (shared.view.chain().id(), shared.view.now());
-    if let Err(error) = offer.check(chain, contracts.rollup, now, MIN_SEGMENT_LIFE) {
-        release(shared, &offer);
-        return refused(error.to_string());
-    }
-    let mut core = shared.core();
-    if let Some((id, _)) = offer.results.iter().find(|(id, _)| core.find(id).is_none()) {
-        drop(core);
-        release(shared, &offer);
-        return refused(format!("request {id} is not known here"));
-    }
-    if !offer
-        .results
-        .iter()
-        .any(|(id, _)| core.book.get(id).is_some_and(|e| e.stage.is_open()))
-    {
-        return refused("nothing in it is still wanted".to_owned());
-    }
-    let results = offer.results.len();
-    match core.take(offer) {
-        Ok(()) => {
+    match receive(shared, &offer, free_stake) {
+        Ok(Ok(())) => {
+            let results = offer.results.len();
             tracing::info!(%executor, number, results, "segment accepted");
-            drop(core);
             shared.posting.notify_one();
             Some(verdict(number, SegmentStanding::Accepted, "", 0))
         }
-        Err(error) => {
+        Err(refusal) => {
+            tracing::warn!(%executor, number, reason = %refusal, "segment refused");
+            release(shared, &offer);
+            let reason = refusal.to_string();
+            Some(verdict(number, SegmentStanding::Refused, &reason, 0))
+        }
+        Ok(Err(error)) => {
             tracing::error!(%error, "cannot keep a segment");
             shared.shell.health.fail("journal", &error);
             None
         }
     }
+}
+
+/// What was said of this number before.
+fn known(shared: &Shared, executor: Address, number: u64) -> Option<v1::SegmentVerdict> {
+    let core = shared.core();
+    let held = core.segments.get(&(executor, number))?;
+    Some(match held.progress {
+        Progress::Posted { segment_id, .. } => {
+            verdict(number, SegmentStanding::Posted, "", segment_id)
+        }
+        Progress::Pending | Progress::Submitted => {
+            verdict(number, SegmentStanding::Accepted, "", 0)
+        }
+    })
+}
+
+/// Takes a new offer, if it may be taken.
+fn receive(
+    shared: &Shared,
+    offer: &Offer,
+    free_stake: U256,
+) -> Result<Result<(), JournalError>, Refusal> {
+    let limits = Limits {
+        least_life: MIN_SEGMENT_LIFE,
+        most_life: shared.flags.max_segment_life.into(),
+        bytes: shared.flags.max_segment_bytes(),
+    };
+    let (chain, rollup) = (shared.view.chain().id(), shared.view.contracts().rollup);
+    offer.check(chain, rollup, shared.view.now(), &limits)?;
+    let terms = Terms {
+        claim_bond: shared.view.claim_bond(),
+        most_bytes: limits.bytes,
+        most_work: shared.view.max_segment_work(),
+        most_waiting: shared.flags.max_waiting_segments as usize,
+    };
+    let mut core = shared.core();
+    admit(&core.book, &core.segments, offer, free_stake, &terms)?;
+    Ok(core.take(offer.clone()))
 }
 
 /// A bad offer answers nothing: its requests go to somebody else.

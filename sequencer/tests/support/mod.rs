@@ -30,21 +30,23 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 use tonic::transport::Channel;
+use tonic::{Status, Streaming};
 
-/// First accounts of the mnemonic that development chains ship: user, sequencer, two executors.
-pub const KEYS: [&str; 4] = [
+/// First accounts of the mnemonic that development chains ship: user, sequencer, two executors, one without stake.
+pub const KEYS: [&str; 5] = [
     "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
     "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
     "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
     "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
+    "0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a",
 ];
 pub const USER: usize = 0;
 pub const SEQUENCER: usize = 1;
 pub const FIRST: usize = 2;
 pub const SECOND: usize = 3;
-const ETHER: u128 = 1_000_000_000_000_000_000;
+pub const STRANGER: usize = 4;
+pub const ETHER: u128 = 1_000_000_000_000_000_000;
 
 pub fn signer(account: usize) -> PrivateKeySigner {
     KEYS[account].parse().expect("a key")
@@ -131,15 +133,7 @@ impl World {
         };
         let (model, entry) = register(&user, contracts.registry).await;
         for account in [FIRST, SECOND] {
-            let executor = signer(account).address();
-            let call = Call::new(
-                "stake",
-                contracts.staking,
-                Staking::depositCall { executor }.abi_encode(),
-            );
-            user.send(call.value(U256::from(5 * ETHER)))
-                .await
-                .expect("staked");
+            stake(&user, contracts.staking, account, 5 * ETHER).await;
         }
         let call = Call::new(
             "deposit",
@@ -186,14 +180,10 @@ impl World {
             "--deployment",
             &path("deployment.json"),
         ]);
-        command.args([
-            "--data-dir",
-            &path("data"),
-            "--poll-ms",
-            "50",
-            "--batch-interval-ms",
-            "100",
-        ]);
+        command.args(["--data-dir", &path("data"), "--poll-ms", "50"]);
+        if !more.contains(&"--batch-interval-ms") {
+            command.args(["--batch-interval-ms", "100"]);
+        }
         command.args(["--log-level", "debug"]).args(more);
         if !more.contains(&"--key-file") {
             command.args(["--key-file", &path("sequencer.key")]);
@@ -250,6 +240,11 @@ impl World {
 
     pub fn rollup(&self) -> RollupInstance<alloy::providers::DynProvider> {
         RollupInstance::new(self.contracts.rollup, self.chain.provider().clone())
+    }
+
+    /// Adds to an executor's stake.
+    pub async fn stake(&self, account: usize, wei: u128) {
+        stake(&self.user, self.contracts.staking, account, wei).await;
     }
 
     pub async fn raw(&self, method: &'static str, params: serde_json::Value) -> serde_json::Value {
@@ -335,6 +330,13 @@ impl World {
     }
 }
 
+async fn stake(user: &TxManager, staking: Address, account: usize, wei: u128) {
+    let executor = signer(account).address();
+    let data = Staking::depositCall { executor }.abi_encode();
+    let call = Call::new("stake", staking, data).value(U256::from(wei));
+    user.send(call).await.expect("staked");
+}
+
 fn grpc_address(endpoints: &PathBuf) -> Option<String> {
     let text = std::fs::read(endpoints).ok()?;
     let map: serde_json::Value = serde_json::from_slice(&text).ok()?;
@@ -417,6 +419,16 @@ impl Peer {
         client: &mut SequencerClient<Channel>,
         account: usize,
     ) -> Peer {
+        let peer = Peer::try_connect(world, client, account).await;
+        peer.expect("welcome")
+    }
+
+    /// Connects and says hello; the reason, if it is not welcome.
+    pub async fn try_connect(
+        world: &World,
+        client: &mut SequencerClient<Channel>,
+        account: usize,
+    ) -> Result<Peer, Status> {
         let signer = signer(account);
         let (out, stream) = mpsc::channel(16);
         let incoming = client
@@ -448,10 +460,10 @@ impl Peer {
             capacity: 4,
         };
         peer.say(from_executor::Message::Hello(hello)).await;
-        let Some(Message::Welcome(_)) = peer.hear().await else {
-            panic!("not welcome")
-        };
-        peer
+        match peer.incoming.message().await?.and_then(|m| m.message) {
+            Some(Message::Welcome(_)) => Ok(peer),
+            other => panic!("{other:?}"),
+        }
     }
 
     pub fn address(&self) -> Address {
@@ -500,9 +512,20 @@ impl Peer {
             text: b" positive".to_vec(),
         }
         .encode();
-        let leaves: Vec<B256> = ids
+        let results: Vec<_> = ids.iter().map(|id| (*id, output.clone())).collect();
+        self.segment_of(&results, life, now)
+    }
+
+    /// A signed segment with these answers.
+    pub fn segment_of(
+        &mut self,
+        answers: &[(B256, Vec<u8>)],
+        life: u64,
+        now: u64,
+    ) -> v1::SegmentOffer {
+        let leaves: Vec<B256> = answers
             .iter()
-            .map(|id| results::leaf(*id, keccak256(&output)))
+            .map(|(id, output)| results::leaf(*id, keccak256(output)))
             .collect();
         let (number, expiry) = (self.next_number, now + life);
         self.next_number += 1;
@@ -514,14 +537,14 @@ impl Peer {
             .expect("signs")
             .as_bytes()
             .to_vec();
-        let result = |id: &B256| v1::SegmentResult {
+        let result = |(id, output): &(B256, Vec<u8>)| v1::SegmentResult {
             request_id: id.to_vec(),
             output: output.clone(),
         };
         v1::SegmentOffer {
             number,
             expiry,
-            results: ids.iter().map(result).collect(),
+            results: answers.iter().map(result).collect(),
             signature,
         }
     }

@@ -1,0 +1,134 @@
+//! The line of accepted segments before the next batch. Pure.
+//!
+//! Rules: executors take turns, whoever's segment came first begins, and each one's segments go oldest first; addresses
+//! decide nothing. A segment that does not fit the work left holds the line, or smaller ones would pass it for ever. One
+//! that the chain refused with others goes alone, so that it can't take them along a second time.
+
+use alloy::primitives::{Address, U256};
+use std::collections::BTreeMap;
+
+/// An executor's segment.
+pub type Key = (Address, u64);
+
+/// A segment that waits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// Whose, and which.
+    pub key: Key,
+    /// Order of arrival among all.
+    pub arrival: u64,
+    /// Whether it must go alone.
+    pub suspect: bool,
+    /// Bytes that it takes in a batch.
+    pub bytes: usize,
+    /// Work that it takes.
+    pub work: U256,
+}
+
+/// The segments of the next batch, for `work` and `bytes` at most. The first one goes even if it alone has more bytes.
+pub fn next_batch(waiting: Vec<Waiting>, work: U256, bytes: usize) -> Vec<Key> {
+    let (mut work_left, mut taken, mut picked) = (work, 0usize, Vec::new());
+    for segment in in_turns(waiting) {
+        let first = picked.is_empty();
+        if segment.suspect && !first {
+            continue;
+        }
+        if segment.work > work_left {
+            break;
+        }
+        if taken + segment.bytes > bytes && !first {
+            continue;
+        }
+        work_left -= segment.work;
+        taken += segment.bytes;
+        picked.push(segment.key);
+        if segment.suspect {
+            break;
+        }
+    }
+    picked
+}
+
+fn in_turns(mut waiting: Vec<Waiting>) -> Vec<Waiting> {
+    waiting.sort_by_key(|w| w.arrival);
+    let mut turns: BTreeMap<Address, usize> = BTreeMap::new();
+    let mut line: Vec<(usize, Waiting)> = waiting
+        .into_iter()
+        .map(|w| {
+            let turn = turns.entry(w.key.0).or_default();
+            *turn += 1;
+            (*turn, w)
+        })
+        .collect();
+    line.sort_by_key(|(turn, w)| (*turn, w.arrival));
+    line.into_iter().map(|(_, w)| w).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(executor: u8, number: u64, arrival: u64) -> Waiting {
+        Waiting {
+            key: (Address::repeat_byte(executor), number),
+            arrival,
+            suspect: false,
+            bytes: 10,
+            work: U256::from(10),
+        }
+    }
+
+    fn pick(waiting: &[Waiting], work: u64, bytes: usize) -> Vec<(u8, u64)> {
+        let keys = next_batch(waiting.to_vec(), U256::from(work), bytes);
+        keys.into_iter().map(|(who, n)| (who[0], n)).collect()
+    }
+
+    #[test]
+    fn executors_take_turns_oldest_first_whatever_their_addresses() {
+        // The lowest address has the most, and the highest came first.
+        let waiting = [
+            segment(1, 5, 2),
+            segment(1, 6, 3),
+            segment(1, 7, 4),
+            segment(9, 0, 1),
+            segment(9, 1, 6),
+            segment(5, 0, 5),
+        ];
+        let all = [(9, 0), (1, 5), (5, 0), (1, 6), (9, 1), (1, 7)];
+        assert_eq!(pick(&waiting, 1_000, 1_000), all);
+        assert_eq!(pick(&waiting, 1_000, 30), all[..3]);
+        assert_eq!(pick(&waiting, 30, 1_000), all[..3]);
+    }
+
+    #[test]
+    fn segment_that_waits_for_work_is_not_passed_by_smaller_ones() {
+        let mut waiting = [segment(1, 0, 1), segment(2, 0, 2), segment(3, 0, 3)];
+        waiting[1].work = U256::from(50);
+        assert_eq!(pick(&waiting, 55, 1_000), [(1, 0)]);
+        assert_eq!(pick(&waiting, 60, 1_000), [(1, 0), (2, 0)]);
+    }
+
+    #[test]
+    fn segment_that_is_too_large_for_this_batch_waits_for_the_next_and_then_leads_it() {
+        let mut waiting = [segment(1, 0, 1), segment(2, 0, 2), segment(3, 0, 3)];
+        waiting[1].bytes = 95;
+        assert_eq!(pick(&waiting, 1_000, 100), [(1, 0), (3, 0)]);
+        assert_eq!(pick(&waiting[1..], 1_000, 100), [(2, 0)]);
+        assert_eq!(
+            pick(&waiting[1..], 1_000, 50),
+            [(2, 0)],
+            "alone, if need be"
+        );
+    }
+
+    #[test]
+    fn suspect_goes_alone_and_holds_nobody_up() {
+        let mut waiting = [segment(1, 0, 1), segment(2, 0, 2), segment(3, 0, 3)];
+        waiting[1].suspect = true;
+        assert_eq!(pick(&waiting, 1_000, 1_000), [(1, 0), (3, 0)]);
+        waiting[0].suspect = true;
+        assert_eq!(pick(&waiting, 1_000, 1_000), [(1, 0)]);
+        assert_eq!(pick(&waiting[1..], 1_000, 1_000), [(2, 0)]);
+        assert_eq!(pick(&waiting[2..], 1_000, 1_000), [(3, 0)]);
+    }
+}
