@@ -6,7 +6,6 @@ use alloy::primitives::{Address, U256};
 use alloy::providers::Provider;
 use assay_bindings::DisputeGame;
 use assay_node::chain::Chain;
-use assay_node::metrics::Metrics;
 use assay_node::metrics::prometheus_client::metrics::gauge::Gauge;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,10 +25,9 @@ pub struct Cashier {
 }
 
 impl Cashier {
-    /// Looks after what `responder`'s account has at the inbox and at the game.
-    pub fn new(chain: Chain, responder: Arc<Responder>, metrics: &Metrics) -> Cashier {
+    /// Looks after what `responder`'s account has at the inbox and at the game; counts gwei in `withdrawn`.
+    pub fn new(chain: Chain, responder: Arc<Responder>, withdrawn: Gauge) -> Cashier {
         let banks = vec![responder.contracts().inbox, responder.contracts().game];
-        let withdrawn = metrics.gauge("withdrawn_gwei", "Credit withdrawn by this process");
         Cashier {
             chain,
             responder,

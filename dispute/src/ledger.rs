@@ -113,6 +113,8 @@ pub struct Ask {
     result: Callback,
     finality: Callback,
     overturn: Callback,
+    /// Halves of the callback fee that were paid out, as bits.
+    halves_paid: u8,
 }
 
 impl Ask {
@@ -128,6 +130,7 @@ impl Ask {
             result: none,
             finality: none,
             overturn: none,
+            halves_paid: 0,
         }
     }
 
@@ -156,6 +159,31 @@ impl Ask {
         out
     }
 
+    /// Wei of the callback fee that whoever makes the callback of `mode` gets. Mirrors `Inbox.beginCallback`.
+    pub fn fee_of(&self, mode: Mode) -> u128 {
+        let (halves, fee) = (self.halves(mode), self.request.params.callbackFee);
+        let half = |bit: u8, amount: u128| if halves & bit != 0 { amount } else { 0 };
+        half(FIRST_HALF, fee / 2) + half(SECOND_HALF, fee - fee / 2)
+    }
+
+    /// Halves of the fee that making the callback of `mode` pays out now.
+    fn halves(&self, mode: Mode) -> u8 {
+        let all = match mode {
+            _ if self.request.params.delivery != OPTIMISTIC => FIRST_HALF | SECOND_HALF,
+            Mode::Result => FIRST_HALF,
+            Mode::Finality | Mode::Overturn => SECOND_HALF,
+        };
+        all & !self.halves_paid
+    }
+
+    /// A callback got this far. It is marked done before it is made, and paid for then.
+    fn progress(&mut self, mode: Mode, progress: Callback) {
+        if progress == Callback::Done {
+            self.halves_paid |= self.halves(mode);
+        }
+        *self.callback_mut(mode) = progress;
+    }
+
     /// A rejected claim takes its result with it; a consumer that heard it must hear that too. Mirrors `Inbox.reopen`.
     fn change(&mut self, to: RequestState) {
         if self.state == RequestState::Claimed && to == RequestState::Open {
@@ -178,6 +206,8 @@ impl Ask {
 
 /// `Delivery.Optimistic`.
 const OPTIMISTIC: u8 = 1;
+const FIRST_HALF: u8 = 1;
+const SECOND_HALF: u8 = 2;
 
 /// How a claim stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -355,7 +385,7 @@ impl Ledger {
         } else if let Some(e) = decode::<Inbox::CallbackChanged>(log)?
             && let Some(ask) = self.asks.get_mut(&e.id)
         {
-            *ask.callback_mut(Mode::from_abi(e.mode)) = Callback::from_abi(e.progress);
+            ask.progress(Mode::from_abi(e.mode), Callback::from_abi(e.progress));
         }
         Ok(())
     }
@@ -476,4 +506,43 @@ fn decode<E: SolEvent>(log: &Log) -> Result<Option<E>, LedgerError> {
     }
     let decoded = E::decode_log(&log.inner).map_err(|e| LedgerError::Malformed(E::SIGNATURE, e))?;
     Ok(Some(decoded.data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(delivery: u8) -> Ask {
+        let mut request = Request::default();
+        request.params.callback = Address::repeat_byte(1);
+        (request.params.delivery, request.params.callbackFee) = (delivery, 101);
+        Ask::open(request, Bytes::new(), Bytes::new())
+    }
+
+    #[test]
+    fn each_half_of_the_callback_fee_is_paid_once() {
+        let mut one = ask(0);
+        assert_eq!(one.fee_of(Mode::Result), 101);
+        one.progress(Mode::Result, Callback::Done);
+        one.progress(Mode::Result, Callback::Failed);
+        assert_eq!(one.fee_of(Mode::Result), 0, "a second try is not paid");
+
+        let mut two = ask(OPTIMISTIC);
+        assert_eq!(
+            (two.fee_of(Mode::Result), two.fee_of(Mode::Finality)),
+            (50, 51)
+        );
+        two.progress(Mode::Result, Callback::Done);
+        assert_eq!(
+            (two.fee_of(Mode::Result), two.fee_of(Mode::Finality)),
+            (0, 51)
+        );
+        // An overturn takes the second half; what comes after it has none left.
+        assert_eq!(two.fee_of(Mode::Overturn), 51);
+        two.progress(Mode::Overturn, Callback::Done);
+        assert_eq!(
+            (two.fee_of(Mode::Result), two.fee_of(Mode::Finality)),
+            (0, 0)
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! The dispute game: a pure mirror and player, and the services that play it on a chain.
 //!
-//! `action`, `clock`, `game`, `multiproof`, `solver` and `trace` are pure: no chain, no clock of their own, no I/O.
+//! `action`, `clock`, `docket`, `game`, `multiproof`, `purse`, `solver` and `trace` are pure: no chain, no clock of their own, no I/O.
 
 pub mod action;
 pub mod audit;
@@ -10,6 +10,7 @@ pub mod claim_ref;
 pub mod clock;
 pub mod court;
 pub mod defender;
+pub mod docket;
 pub mod flipped;
 pub mod game;
 pub mod inputs;
@@ -20,6 +21,7 @@ pub mod lies;
 pub mod memo;
 pub mod multiproof;
 pub mod player;
+pub mod purse;
 pub mod record;
 pub mod rehearsal;
 pub mod responder;

@@ -5,21 +5,24 @@ use crate::calls::opening;
 use crate::cashier::Cashier;
 use crate::claim_ref::claim_ref;
 use crate::clock::Timestamp;
+use crate::docket::Limits;
 use crate::game::Side;
 use crate::keeper::Keeper;
-use crate::ledger::{Ask, Claim, ClaimKey, Ledger};
+use crate::ledger::{Ask, Claim, ClaimKey, Ledger, Play};
 use crate::library::{Library, Replay};
 use crate::lies::{Lie, script};
 use crate::player::Player;
+use crate::purse::{Exposure, GAME_GAS, Terms};
 use crate::record::GameRecords;
 use crate::responder::Responder;
 use crate::service::{learn_models, unix_now};
 use crate::watcher::{Watcher, challenger_bond, view};
 use alloy::primitives::U256;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use assay_bindings::Rollup;
 use assay_node::args::{ModelArgs, NodeArgs};
 use assay_node::dangerous::WatchtowerLies;
+use assay_node::key::Key;
 use assay_node::metrics::prometheus_client::metrics::counter::Counter;
 use assay_node::metrics::prometheus_client::metrics::gauge::Gauge;
 use assay_node::revert::ErrorBook;
@@ -27,7 +30,8 @@ use assay_node::shell::Shell;
 use assay_node::store::Store;
 use assay_node::tx::Call;
 use clap::Parser;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -49,13 +53,34 @@ pub struct WatchtowerArgs {
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// Also finalize claims when their window is over, and deliver callbacks.
+    /// Also finalize claims when their window is over, and deliver callbacks whose fee pays for their gas.
     #[arg(long)]
     pub keeper: bool,
+
+    /// File of another private key that pays for the keeper's work; without it the watchtower's account does, above its
+    /// reserve for games.
+    #[arg(long, value_name = "FILE", requires = "keeper")]
+    pub keeper_key_file: Option<PathBuf>,
+
+    /// Deliver callbacks too whose fee does not pay for their gas.
+    #[arg(long, requires = "keeper")]
+    pub keeper_unpaid: bool,
+
+    /// Gas in any hour that the keeper may spend on what nobody pays for: finalizations, and up to a half on callbacks.
+    #[arg(long, value_name = "GAS", default_value_t = 30_000_000)]
+    pub keeper_gas_per_hour: u64,
+
+    /// Games beyond those in sight for which the keeper leaves bonds and gas in the watchtower's account.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub spare_games: usize,
 
     /// Claims that are checked at the same time.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub checks: u64,
+
+    /// Wrong claims that the program itself confirms at the same time.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub confirmations: u64,
 
     /// What computes the roots of its games.
     #[arg(long, value_enum, default_value_t)]
@@ -66,10 +91,10 @@ pub struct WatchtowerArgs {
     pub lies: WatchtowerLies,
 }
 
+/// Gas that a keeper's own account should be able to pay, at start-up.
+const KEEPER_GAS: u64 = 3_000_000;
 /// Wait until a challenge that failed, or that the ledger has not heard of, is sent again.
 const RETRY: Duration = Duration::from_secs(4);
-/// Gas of a game that the account should be able to pay, at start-up, beside the bond.
-const GAME_GAS: u64 = 2_000_000;
 
 /// Runs the service until the shell shuts down.
 ///
@@ -96,7 +121,9 @@ struct Watchtower {
     auditor: Auditor,
     player: Player,
     keeper: Option<Keeper>,
-    cashier: Cashier,
+    /// Games to keep money for beyond those in sight; none where the keeper has an account of its own.
+    spare_games: Option<usize>,
+    cashiers: Vec<Cashier>,
     challenges: Challenges,
     lying: bool,
     head: Gauge,
@@ -147,15 +174,27 @@ impl Watchtower {
         let lying = args.lies.dangerous_lying_challenger;
         let place = (chain.id(), contracts.inbox);
         let metrics = &shell.metrics;
+        let payer = keeper_account(&shell, &args, &responder, U256::from(price)).await?;
+        let withdrawn = metrics.gauge("withdrawn_gwei", "Credit withdrawn by this process");
+        let own = payer.is_some();
+        let cashiers = std::iter::once(responder.clone())
+            .chain(payer.clone())
+            .map(|account| Cashier::new(chain.clone(), account, withdrawn.clone()))
+            .collect();
+        let keeper = args.keeper.then(|| {
+            let terms = Terms {
+                unpaid: args.keeper_unpaid,
+                gas_per_hour: args.keeper_gas_per_hour,
+            };
+            let payer = payer.unwrap_or_else(|| responder.clone());
+            Keeper::new(chain.clone(), payer, window, terms, metrics)
+        });
+        let limits = Limits {
+            checks: args.checks as usize,
+            confirmations: args.confirmations as usize,
+        };
         Ok(Watchtower {
-            auditor: Auditor::new(
-                library.clone(),
-                store,
-                place,
-                window,
-                args.checks as usize,
-                metrics,
-            )?,
+            auditor: Auditor::new(library.clone(), store, place, window, limits, metrics)?,
             player: Player::new(
                 chain.id(),
                 &[Side::Challenger],
@@ -163,10 +202,9 @@ impl Watchtower {
                 script(library.clone(), lying.then_some(Lie::MadeUp)),
                 GameRecords::new(shell.status.clone(), metrics),
             ),
-            keeper: args
-                .keeper
-                .then(|| Keeper::new(responder.clone(), window, metrics)),
-            cashier: Cashier::new(chain, responder.clone(), metrics),
+            keeper,
+            spare_games: (!own).then_some(args.spare_games),
+            cashiers,
             challenges: Challenges::new(
                 responder,
                 bond,
@@ -204,20 +242,42 @@ impl Watchtower {
         }
         self.challenges.collect(&self.shell);
         self.player.tick(ledger, head, wall);
+        let exposure = self.exposure(head.timestamp);
+        let (ledger, bond) = (self.watcher.ledger(), self.challenges.bond);
         if let Some(keeper) = &mut self.keeper {
-            keeper.tick(ledger, head.timestamp);
+            keeper.tick(ledger, head.timestamp, exposure, bond).await?;
         }
         self.report(head.number);
-        self.cashier.tick().await?;
+        for cashier in &mut self.cashiers {
+            cashier.tick().await?;
+        }
         Ok(())
     }
 
-    fn report(&self, head: Timestamp) {
+    /// What this account may have to play, as far as its keeper must leave money for it.
+    fn exposure(&self, now: Timestamp) -> Exposure {
+        let Some(spare) = self.spare_games else {
+            return Exposure::default();
+        };
+        let (me, ledger) = (self.challenges.responder.address(), self.watcher.ledger());
+        let challenged = |key| ledger.open_games(key).any(|p| p.context.challenger == me);
+        let doubtful = self.auditor.doubtful(ledger, now);
+        let unchallenged = doubtful.filter(|claim| !challenged(claim.key)).count();
+        Exposure {
+            open: self.own_games().count(),
+            potential: unchallenged + spare,
+        }
+    }
+
+    fn own_games(&self) -> impl Iterator<Item = &Play> {
         let me = self.challenges.responder.address();
+        let games = self.watcher.ledger().games.values();
+        games.filter(move |p| p.context.challenger == me && p.game.outcome().is_none())
+    }
+
+    fn report(&self, head: Timestamp) {
         let ledger = self.watcher.ledger();
-        let mine =
-            |p: &&crate::ledger::Play| p.context.challenger == me && p.game.outcome().is_none();
-        let open = ledger.games.values().filter(mine).count();
+        let open = self.own_games().count();
         self.head.set(i64::try_from(head).unwrap_or(i64::MAX));
         self.open.set(open as i64);
         self.shell.status.set("head", head);
@@ -227,12 +287,42 @@ impl Watchtower {
     }
 }
 
+/// The keeper's own account, if it was given one.
+async fn keeper_account(
+    shell: &Shell,
+    args: &WatchtowerArgs,
+    watchtower: &Responder,
+    price: U256,
+) -> anyhow::Result<Option<Arc<Responder>>> {
+    let Some(path) = &args.keeper_key_file else {
+        return Ok(None);
+    };
+    let key = Key::from_file(path)?;
+    let account = key.address();
+    ensure!(
+        account != watchtower.address(),
+        "--keeper-key-file {} holds the watchtower's own key {account}: pass another one, or none",
+        path.display()
+    );
+    let chain = shell.chain.clone();
+    chain
+        .require_balance(account, price * U256::from(KEEPER_GAS))
+        .await
+        .context("the keeper's account pays for finalizations and callbacks")?;
+    let tx = Arc::new(shell.tx_manager(key));
+    let contracts = watchtower.contracts().clone();
+    let responder = Responder::new(chain, tx, ErrorBook::assay(), contracts);
+    Ok(Some(Arc::new(responder)))
+}
+
 /// Opens games.
 struct Challenges {
     responder: Arc<Responder>,
     bond: U256,
     again: BTreeMap<ClaimKey, Instant>,
-    tasks: JoinSet<Result<(), String>>,
+    /// Openings that are neither mined nor given up: a second one would only cost gas.
+    sending: BTreeSet<ClaimKey>,
+    tasks: JoinSet<(ClaimKey, Result<(), String>)>,
     opened: Counter,
 }
 
@@ -242,6 +332,7 @@ impl Challenges {
             responder,
             bond,
             again: BTreeMap::new(),
+            sending: BTreeSet::new(),
             tasks: JoinSet::new(),
             opened,
         }
@@ -258,20 +349,25 @@ impl Challenges {
             .again
             .get(&claim.key)
             .is_some_and(|at| Instant::now() < *at);
-        if has_one || waits {
+        if has_one || waits || self.sending.contains(&claim.key) {
             return;
         }
         let Some(call) = self.call(ledger, claim) else {
             return;
         };
-        self.again.insert(claim.key, Instant::now() + RETRY);
+        self.sending.insert(claim.key);
         tracing::warn!(claim = %claim.key, executor = %claim.executor, reason, "opening a game");
         let (responder, opened, key) = (self.responder.clone(), self.opened.clone(), claim.key);
         self.tasks.spawn(async move {
-            let receipt = responder.send(call).await.map_err(|e| format!("claim {key} is not challenged: {e}"))?;
-            opened.inc();
-            tracing::info!(claim = %key, tx = %receipt.transaction_hash, gas = receipt.gas_used, "game opened");
-            Ok(())
+            let result = match responder.send(call).await {
+                Ok(receipt) => {
+                    opened.inc();
+                    tracing::info!(claim = %key, tx = %receipt.transaction_hash, gas = receipt.gas_used, "game opened");
+                    Ok(())
+                }
+                Err(error) => Err(format!("claim {key} is not challenged: {error}")),
+            };
+            (key, result)
         });
     }
 
@@ -291,7 +387,18 @@ impl Challenges {
 
     fn collect(&mut self, shell: &Shell) {
         while let Some(joined) = self.tasks.try_join_next() {
-            match joined.unwrap_or_else(|e| Err(e.to_string())) {
+            let result = match joined {
+                Ok((key, result)) => {
+                    self.sending.remove(&key);
+                    self.again.insert(key, Instant::now() + RETRY);
+                    result
+                }
+                Err(error) => {
+                    self.sending.clear();
+                    Err(error.to_string())
+                }
+            };
+            match result {
                 Ok(()) => shell.health.ok("challenges"),
                 Err(error) => {
                     tracing::error!("{error}");

@@ -6,7 +6,8 @@
 )]
 mod games_support;
 
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes};
+use alloy::providers::Provider;
 use assay_bindings::Request;
 use assay_bindings::{DisputeGame, Rollup};
 use assay_dispute::defender::Defender;
@@ -224,6 +225,148 @@ async fn ledger_follows_a_reorganization_and_a_lost_cache() {
     );
 }
 
+/// Creation code of a consumer that burns all the gas it is given: `JUMPDEST PUSH1 0 JUMP`.
+const BURNER: [u8; 13] = [
+    0x63, 0x5b, 0x60, 0x00, 0x56, 0x60, 0x00, 0x52, 0x60, 0x04, 0x60, 0x1c, 0xf3,
+];
+
+/// Asks for a callback to `consumer` that may burn 2M gas, and claims the right answer; the request's id.
+async fn ask_burner(net: &mut Network, consumer: Address, fee: u128, delivery: u8) -> B256 {
+    let payload = Payload::greedy("?", 4).encode();
+    let (id, request) = net
+        .ask_with(&payload, |p| {
+            (p.callback, p.callbackGas, p.callbackFee) = (consumer, 2_000_000, fee);
+            p.delivery = delivery;
+        })
+        .await;
+    let right = truth(net, id, &request, &payload);
+    net.claim(id, &request, &right).await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keeper_makes_no_callback_that_does_not_pay_for_its_gas() {
+    let mut net = Network::start(5, 60).await;
+    let burner = net.create(&BURNER).await;
+    let free = ask_burner(&mut net, burner, 0, 1).await;
+    // Half a million gas at 2 gwei would be paid for, 2M are not.
+    let cheap = ask_burner(&mut net, burner, 1_000_000_000_000_000, 0).await;
+    let paying = ask_burner(&mut net, burner, 50_000_000_000_000_000, 0).await;
+    let before = net.wealth(Who::Watchtower).await;
+    let tower = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    let finals = net.wait_for::<Rollup::ClaimFinalized>(3, GAME).await;
+    assert_eq!(finals.len(), 3, "for {free} and {cheap} too");
+    net.wait_for::<Rollup::Delivered>(1, GAME).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let delivered = net.game_events::<Rollup::Delivered>().await;
+    let ids: Vec<B256> = delivered.iter().map(|d| d.id).collect();
+    assert_eq!(ids, [paying]);
+    assert!(!delivered[0].success, "it burned all that it was given");
+    let after = net.wealth(Who::Watchtower).await;
+    assert!(after > before, "{before} -> {after}");
+    tower.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keeper_that_makes_unpaid_callbacks_keeps_to_its_gas_by_the_hour() {
+    let mut net = Network::start(5, 60).await;
+    let burner = net.create(&BURNER).await;
+    for _ in 0..4 {
+        ask_burner(&mut net, burner, 0, 1).await;
+    }
+    // Half of it is for callbacks: room for one of 2.15M gas. Eight are due.
+    let flags = ["--keeper", "--keeper-unpaid", "--keeper-gas-per-hour"];
+    let tower = watchtower(&net, Who::Watchtower, &[&flags[..], &["5000000"]].concat());
+    net.wait_for::<Rollup::ClaimFinalized>(4, GAME).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(net.game_events::<Rollup::Delivered>().await.len(), 1);
+    tower.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keeper_leaves_the_money_for_games_alone() {
+    let mut net = Network::start(6, 60).await;
+    let payload = Payload::greedy("?", 4).encode();
+    let (id, request) = net.ask(&payload).await;
+    let right = truth(&net, id, &request, &payload);
+    // Enough for a game, and not for the four that are to be spared for.
+    let tower_account = net.address(Who::Watchtower);
+    net.rpc(
+        "anvil_setBalance",
+        json!([tower_account, "0xb1a2bc2ec50000"]),
+    )
+    .await;
+    net.claim(id, &request, &right).await;
+    let tower = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let sent = || async {
+        let count = net.chain.provider().get_transaction_count(tower_account);
+        count.await.expect("asked")
+    };
+    assert_eq!(sent().await, 0, "nothing was spent on chores");
+
+    let (lied, request) = net.ask(&payload).await;
+    let mut wrong = truth(&net, lied, &request, &payload);
+    wrong[6] ^= 1;
+    net.claim(lied, &request, &wrong).await;
+    net.wait_for::<DisputeGame::GameOpened>(1, GAME).await;
+    assert!(net.game_events::<Rollup::ClaimFinalized>().await.is_empty());
+    // With more money the chore is done.
+    net.rpc(
+        "anvil_setBalance",
+        json!([tower_account, "0x8ac7230489e80000"]),
+    )
+    .await;
+    net.wait_for::<Rollup::ClaimFinalized>(1, GAME).await;
+    tower.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keeper_pays_from_an_account_of_its_own() {
+    let mut net = Network::start(5, 60).await;
+    let burner = net.create(&BURNER).await;
+    let key = net.key_file(Who::Liar).display().to_string();
+    let flags = ["--keeper", "--keeper-key-file", &key];
+    let paying = ask_burner(&mut net, burner, 50_000_000_000_000_000, 0).await;
+    let before = (
+        net.wealth(Who::Watchtower).await,
+        net.wealth(Who::Liar).await,
+    );
+    let tower = watchtower(&net, Who::Watchtower, &flags);
+    let delivered = net.wait_for::<Rollup::Delivered>(1, GAME).await;
+    assert_eq!(delivered[0].id, paying);
+    // The fee's credit is withdrawn, too.
+    let started = std::time::Instant::now();
+    while !net.inbox_credit(Who::Liar).await.is_zero() {
+        assert!(started.elapsed() < GAME);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(net.wealth(Who::Watchtower).await, before.0);
+    assert!(net.wealth(Who::Liar).await > before.1);
+    tower.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn burst_of_lies_in_one_batch_is_challenged_claim_by_claim() {
+    let mut net = Network::start(60, 60).await;
+    let payload = Payload::greedy("?", 4).encode();
+    let mut lies = Vec::new();
+    for _ in 0..10 {
+        let (id, request) = net.ask(&payload).await;
+        let mut wrong = truth(&net, id, &request, &payload);
+        wrong[6] ^= 1;
+        lies.push((id, request, wrong));
+    }
+    let tower = watchtower(&net, Who::Watchtower, &[]);
+    net.claim_all(&lies).await;
+    let opened = net.wait_for::<DisputeGame::GameOpened>(10, GAME).await;
+    let challenged: std::collections::BTreeSet<B256> =
+        opened.iter().map(|game| game.requestId).collect();
+    assert_eq!(challenged, lies.iter().map(|(id, _, _)| *id).collect());
+    assert_eq!(opened.len(), 10, "one game a claim");
+    tower.abort();
+}
+
 /// Why a watchtower with these arguments does not start.
 async fn refusal(args: WatchtowerArgs) -> String {
     let started = async {
@@ -281,6 +424,14 @@ async fn operator_errors_say_what_is_wrong_and_what_to_do() {
     let error = refusal(args).await;
     assert!(
         error.contains("bond") && error.contains("send it ETH"),
+        "{error}"
+    );
+
+    let mut args = with("shared-key");
+    (args.keeper, args.keeper_key_file) = (true, Some(net.key_file(Who::Watchtower)));
+    let error = refusal(args).await;
+    assert!(
+        error.contains("--keeper-key-file") && error.contains("own key"),
         "{error}"
     );
 

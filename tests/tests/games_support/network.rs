@@ -247,8 +247,17 @@ impl Network {
 
     /// Asks `payload`; the request and its id.
     pub async fn ask(&self, payload: &[u8]) -> (B256, Request) {
+        self.ask_with(payload, |_| {}).await
+    }
+
+    /// Asks `payload` with parameters of one's own.
+    pub async fn ask_with(
+        &self,
+        payload: &[u8],
+        change: impl FnOnce(&mut RequestParams),
+    ) -> (B256, Request) {
         let head = self.chain.head().await.expect("a head");
-        let params = RequestParams {
+        let mut params = RequestParams {
             modelId: self.model,
             callback: Address::ZERO,
             callbackGas: 0,
@@ -260,13 +269,15 @@ impl Network {
             refundTo: self.address(Who::User),
             inclusionDeadline: head.timestamp + 600,
         };
+        change(&mut params);
+        let value = params.fee + params.callbackFee;
         let call = Inbox::requestCall {
             params: (&params).into(),
             payload: payload.to_vec().into(),
             userData: Bytes::new(),
         };
         let receipt = self
-            .send(Who::User, self.deployment.contracts.inbox, call, 1000)
+            .send(Who::User, self.deployment.contracts.inbox, call, value)
             .await;
         let asked = event::<Inbox::Requested>(&receipt).expect("asked");
         (asked.id, (&asked.request).into())
@@ -274,20 +285,33 @@ impl Network {
 
     /// Posts `output` as the executor's answer.
     pub async fn claim(&mut self, id: B256, request: &Request, output: &[u8]) {
+        self.claim_all(&[(id, request.clone(), output.to_vec())])
+            .await;
+    }
+
+    /// Posts the executor's answers in one segment.
+    pub async fn claim_all(&mut self, answers: &[(B256, Request, Vec<u8>)]) {
         let (number, rollup) = (self.segments, self.deployment.contracts.rollup);
         self.segments += 1;
         let expiry = self.chain.head().await.expect("a head").timestamp + 600;
-        let root = results::root(&[results::leaf(id, keccak256(output))]);
+        let leaves: Vec<B256> = answers
+            .iter()
+            .map(|(id, _, output)| results::leaf(*id, keccak256(output)))
+            .collect();
+        let root = results::root(&leaves);
         let digest = segment_digest(self.chain.id(), rollup, number, expiry, root);
         let executor = key(&self.keys, Who::Executor);
         let segment = Segment {
             executor: executor.address(),
             number,
             expiry,
-            results: vec![SegmentResult {
-                request: request.clone(),
-                output: output.to_vec().into(),
-            }],
+            results: answers
+                .iter()
+                .map(|(_, request, output)| SegmentResult {
+                    request: request.clone(),
+                    output: output.clone().into(),
+                })
+                .collect(),
             signature: executor
                 .signer()
                 .sign_hash_sync(&digest)
@@ -301,7 +325,34 @@ impl Network {
             signed: vec![],
         };
         let receipt = self.send(Who::Sequencer, rollup, call, 0).await;
-        event::<Rollup::ResultClaimed>(&receipt).expect("the result is claimed");
+        let logs = receipt.inner.logs().iter();
+        let claimed = logs
+            .filter(|log| log.topic0() == Some(&Rollup::ResultClaimed::SIGNATURE_HASH))
+            .count();
+        assert_eq!(claimed, answers.len(), "every result is claimed");
+    }
+
+    /// Puts a contract on the chain.
+    pub async fn create(&self, init_code: &[u8]) -> Address {
+        let tx = manager(&self.chain, key(&self.keys, Who::Deployer));
+        let receipt = tx.send(Call::create("contract", init_code.to_vec())).await;
+        let receipt = receipt.expect("created");
+        receipt.contract_address.expect("a creation")
+    }
+
+    /// Wei that `who` has, credit at the inbox counted.
+    pub async fn wealth(&self, who: Who) -> U256 {
+        let balance = self.chain.balance(self.address(who)).await;
+        balance.expect("asked") + self.inbox_credit(who).await
+    }
+
+    /// What `who` may withdraw from the inbox.
+    pub async fn inbox_credit(&self, who: Who) -> U256 {
+        let account = self.address(who);
+        let call = Inbox::creditCall { account };
+        let inbox = self.deployment.contracts.inbox;
+        let credit = assay_dispute::watcher::view(&self.chain, inbox, "credit", call).await;
+        credit.expect("a view")
     }
 
     /// Every event `E` of the game contract so far.
