@@ -6,6 +6,7 @@ mod ask;
 mod bench;
 mod deploy;
 mod events;
+mod limits;
 mod network;
 mod process;
 mod report;
@@ -46,9 +47,9 @@ struct Common {
     /// Port of the sequencer's gRPC; 0 takes a free one. `up` takes 7400 unless told.
     #[arg(long, global = true, env = "ASSAY_GRPC_PORT", value_name = "PORT")]
     grpc_port: Option<u16>,
-    /// Challenge window, seconds.
-    #[arg(long, global = true, env = "ASSAY_WINDOW", value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(5..=3600))]
-    window: u64,
+    /// Challenge window, seconds; if left out, 30, and more for models over 37 MB.
+    #[arg(long, global = true, env = "ASSAY_WINDOW", value_name = "S", value_parser = clap::value_parser!(u64).range(5..=limits::MOST_WINDOW))]
+    window: Option<u64>,
     /// Clock of each player of a game, seconds.
     #[arg(long, global = true, env = "ASSAY_ALLOWANCE", value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(10..=3600))]
     allowance: u64,
@@ -138,14 +139,19 @@ fn settings(common: &Common, fixed_ports: bool, talk: bool) -> anyhow::Result<Se
         .clone()
         .unwrap_or_else(|| root.join(format!("target/devnet/{stamp}-{}", std::process::id())));
     let default = |port| if fixed_ports { port } else { 0 };
+    let model = common
+        .model
+        .clone()
+        .unwrap_or_else(|| root.join("devnet/model/assay-stories.gguf"));
+    let window = match common.window {
+        Some(window) => window,
+        None => limits::window(&model)?,
+    };
     Ok(Settings {
-        model: common
-            .model
-            .clone()
-            .unwrap_or_else(|| root.join("devnet/model/assay-stories.gguf")),
+        model,
+        window,
         rpc_port: common.port.unwrap_or(default(8545)),
         grpc_port: common.grpc_port.unwrap_or(default(7400)),
-        window: common.window,
         allowance: common.allowance,
         backend: common.backend.clone(),
         root,

@@ -3,10 +3,10 @@
 use crate::accounts::Role;
 use crate::anvil;
 use crate::deploy::{deploy, provider};
+use crate::limits;
 use crate::process::{Process, free_port, take_port};
 use alloy::providers::DynProvider;
 use anyhow::{Context, bail};
-use assay_bindings::deploy::Parameters;
 use assay_inference::native::{bytes, inspect};
 use assay_node::deployment::Deployment;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -89,6 +89,9 @@ impl Network {
                 settings.model.display()
             );
         }
+        // Before anything runs: a model that can't be asked ends the start.
+        let model_length = (*model).as_ref().len() as u64;
+        limits::parameters(&settings.model, model_length, settings.window)?;
         std::fs::create_dir_all(&settings.data)
             .with_context(|| format!("data folder {}", settings.data.display()))?;
         let port = take_port(settings.rpc_port, "--port")?;
@@ -102,8 +105,7 @@ impl Network {
             settings.talk,
             "deploying the contracts and registering the model",
         );
-        let mut parameters = Parameters::devnet(Role::Sequencer.address()?);
-        parameters.window = settings.window;
+        let mut parameters = limits::parameters(&settings.model, model_length, settings.window)?;
         parameters.allowance = settings.allowance;
         parameters.unbonding_delay = settings.window + 2 * settings.allowance + 60;
         let deployment = deploy(&rpc, (*model).as_ref(), &settings.model, &parameters).await?;
@@ -185,6 +187,10 @@ impl Network {
                 backend,
             ]);
             args.push("--auto-stake".to_owned());
+        }
+        if more.contains(&"--keeper") {
+            // Nobody here is a stranger, and every callback should be seen.
+            args.push("--keeper-unpaid".to_owned());
         }
         args.extend(more.iter().map(|s| (*s).to_owned()));
         let program = binary_path(binary)?;

@@ -63,7 +63,32 @@ impl Parameters {
             tip_cap: 2 * GWEI,
         }
     }
+
+    /// The devnet's, with limits that a model of `length` bytes can be asked under. A window is long enough to re-check in
+    /// half of it what may be claimed in it.
+    pub fn devnet_for(sequencer: Address, length: u64) -> Parameters {
+        let devnet = Parameters::devnet(sequencer);
+        let needed = u128::from(length) * LEAST_UNITS;
+        if needed <= devnet.max_work {
+            return devnet;
+        }
+        let work_per_window = 10 * needed;
+        let seconds = (2 * work_per_window).div_ceil(WORK_PER_SECOND);
+        Parameters {
+            max_work: needed,
+            work_per_window,
+            window: devnet
+                .window
+                .max(u64::try_from(seconds).unwrap_or(u64::MAX)),
+            ..devnet
+        }
+    }
 }
+
+/// Bytes of payload and tokens of answer, together, that any model can be asked for on the devnet.
+const LEAST_UNITS: u128 = 400;
+/// Work that a small machine re-checks in a second: 3 billion multiplications, and payload bytes count three times over.
+const WORK_PER_SECOND: u128 = 10_000_000_000;
 
 /// Where everything is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -205,4 +230,28 @@ pub fn plan_prover(deployer: Address, nonce: u64) -> (Vec<Creation>, Address) {
         init_code,
     });
     (out, prover)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_grow_with_the_model_and_the_window_with_the_limits() {
+        let of = |length| Parameters::devnet_for(Address::ZERO, length);
+        let devnet = Parameters::devnet(Address::ZERO);
+        assert_eq!(of(2_800_000), devnet);
+        assert_eq!(
+            of(37_500_000),
+            devnet,
+            "400 units of it are the devnet's limit"
+        );
+        let larger = of(1_170_000_000);
+        assert_eq!(larger.max_work, 468_000_000_000);
+        assert_eq!(larger.work_per_window, 10 * larger.max_work);
+        // 4.68e12 at 1e10 a second is 468 s, in half of the window.
+        assert_eq!(larger.window, 936);
+        // Just over: the window is not shorter than the devnet's.
+        assert_eq!(of(37_500_001).window, 31);
+    }
 }
