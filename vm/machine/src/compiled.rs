@@ -1,5 +1,6 @@
 //! The compiled engine: the same module in wasmtime, with roots at yields. The interpreter's independent judge.
 
+mod growth;
 mod instrument;
 mod runner;
 

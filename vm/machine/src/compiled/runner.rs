@@ -1,5 +1,6 @@
 //! Runs the instrumented module macro step by macro step and keeps its trees.
 
+use super::growth::{Growth, Host};
 use super::instrument::{MAP_LOG2, instrument, names};
 use crate::image::GLOBAL_TREE_CELLS;
 use crate::lower::{Driver, Lowered};
@@ -82,7 +83,7 @@ impl Compiled {
 /// One run in progress, between macro steps.
 struct Run {
     compiled: Compiled,
-    store: Store<[Rom; 3]>,
+    store: Store<Host>,
     instance: Instance,
     memory: Option<Memory>,
     map: Memory,
@@ -95,7 +96,7 @@ struct Run {
 
 /// Copies `len` bytes of rom at `offset` to `dst`; errors become traps, as in the machine.
 fn rom_read(
-    mut caller: Caller<'_, [Rom; 3]>,
+    mut caller: Caller<'_, Host>,
     rom: i32,
     offset: i64,
     dst: i32,
@@ -117,7 +118,7 @@ fn rom_read(
     if rom >= ROMS || dst + len > memory.data_size(&caller) {
         return Err(out_of_bounds());
     }
-    let source = caller.data()[rom as usize].clone();
+    let source = caller.data().roms[rom as usize].clone();
     let bytes = source.bytes();
     let end = offset
         .checked_add(len as u64)
@@ -134,7 +135,12 @@ fn rom_read(
 
 impl Run {
     fn start(compiled: &Compiled, roms: [Rom; 3]) -> Result<Run, NoResult> {
-        let mut store = Store::new(compiled.module.engine(), roms);
+        let host = Host {
+            roms,
+            growth: Growth,
+        };
+        let mut store = Store::new(compiled.module.engine(), host);
+        store.limiter(|host| &mut host.growth);
         let mut linker = Linker::new(compiled.module.engine());
         linker.func_wrap("assay", "read", rom_read)?;
         let instance = linker.instantiate(&mut store, &compiled.module)?;
@@ -245,7 +251,7 @@ impl Run {
     /// The step bound was passed in macro step y: the interpreter runs it again, from a second compiled run
     /// up to y, and goes on alone. Honest programs stay far below the bound, so this is rare.
     fn interpret_from_here(&mut self) -> Result<(), NoResult> {
-        let mut again = Run::start(&self.compiled, self.store.data().clone())?;
+        let mut again = Run::start(&self.compiled, self.store.data().roms.clone())?;
         while again.y < self.y {
             again.advance()?;
         }
@@ -366,7 +372,7 @@ impl Run {
             .map_or(Vec::new(), |m| m.data(&self.store).to_vec());
         let (image, roms) = (
             self.compiled.lowered.image.clone(),
-            self.store.data().clone(),
+            self.store.data().roms.clone(),
         );
         let mut machine = Machine::at_yield(image, roms, bytes, self.globals());
         machine.cpu.status = self.status;
