@@ -259,7 +259,7 @@ async fn keeper_makes_no_callback_that_does_not_pay_for_its_gas() {
     net.wait_for::<Rollup::Delivered>(1, GAME).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let delivered = net.game_events::<Rollup::Delivered>().await;
-    let ids: Vec<B256> = delivered.iter().map(|d| d.id).collect();
+    let ids: Vec<B256> = delivered.iter().map(|d| d.requestId).collect();
     assert_eq!(ids, [paying]);
     assert!(!delivered[0].success, "it burned all that it was given");
     let after = net.wealth(Who::Watchtower).await;
@@ -334,7 +334,7 @@ async fn keeper_pays_from_an_account_of_its_own() {
     );
     let tower = watchtower(&net, Who::Watchtower, &flags);
     let delivered = net.wait_for::<Rollup::Delivered>(1, GAME).await;
-    assert_eq!(delivered[0].id, paying);
+    assert_eq!(delivered[0].requestId, paying);
     // The fee's credit is withdrawn, too.
     let started = std::time::Instant::now();
     while !net.inbox_credit(Who::Liar).await.is_zero() {
