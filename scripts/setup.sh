@@ -75,3 +75,8 @@ if ! has_tools; then
     (cd contracts && npm ci --no-audit --no-fund --loglevel=error)
     has_tools || die "npm ci did not bring the tools in version ${ANVIL_VERSION}.x: look at contracts/package-lock.json"
 fi
+
+# A test run whose failures nobody hears is no test run.
+if [ "$with_contracts" = yes ] && contracts/scripts/forge.sh --no-such-flag >/dev/null 2>&1; then
+    die "forge fails without saying so in its exit status: run \`npm ci\` in contracts/"
+fi

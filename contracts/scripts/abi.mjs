@@ -28,9 +28,18 @@ function sourceHashes() {
     .join("");
 }
 
+/**
+ * Where a deployed contract's immutables stand, keyed 0, 1, ... in the order of their first place. The compiler keys them by
+ * ids of its syntax tree, which depend on what else was compiled in the same run: a test is enough to shift them.
+ */
+function immutables(references = {}) {
+  const places = Object.values(references).map((list) => [...list].sort((a, b) => a.start - b.start));
+  return Object.fromEntries(places.sort((a, b) => a[0].start - b[0].start).entries());
+}
+
 /** File name -> content of everything under abi/. */
 function generate() {
-  execFileSync(join(root, "node_modules/.bin/forge"), ["build", "--offline", "--quiet", "src", ...harnesses], {
+  execFileSync(join(root, "scripts/forge.sh"), ["build", "--offline", "--quiet", "src", ...harnesses], {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
   });
@@ -49,7 +58,7 @@ function generate() {
         abi: a.abi,
         bytecode: a.bytecode.object,
         deployedBytecode: a.deployedBytecode.object,
-        immutableReferences: a.deployedBytecode.immutableReferences ?? {},
+        immutableReferences: immutables(a.deployedBytecode.immutableReferences),
       };
       if (/__\$/.test(json.bytecode)) throw new Error(`${file} needs linking`);
       const size = (json.deployedBytecode.length - 2) / 2;

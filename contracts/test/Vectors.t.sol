@@ -12,6 +12,7 @@ import {RequestLaws} from "../src/rollup/RequestLaws.sol";
 import {ResultTree} from "../src/rollup/ResultTree.sol";
 import {Rollup} from "../src/rollup/Rollup.sol";
 import {Staking} from "../src/rollup/Staking.sol";
+import {WorkLaw, WorkMeter} from "../src/rollup/WorkMeter.sol";
 import {Player} from "./base/Player.sol";
 import {TestBase} from "./base/TestBase.sol";
 
@@ -45,7 +46,7 @@ contract VectorsTest is TestBase {
         // The rollup wants to see its game, which comes after it.
         vm.mockCall(to[2], abi.encodeCall(IDisputeGame.rollup, ()), abi.encode(to[1]));
         vm.mockCall(to[2], abi.encodeCall(IDisputeGame.allowance, ()), abi.encode(1));
-        rollup = new Rollup(inbox, staking, IDisputeGame(to[2]), DEPLOYER, 1, 30, 10);
+        rollup = new Rollup(inbox, staking, IDisputeGame(to[2]), DEPLOYER, 2, 30, 10, 1, 1);
         vm.clearMockedCalls();
         vm.etch(to[2], "");
         game = new DisputeGame(
@@ -147,6 +148,22 @@ contract VectorsTest is TestBase {
             leaves[i] = ResultTree.leaf(id, keccak256(abi.encodePacked(i)));
         }
         assertEq(ResultTree.root(leaves), RESULTS_ROOT, "root");
+    }
+
+    /// @dev The devnet's law.
+    function _burns(uint256 level, uint256 work, bool direct, uint256 burn) private pure {
+        WorkLaw memory law = WorkLaw(150_000_000_000, 30, 1 gwei, 15);
+        uint256 cap = direct ? WorkMeter.directCap(law.perWindow) : WorkMeter.batchCap(law.perWindow);
+        assertEq(WorkMeter.cost(law, cap, level, work), burn, "burn");
+    }
+
+    function test_burn_asInRust_succeeds() public pure {
+        _burns(0, 238000000, false, 233726978303);
+        _burns(59762000000, 238000000, false, 7326867187500000);
+        _burns(45000000000, 15000000000, false, 173583984375000000);
+        _burns(7999999999, 1, false, 3815);
+        _burns(0, 15000000000, true, 46873569488525391);
+        _burns(1234567890, 987654321, true, 3303047553163);
     }
 
     function test_gameId_asInRust_succeeds() public view {

@@ -1,124 +1,139 @@
 //! The gRPC client: a signed question, paid from a deposit, and its answer.
 
 use crate::accounts::Role;
-use crate::deploy::provider;
+use crate::deploy::eth;
+use crate::price::{LEAST, fee_for};
 use alloy::primitives::{B256, U256};
-use alloy::providers::Provider;
 use alloy::signers::SignerSync;
-use anyhow::{Context, bail, ensure};
+use alloy::sol_types::SolCall;
+use anyhow::{Context, anyhow, bail};
 use assay_bindings::{Inbox, RequestParams, SignedRequest, sign};
+use assay_node::chain::Chain;
 use assay_node::deployment::Deployment;
+use assay_node::key::Key;
+use assay_node::revert::ErrorBook;
+use assay_node::tx::{Call, TxManager, TxPolicy};
+use assay_node::url::RpcUrl;
 use assay_proto::v1::sequencer_client::SequencerClient;
 use assay_proto::v1::{self, GetRequestRequest, RequestStage};
-use assay_types::output::Output;
+use assay_types::output::{ErrorCode, Output};
+use assay_types::params::MAX_TOKENS;
 use assay_types::request::Payload;
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// Wei of fee for one question.
-const FEE: u128 = 1_000_000_000_000_000;
 /// Wei that are deposited when the deposit runs short.
 const DEPOSIT: u128 = 100_000_000_000_000_000;
+/// Wei that the account should keep for gas.
+const GAS: u128 = 10_000_000_000_000_000;
 /// Seconds that the sequencer has.
 const PATIENCE: u64 = 120;
+/// What a newcomer forgets.
+const RUNNING: &str = "is the devnet running? `make devnet` starts it";
 
-/// Asks `prompt` for at most `max_tokens` tokens and prints the stages up to `final_` or the first answer.
-pub async fn ask(
-    rpc: &str,
-    grpc: &str,
-    deployment: &Deployment,
-    prompt: &str,
+/// A question.
+#[derive(Args, Clone, Debug)]
+pub struct Question {
+    /// The prompt; `\n` stands for a new line.
+    prompt: String,
+    /// Most tokens of the answer.
+    #[arg(long, env = "ASSAY_MAX_TOKENS", value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TOKENS)))]
     max_tokens: u32,
+    /// Wait until the answer is final.
+    #[arg(long = "final", env = "ASSAY_FINAL")]
     wait_final: bool,
-) -> anyhow::Result<()> {
-    let model = deployment
-        .models
-        .first()
-        .context("the deployment file names no model")?;
-    let provider = provider(rpc, Role::User)
-        .await
-        .context("is the devnet running? start it with `make devnet`")?;
-    let inbox = Inbox::new(deployment.contracts.inbox, &provider);
-    let payer = Role::User.address()?;
-    let deposit = inbox.deposits(payer).call().await?;
-    if U256::from(deposit.balance) < U256::from(FEE) {
-        let receipt = inbox
-            .deposit(payer)
-            .value(U256::from(DEPOSIT))
-            .send()
-            .await?
-            .get_receipt()
-            .await?;
-        ensure!(receipt.status(), "the deposit failed");
-    }
-    let now = provider
-        .get_block_by_number(Default::default())
-        .await?
-        .context("no block")?
-        .header
-        .timestamp;
-    let payload = Payload::greedy(prompt, max_tokens).encode();
-    let mut request = SignedRequest {
-        payer,
-        nonce: rand::random(),
-        entropy: B256::new(rand::random()),
-        params: RequestParams {
-            modelId: model.id,
-            callback: Default::default(),
-            callbackGas: 0,
-            delivery: 0,
-            tolerant: false,
-            minBond: 0,
-            fee: FEE,
-            callbackFee: 0,
-            refundTo: payer,
-            inclusionDeadline: now + PATIENCE,
-        },
-        payload: payload.into(),
-        userData: Default::default(),
-        signature: Default::default(),
-    };
-    let digest = sign::request_digest(deployment.chain_id, deployment.contracts.inbox, &request);
-    request.signature = Role::User
-        .signer()?
-        .sign_hash_sync(&digest)?
-        .as_bytes()
-        .to_vec()
-        .into();
+    /// Wei to pay for the answer; what the work costs now, with room for a rise, if left out.
+    #[arg(long, env = "ASSAY_FEE_WEI", value_name = "WEI")]
+    fee_wei: Option<u128>,
+    /// The model asked; the deployment file's first one if left out.
+    #[arg(long, env = "ASSAY_MODEL_ID", value_name = "ID")]
+    model_id: Option<B256>,
+    /// JSON-RPC endpoint of the chain.
+    #[arg(
+        long,
+        alias = "rpc",
+        env = "ASSAY_RPC_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8545"
+    )]
+    rpc_url: RpcUrl,
+    /// gRPC endpoint of the sequencer.
+    #[arg(
+        long,
+        env = "ASSAY_GRPC",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:7400"
+    )]
+    grpc: RpcUrl,
+    /// Addresses of the contracts, as the devnet wrote them.
+    #[arg(
+        long,
+        env = "ASSAY_DEPLOYMENT",
+        value_name = "FILE",
+        default_value = "target/devnet/deployment.json"
+    )]
+    deployment: PathBuf,
+}
 
-    let mut client = SequencerClient::connect(grpc.to_owned())
-        .await
-        .with_context(|| {
-            format!("no sequencer at {grpc}: is the devnet running? pass the right --grpc URL")
-        })?;
+/// Asks and prints the stages up to the first answer, or up to the final one.
+pub async fn ask(question: &Question) -> anyhow::Result<()> {
+    // Libraries put whole URLs into their errors.
+    let scrub = |e: anyhow::Error| {
+        let text = question.rpc_url.scrub(&format!("{e:#}"));
+        anyhow!("{}", question.grpc.scrub(&text))
+    };
+    stages(question).await.map_err(scrub)
+}
+
+async fn stages(question: &Question) -> anyhow::Result<()> {
+    let deployment = Deployment::load(&question.deployment).context(RUNNING)?;
+    let chain = Chain::connect(&question.rpc_url, Some(deployment.chain_id)).await;
+    let chain = chain.context(RUNNING)?;
+    chain
+        .require_block(deployment.block, deployment.block_hash)
+        .await?;
+    chain.require_contracts(&deployment.contracts.all()).await?;
+    let url = question.grpc.secret().to_string();
+    let client = SequencerClient::connect(url).await;
+    let mut client = client.with_context(|| {
+        let url = &question.grpc;
+        format!("no sequencer at {url}: {RUNNING}, or pass the right --grpc URL")
+    })?;
+    let fee = fee(question, &chain, &deployment).await?;
+    fund(fee, &chain, &deployment).await?;
+    let request = signed(question, fee, &chain, &deployment).await?;
     let receipt = client
         .submit_request(to_proto(&request))
         .await
         .map_err(refused)?
         .into_inner();
-    println!(
-        "request {}",
-        B256::try_from(&receipt.request_id[..]).unwrap_or_default()
-    );
-    let mut stages = client
-        .watch_request(GetRequestRequest {
-            request_id: receipt.request_id,
-        })
-        .await
-        .map_err(refused)?
-        .into_inner();
-    while let Some(status) = stages.message().await.map_err(refused)? {
+    let request_id = receipt.request_id;
+    let id = B256::try_from(&request_id[..]).unwrap_or_default();
+    println!("request {id}");
+    let lost = |status: tonic::Status| {
+        anyhow::anyhow!(
+            "the connection to the sequencer broke ({}); it has accepted request {id} and keeps it: the answer comes on \
+             chain once the sequencer is back",
+            status.message()
+        )
+    };
+    let watching = client.watch_request(GetRequestRequest { request_id });
+    let mut stages = watching.await.map_err(lost)?.into_inner();
+    while let Some(status) = stages.message().await.map_err(lost)? {
         match status.stage() {
             RequestStage::Claimed if !status.output.is_empty() => {
                 println!(
                     "answer  {} (can be challenged for a while)",
                     text(&status.output)
                 );
-                if !wait_final {
-                    return Ok(());
+                if !question.wait_final {
+                    return answered(&status.output);
                 }
             }
             RequestStage::Final => {
                 println!("final   {}", text(&status.output));
-                return Ok(());
+                return answered(&status.output);
             }
             RequestStage::Dropped | RequestStage::Refunded => {
                 bail!("the request ended without an answer: {}", status.message)
@@ -135,12 +150,131 @@ pub async fn ask(
     bail!("the sequencer ended the stream before the request was final")
 }
 
+fn model(question: &Question, deployment: &Deployment) -> anyhow::Result<B256> {
+    let first = || deployment.models.first().map(|m| m.id);
+    question.model_id.or_else(first).with_context(|| {
+        let file = question.deployment.display();
+        format!("{file} names no model: pass the --model-id of a registered one")
+    })
+}
+
+fn payload(question: &Question) -> Vec<u8> {
+    let prompt = question.prompt.replace("\\n", "\n");
+    Payload::greedy(&prompt, question.max_tokens).encode()
+}
+
+/// Wei that the question offers.
+async fn fee(question: &Question, chain: &Chain, deployment: &Deployment) -> anyhow::Result<u128> {
+    if let Some(fee) = question.fee_wei {
+        return Ok(fee);
+    }
+    let id = model(question, deployment)?;
+    match deployment.models.iter().find(|m| m.id == id) {
+        Some(entry) => {
+            let length = payload(question).len();
+            fee_for(
+                chain.provider(),
+                deployment,
+                entry,
+                length,
+                question.max_tokens,
+            )
+            .await
+        }
+        // A model that the file does not name: its size, and so its price, is not known here.
+        None => Ok(LEAST),
+    }
+}
+
+/// Fills the user's deposit in the inbox where it can't pay for the question.
+async fn fund(fee: u128, chain: &Chain, deployment: &Deployment) -> anyhow::Result<()> {
+    let (payer, to) = (Role::User.address()?, deployment.contracts.inbox);
+    let inbox = Inbox::new(to, chain.provider());
+    let deposit = inbox.deposits(payer).call().await.map_err(|e| match e {
+        // In words that hold no credentials.
+        alloy::contract::Error::TransportError(e) => chain.error("the deposit", e).into(),
+        e => anyhow::Error::from(e),
+    })?;
+    let (balance, fee) = (U256::from(deposit.balance), U256::from(fee));
+    if balance >= fee {
+        return Ok(());
+    }
+    let amount = (fee - balance).max(U256::from(DEPOSIT));
+    let why = || format!("depositing {} for the fee", eth(amount));
+    chain
+        .require_balance(payer, amount + U256::from(GAS))
+        .await
+        .with_context(why)?;
+    let key = Key::parse(&hex::encode(Role::User.signer()?.to_bytes()), "the devnet")?;
+    let policy = TxPolicy {
+        poll: Duration::from_millis(100),
+        ..TxPolicy::default()
+    };
+    let tx = TxManager::new(chain.clone(), key, ErrorBook::assay(), policy);
+    let data = Inbox::depositCall { payer }.abi_encode();
+    let sent = tx.send(Call::new("deposit", to, data).value(amount)).await;
+    sent.with_context(why)?;
+    Ok(())
+}
+
+async fn signed(
+    question: &Question,
+    fee: u128,
+    chain: &Chain,
+    deployment: &Deployment,
+) -> anyhow::Result<SignedRequest> {
+    let payer = Role::User.address()?;
+    let model = model(question, deployment)?;
+    let mut request = SignedRequest {
+        payer,
+        nonce: rand::random(),
+        entropy: B256::new(rand::random()),
+        params: RequestParams {
+            modelId: model,
+            callback: Default::default(),
+            callbackGas: 0,
+            delivery: 0,
+            tolerant: false,
+            minBond: 0,
+            fee,
+            callbackFee: 0,
+            refundTo: payer,
+            inclusionDeadline: chain.head().await?.timestamp + PATIENCE,
+        },
+        payload: payload(question).into(),
+        userData: Default::default(),
+        signature: Default::default(),
+    };
+    let digest = sign::request_digest(deployment.chain_id, deployment.contracts.inbox, &request);
+    let signature = Role::User.signer()?.sign_hash_sync(&digest)?;
+    request.signature = signature.as_bytes().to_vec().into();
+    Ok(request)
+}
+
 fn refused(status: tonic::Status) -> anyhow::Error {
     anyhow::anyhow!(
-        "the sequencer refused ({}): {}",
+        "the sequencer says {:?}: {}",
         status.code(),
         status.message()
     )
+}
+
+/// An error unless there is an answer: the program's own errors are failures to who asked.
+fn answered(output: &[u8]) -> anyhow::Result<()> {
+    let Some(Output::Error { code, .. }) = Output::decode(output) else {
+        return Ok(());
+    };
+    bail!(match code {
+        ErrorCode::BadModel => "the program does not support this model: ask another one",
+        ErrorCode::BadRequest => "the request is malformed: see docs/encoding.md, section 7",
+        ErrorCode::NotUtf8 => "the prompt is not UTF-8 text",
+        ErrorCode::PromptTooLong =>
+            "the prompt has more tokens than the model's context: shorten it",
+        ErrorCode::PlanTooLong =>
+            "checking the answer takes more than the program has: shorten the prompt or lower --max-tokens",
+        ErrorCode::NonFinite =>
+            "the model's arithmetic overflows on this prompt: ask something else, or another model",
+    })
 }
 
 fn text(output: &[u8]) -> String {

@@ -1,61 +1,124 @@
-//! `make bench`: the numbers of one dispute, each with the command that gives it.
+//! `make bench`: the measured numbers, each with the limit it has to keep and the command that gives it.
 
 use crate::report::Report;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Writes `name: number` of a report to `out`, prints them, and names limits that are passed.
-pub fn summarize(report: &Report, command: &str, out: &Path) -> anyhow::Result<bool> {
+/// Keys, file and command of the measurements that tests leave in `target/bench/`.
+const PARTS: [(&[&str], &str, &str); 1] = [(
+    &["osp.gas_max", "osp.gas_median", "osp.witness_bytes_max"],
+    "osp.json",
+    "cargo test --release -p assay-tests --test lockstep",
+)];
+
+/// What a number may be at most.
+const LIMITS: [(&str, f64); 6] = [
+    ("dispute.txs", 14.0),
+    ("dispute.gas", 1_500_000.0),
+    ("dispute.work_s", 60.0),
+    ("osp.gas_max", 300_000.0),
+    ("osp.witness_bytes_max", 4096.0),
+    ("devnet.warm_start_s", 20.0),
+];
+
+/// A number and the command that gives it.
+type Numbers = BTreeMap<String, (f64, String)>;
+
+/// Writes `name: number` of a report and of the parts to `out`, prints them, and tells whether every limit is kept.
+pub fn summarize(report: &Report, command: &str, root: &Path, out: &Path) -> anyhow::Result<bool> {
+    let mut numbers = of_report(report, command)?;
+    for (keys, file, command) in PARTS {
+        read_part(
+            &mut numbers,
+            keys,
+            &root.join("target/bench").join(file),
+            command,
+        )?;
+    }
+    let flat: BTreeMap<&String, f64> = numbers.iter().map(|(name, n)| (name, n.0)).collect();
+    if let Some(folder) = out.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("creating {}", folder.display()))?;
+    }
+    std::fs::write(out, serde_json::to_string_pretty(&flat)? + "\n")
+        .with_context(|| format!("writing {}", out.display()))?;
+    let mut fine = true;
+    println!();
+    for (name, (value, command)) in &numbers {
+        let limit = LIMITS.iter().find(|l| l.0 == name).map(|l| l.1);
+        let over = limit.is_some_and(|l| *value > l);
+        fine &= !over;
+        let note = limit.map_or(String::new(), |l| {
+            format!("limit {l}{}", if over { ", EXCEEDED" } else { "" })
+        });
+        println!("  {name:<24} {value:>14.2}  {note:<26}  {command}");
+    }
+    println!("\nwritten to {}", out.display());
+    Ok(fine)
+}
+
+fn of_report(report: &Report, command: &str) -> anyhow::Result<Numbers> {
     let dispute = report
         .disputes
         .first()
         .context("the scenario had no dispute")?;
-    let mut numbers: BTreeMap<&str, f64> = BTreeMap::new();
-    numbers.insert("dispute.txs", dispute.transactions.len() as f64);
-    numbers.insert("dispute.gas", dispute.gas_total as f64);
-    numbers.insert("dispute.wall_s", dispute.wall_s);
-    numbers.insert(
-        "dispute.work_s",
-        dispute.compute_challenger_s + dispute.compute_executor_s,
-    );
-    numbers.insert("dispute.calldata_bytes", dispute.calldata_bytes as f64);
-    numbers.insert("osp.tx_gas", dispute.proof_gas.unwrap_or(0) as f64);
-    numbers.insert("devnet.warm_start_s", report.warm_start_s);
-    let text = std::fs::read_to_string("target/bench/osp.json").unwrap_or_default();
-    let osp: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    for key in ["osp.gas_max", "osp.gas_median", "osp.witness_bytes_max"] {
-        if let Some(value) = osp[key].as_f64() {
-            numbers.insert(key, value);
-        }
-    }
-    if let Some(folder) = out.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(out, serde_json::to_string_pretty(&numbers)? + "\n")
-        .with_context(|| format!("{}", out.display()))?;
-    let limits = [
-        ("dispute.txs", 14.0),
-        ("dispute.gas", 1_500_000.0),
-        ("dispute.work_s", 60.0),
-        ("osp.gas_max", 300_000.0),
-        ("osp.witness_bytes_max", 4096.0),
-        ("devnet.warm_start_s", 20.0),
+    let proof = dispute
+        .proof_gas
+        .context("the dispute ended without a one-step proof")?;
+    let work = dispute.compute_challenger_s + dispute.compute_executor_s;
+    let numbers = [
+        ("dispute.txs", dispute.transactions.len() as f64),
+        ("dispute.gas", dispute.gas_total as f64),
+        ("dispute.wall_s", dispute.wall_s),
+        ("dispute.work_s", work),
+        ("dispute.calldata_bytes", dispute.calldata_bytes as f64),
+        ("osp.tx_gas", proof as f64),
+        ("devnet.warm_start_s", report.warm_start_s),
     ];
-    println!("\n{command}\n");
-    let mut fine = true;
-    for (name, value) in &numbers {
-        let limit = limits.iter().find(|l| l.0 == *name).map(|l| l.1);
-        let over = limit.is_some_and(|l| *value > l);
-        fine &= !over;
-        let note = limit.map_or(String::new(), |l| {
-            format!("  (limit {l}{})", if over { ", PASSED" } else { "" })
-        });
-        println!("  {name:<24} {value:>14.2}{note}");
+    let named = |(name, value): (&str, f64)| (name.to_owned(), (value, command.to_owned()));
+    Ok(numbers.into_iter().map(named).collect())
+}
+
+/// Adds what another command has measured; a missing number is an error that names the command.
+fn read_part(
+    numbers: &mut Numbers,
+    keys: &[&str],
+    path: &Path,
+    command: &str,
+) -> anyhow::Result<()> {
+    let hint = || format!("run `{command}` first, as `make bench` does");
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} is missing: {}", path.display(), hint()))?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+    for key in keys {
+        let Some(value) = json[*key].as_f64() else {
+            bail!("{} has no number {key}: {}", path.display(), hint());
+        };
+        numbers.insert((*key).to_owned(), (value, command.to_owned()));
     }
-    println!(
-        "\nwritten to {}; osp.* come from `cargo test --release -p assay-tests --test lockstep`",
-        out.display()
-    );
-    Ok(fine)
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_part_or_key_is_an_error_that_names_the_command() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("osp.json");
+        let mut numbers = Numbers::new();
+        let keys = ["osp.gas_max"];
+        let read = |numbers: &mut Numbers| read_part(numbers, &keys, &path, "cargo test x");
+        let missing = read(&mut numbers).expect_err("no file");
+        assert!(format!("{missing:#}").contains("cargo test x"));
+        std::fs::write(&path, r#"{"osp.gas_median": 3}"#).expect("written");
+        let lacking = read(&mut numbers).expect_err("no key");
+        assert!(format!("{lacking:#}").contains("osp.gas_max"));
+        std::fs::write(&path, r#"{"osp.gas_max": 3}"#).expect("written");
+        read(&mut numbers).expect("complete");
+        assert_eq!(numbers["osp.gas_max"].0, 3.0);
+    }
 }

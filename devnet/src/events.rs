@@ -14,6 +14,7 @@ use assay_bindings::Rollup::RollupEvents as R;
 use assay_bindings::Staking::StakingEvents as S;
 use assay_node::deployment::Contracts;
 use assay_types::output::Output;
+use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -101,6 +102,10 @@ pub struct Events {
     next: u64,
     started: Instant,
     quiet: bool,
+    /// What the lines are printed above.
+    bar: ProgressBar,
+    /// The transaction of the last line: its gas is told once.
+    told: B256,
     gas: BTreeMap<B256, (u64, usize)>,
     moves: BTreeMap<B256, u32>,
 }
@@ -121,9 +126,16 @@ impl Events {
             next: block,
             started: Instant::now(),
             quiet,
+            bar: ProgressBar::hidden(),
+            told: B256::ZERO,
             gas: BTreeMap::new(),
             moves: BTreeMap::new(),
         }
+    }
+
+    /// From now on lines are printed above `bar`.
+    pub fn print_above(&mut self, bar: &ProgressBar) {
+        self.bar = bar.clone();
     }
 
     /// Gas used and calldata bytes of a transaction that an event was in.
@@ -333,13 +345,14 @@ impl Events {
             } => {
                 let n = self.moves.entry(*game).or_default();
                 *n += 1;
-                let left = 50u32.saturating_sub(5 * *n);
+                let left = match 50u32.saturating_sub(5 * *n) {
+                    0 => "1 step".to_owned(),
+                    left => format!("2^{left} steps"),
+                };
+                let who = name_of(*mover);
                 (
                     "move",
-                    format!(
-                        "{n:2} by {}: piece {segment}, {roots} roots, 2^{left} steps a piece",
-                        name_of(*mover)
-                    ),
+                    format!("{n:2} by {who}: piece {segment}, {roots} roots, {left} a piece"),
                 )
             }
             What::Proven { index, .. } => (
@@ -411,19 +424,37 @@ impl Events {
             }
             What::Verdict { id, word, text } => (*word, format!("{} {text:?}", short(id))),
         };
-        if !self.quiet {
-            let (gas, _) = self.cost(&event.tx);
-            println!(
-                "{:7.1}s  {word:<10} {text}  [{gas} gas]",
-                self.started.elapsed().as_secs_f64()
-            );
+        if self.quiet {
+            return;
         }
+        let gas = if self.told == event.tx {
+            String::new()
+        } else {
+            format!("  [{} gas]", thousands(self.cost(&event.tx).0))
+        };
+        self.told = event.tx;
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.bar
+            .suspend(|| println!("{seconds:7.1}s  {word:<10} {text}{gas}"));
     }
 }
 
 /// First bytes of an id.
 pub fn short(id: &B256) -> String {
     format!("{}…", &id.to_string()[..10])
+}
+
+/// A number for people: 1,234,567.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// An output for people.
@@ -470,6 +501,12 @@ pub fn prompt_of(payload: &[u8]) -> String {
 mod tests {
     use super::*;
     use assay_types::request::{Part, Payload};
+
+    #[test]
+    fn numbers_are_grouped_by_threes() {
+        let shown = [0, 999, 1000, 123_456, 1_234_567].map(thousands);
+        assert_eq!(shown, ["0", "999", "1,000", "123,456", "1,234,567"]);
+    }
 
     #[test]
     fn prompt_is_read_back_from_its_payload() {

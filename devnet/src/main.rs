@@ -5,21 +5,23 @@ mod anvil;
 mod ask;
 mod bench;
 mod deploy;
+mod disrupt;
 mod events;
 mod limits;
 mod network;
+mod price;
 mod process;
 mod report;
 mod scenario;
 mod show;
 
-use crate::network::{Network, Settings};
+use crate::network::{Network, Settings, spinner};
 use crate::report::Scenario;
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use assay_node::dangerous::{Cheat, Flip};
-use assay_node::deployment::Deployment;
+use assay_node::shutdown::Shutdown;
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -29,7 +31,7 @@ use std::time::Instant;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "The chain and its services")]
     common: Common,
 }
 
@@ -63,35 +65,22 @@ enum Command {
     /// Start everything, show a question and a dispute, and stay up (the default).
     Up {
         /// Do not show the dispute.
-        #[arg(long)]
+        #[arg(long, env = "ASSAY_NO_DISPUTE")]
         no_dispute: bool,
     },
     /// Run one scenario and end; non-zero exit unless the honest side ends whole.
     Run(RunArgs),
     /// Ask a running devnet by gRPC.
-    Ask {
-        /// The prompt; `\n` stands for a new line.
-        prompt: String,
-        /// Most tokens of the answer.
-        #[arg(long, default_value_t = 48)]
-        max_tokens: u32,
-        /// Wait until the answer is final.
-        #[arg(long = "final")]
-        wait_final: bool,
-        /// JSON-RPC endpoint.
-        #[arg(long, default_value = "http://127.0.0.1:8545")]
-        rpc: String,
-        /// gRPC endpoint.
-        #[arg(long, default_value = "http://127.0.0.1:7400")]
-        grpc: String,
-        /// Addresses, as the devnet wrote them.
-        #[arg(long, default_value = "target/devnet/deployment.json")]
-        deployment: PathBuf,
-    },
+    Ask(Box<ask::Question>),
     /// Measure one dispute and write the numbers.
     Bench {
         /// Where to.
-        #[arg(long, default_value = "target/bench/summary.json")]
+        #[arg(
+            long,
+            env = "ASSAY_OUT",
+            value_name = "FILE",
+            default_value = "target/bench/summary.json"
+        )]
         out: PathBuf,
     },
 }
@@ -102,31 +91,32 @@ struct RunArgs {
     #[arg(long)]
     once: bool,
     /// How the executor that gets the request first lies: token:N, truncate or silent.
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, env = "ASSAY_CHEAT", value_name = "HOW")]
     cheat: Option<Cheat>,
-    /// Where the liar's trace goes wrong: YIELD,MICRO or random or random:SEED.
-    #[arg(long, value_name = "WHERE")]
+    /// Where the liar's trace goes wrong: YIELD,MICRO (macro step and step in it), random or random:SEED (after a step
+    /// that is executed).
+    #[arg(long, env = "ASSAY_FLIP", value_name = "WHERE")]
     flip: Option<Flip>,
     /// A challenger attacks the true claim.
-    #[arg(long, conflicts_with_all = ["cheat", "flip"])]
+    #[arg(long, env = "ASSAY_LYING_CHALLENGER", conflicts_with_all = ["cheat", "flip"])]
     lying_challenger: bool,
     /// kill -9 a process at its worst moment and start it again: watchtower (in mid-game), executor (after it has
-    /// signed), sequencer (in mid-batch), or llama (the drafting process, in mid-request).
-    #[arg(long, value_name = "WHO", value_parser = ["watchtower", "executor", "sequencer", "llama"])]
+    /// signed and before anybody has the answer), sequencer (while its batch waits for a block), or llama (the drafting
+    /// process, in mid-request).
+    #[arg(long, env = "ASSAY_DISRUPT", value_name = "WHO", value_parser = ["watchtower", "executor", "sequencer", "llama"])]
     disrupt: Option<String>,
-    /// Write the report here.
-    #[arg(long, value_name = "FILE")]
+    /// Write the report here (devnet/report.schema.json says what it holds).
+    #[arg(long, env = "ASSAY_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// The repository: where this was built, or the working folder.
+/// The repository: the working folder if it is one, else where this was built.
 fn root() -> PathBuf {
-    let built = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    if built.join("vm/guest/guest.wasm").exists() {
-        built.canonicalize().unwrap_or(built)
-    } else {
-        PathBuf::from(".")
-    }
+    let built = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let here = Path::new(".");
+    let is_one = |folder: &&Path| folder.join("vm/guest/guest.wasm").exists();
+    let root = [here, built].into_iter().find(is_one).unwrap_or(here);
+    root.canonicalize().unwrap_or(root.to_owned())
 }
 
 fn settings(common: &Common, fixed_ports: bool, talk: bool) -> anyhow::Result<Settings> {
@@ -160,25 +150,68 @@ fn settings(common: &Common, fixed_ports: bool, talk: bool) -> anyhow::Result<Se
     })
 }
 
-async fn run_once(common: &Common, scenario: Scenario) -> anyhow::Result<report::Report> {
+/// What can't work is said before anything is started.
+fn check(args: &RunArgs, backend: &str) -> anyhow::Result<()> {
+    if let Some(folder) = args.json.as_deref().and_then(Path::parent) {
+        ensure!(
+            folder.as_os_str().is_empty() || folder.is_dir(),
+            "there is no folder {}: make it, or pass another --json",
+            folder.display()
+        );
+    }
+    let lies = args.cheat.is_some() || args.flip.is_some() || args.lying_challenger;
+    match args.disrupt.as_deref() {
+        Some("watchtower") => ensure!(
+            lies && args.cheat != Some(Cheat::Silent),
+            "--disrupt watchtower needs a game with moves: add --cheat token:0, or --lying-challenger"
+        ),
+        Some(who @ ("executor" | "llama")) => ensure!(
+            backend == "llama",
+            "--disrupt {who} stops the drafting process for a moment, so it needs --backend llama"
+        ),
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn run_once(
+    common: &Common,
+    scenario: Scenario,
+    shutdown: &Shutdown,
+) -> anyhow::Result<report::Report> {
     let started = Instant::now();
-    let mut net = Network::start(settings(common, false, true)?).await?;
+    // What is dropped here unfinished ends what it has started.
+    let mut net = tokio::select! {
+        net = Network::start(settings(common, false, true)?) => net?,
+        () = shutdown.wait() => bail!("interrupted"),
+    };
     let result = tokio::select! {
         result = scenario::run(&mut net, scenario, started, false) => result,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        () = shutdown.wait() => Err(anyhow::anyhow!("interrupted")),
     };
     let data = net.settings.data.clone();
+    let wait = spinner(net.settings.talk, "stopping");
     net.stop().await;
+    wait.finish_and_clear();
     result.with_context(|| format!("data and logs are in {}", data.display()))
 }
 
+fn write_report(path: &Option<PathBuf>, report: &report::Report) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let text = serde_json::to_string_pretty(report)? + "\n";
+    std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
 async fn run(cli: Cli) -> anyhow::Result<bool> {
+    // Before anything is started, so that no moment is left in which Ctrl-C or SIGTERM would leave something behind.
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     match cli.command.unwrap_or(Command::Up { no_dispute: false }) {
         Command::Up { no_dispute } => {
-            show::up(settings(&cli.common, true, true)?, !no_dispute).await?;
+            show::up(settings(&cli.common, true, true)?, !no_dispute, &shutdown).await?;
             Ok(true)
         }
         Command::Run(args) => {
+            check(&args, &cli.common.backend)?;
             let scenario = Scenario {
                 cheat: args.cheat.map(|c| c.to_string()),
                 flip: args.flip.map(|f| f.to_string()),
@@ -186,36 +219,26 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 disrupt: args.disrupt,
                 backend: cli.common.backend.clone(),
             };
-            let report = run_once(&cli.common, scenario).await?;
+            let report = match run_once(&cli.common, scenario.clone(), &shutdown).await {
+                Ok(report) => report,
+                Err(error) => {
+                    // Whoever collects reports needs the failing one most.
+                    write_report(&args.json, &report::Report::failed(&scenario, &error))?;
+                    return Err(error);
+                }
+            };
+            write_report(&args.json, &report)?;
+            println!("\n{}", report.summary());
             if let Some(path) = &args.json {
-                let text = serde_json::to_string_pretty(&report)? + "\n";
-                std::fs::write(path, text)
-                    .with_context(|| format!("writing {}", path.display()))?;
+                println!("   {:<10}{}", "report", path.display());
             }
-            report
-                .failures
-                .iter()
-                .for_each(|f| eprintln!("FAILED: {f}"));
             Ok(report.honest_side_whole)
         }
-        Command::Ask {
-            prompt,
-            max_tokens,
-            wait_final,
-            rpc,
-            grpc,
-            deployment,
-        } => {
-            let deployment = Deployment::load(&deployment)?;
-            ask::ask(
-                &rpc,
-                &grpc,
-                &deployment,
-                &prompt.replace("\\n", "\n"),
-                max_tokens,
-                wait_final,
-            )
-            .await?;
+        Command::Ask(question) => {
+            tokio::select! {
+                asked = ask::ask(&question) => asked?,
+                () = shutdown.wait() => bail!("interrupted"),
+            }
             Ok(true)
         }
         Command::Bench { out } => {
@@ -226,10 +249,10 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 disrupt: None,
                 backend: cli.common.backend.clone(),
             };
-            let report = run_once(&cli.common, scenario).await?;
+            let report = run_once(&cli.common, scenario, &shutdown).await?;
             let command =
                 "assay-devnet run --once --cheat token:0 --flip random:7 --json report.json";
-            Ok(bench::summarize(&report, command, &out)? && report.honest_side_whole)
+            Ok(bench::summarize(&report, command, &root(), &out)? && report.honest_side_whole)
         }
     }
 }

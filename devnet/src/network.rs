@@ -4,16 +4,22 @@ use crate::accounts::Role;
 use crate::anvil;
 use crate::deploy::{deploy, provider};
 use crate::limits;
-use crate::process::{Process, free_port, take_port};
+use crate::process::{Process, peak_mib, require_free};
 use alloy::providers::DynProvider;
 use anyhow::{Context, bail};
 use assay_inference::native::{bytes, inspect};
+use assay_node::anvil::Anvil;
 use assay_node::deployment::Deployment;
+use assay_node::shell::ENDPOINTS_FILE;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// The deployment's file in the data folder.
+const DEPLOYMENT: &str = "deployment.json";
 
 /// What a devnet is made of.
 #[derive(Clone, Debug)]
@@ -46,13 +52,15 @@ pub struct Network {
     pub deployment: Deployment,
     /// JSON-RPC endpoint.
     pub rpc: String,
-    /// gRPC endpoint.
+    /// gRPC endpoint; known once the sequencer has started.
     pub grpc: String,
     /// Signs as the user.
     pub user: DynProvider,
+    chain: Anvil,
     processes: BTreeMap<String, Process>,
     admin: BTreeMap<String, u16>,
     peaks: BTreeMap<String, f64>,
+    flags: BTreeMap<String, Vec<String>>,
 }
 
 /// A spinner while something takes its time; plain lines where nobody watches.
@@ -85,21 +93,31 @@ impl Network {
         let model = bytes(model);
         if let Err(unsupported) = inspect(model.clone()) {
             bail!(
-                "model {} can't be served: {unsupported}",
+                "model {} can't be served: {unsupported}; pass the --model PATH of another one",
                 settings.model.display()
             );
         }
         // Before anything runs: a model that can't be asked ends the start.
         let model_length = (*model).as_ref().len() as u64;
         limits::parameters(&settings.model, model_length, settings.window)?;
-        std::fs::create_dir_all(&settings.data)
-            .with_context(|| format!("data folder {}", settings.data.display()))?;
-        let port = take_port(settings.rpc_port, "--port")?;
-        let grpc_port = take_port(settings.grpc_port, "--grpc-port")?;
+        std::fs::create_dir_all(&settings.data).with_context(|| {
+            let folder = settings.data.display();
+            format!("data folder {folder} can't be made: pass another --data DIR")
+        })?;
+        // Each devnet is a chain of its own; what an earlier one left belongs to another.
+        if settings.data.join(DEPLOYMENT).exists() {
+            bail!(
+                "data folder {} holds an earlier devnet: pass another --data DIR, or delete it",
+                settings.data.display()
+            );
+        }
+        require_free(settings.rpc_port, "--port")?;
+        require_free(settings.grpc_port, "--grpc-port")?;
         let wait = spinner(settings.talk, "starting the chain");
-        let chain = anvil::start(&settings.root, port, settings.data.join("anvil.log")).await?;
+        let log = settings.data.join("anvil.log");
+        let chain = anvil::start(&settings.root, settings.rpc_port, log).await?;
         wait.finish_and_clear();
-        let rpc = format!("http://127.0.0.1:{port}");
+        let rpc = chain.url().to_string();
 
         let wait = spinner(
             settings.talk,
@@ -109,23 +127,24 @@ impl Network {
         parameters.allowance = settings.allowance;
         parameters.unbonding_delay = settings.window + 2 * settings.allowance + 60;
         let deployment = deploy(&rpc, (*model).as_ref(), &settings.model, &parameters).await?;
-        deployment.save(&settings.data.join("deployment.json"))?;
+        deployment.save(&settings.data.join(DEPLOYMENT))?;
         wait.finish_and_clear();
 
         let user = provider(&rpc, Role::User).await?;
-        let mut processes = BTreeMap::new();
-        processes.insert("anvil".to_owned(), chain);
-        let grpc = format!("http://127.0.0.1:{grpc_port}");
-        let (admin, peaks) = (BTreeMap::new(), BTreeMap::new());
+        let grpc = format!("http://127.0.0.1:{}", settings.grpc_port);
+        let (processes, admin, peaks) = Default::default();
+        let flags = BTreeMap::new();
         Ok(Network {
             settings,
             deployment,
             rpc,
             grpc,
             user,
+            chain,
             processes,
             admin,
             peaks,
+            flags,
         })
     }
 
@@ -144,19 +163,23 @@ impl Network {
         if !key.exists() {
             assay_node::key::write_key_file(&key, &hex::encode(role.signer()?.to_bytes()))?;
         }
-        let admin = free_port()?;
+        // Each service takes a free port and says which; an earlier run's word counts no more.
+        let endpoints = data.join(ENDPOINTS_FILE);
+        if endpoints.exists() {
+            std::fs::remove_file(&endpoints)?;
+        }
         let path = |p: &Path| p.display().to_string();
         let mut args = vec![
             "--rpc-url".to_owned(),
             self.rpc.clone(),
             "--deployment".to_owned(),
-            path(&self.settings.data.join("deployment.json")),
+            path(&self.settings.data.join(DEPLOYMENT)),
             "--data-dir".to_owned(),
             path(&data),
             "--key-file".to_owned(),
             path(&key),
             "--metrics-addr".to_owned(),
-            format!("127.0.0.1:{admin}"),
+            "127.0.0.1:0".to_owned(),
             "--poll-ms".to_owned(),
             "250".to_owned(),
             "--exit-on-stdin-eof".to_owned(),
@@ -188,31 +211,37 @@ impl Network {
             ]);
             args.push("--auto-stake".to_owned());
         }
-        if more.contains(&"--keeper") {
+        let more: Vec<String> = more.iter().map(|s| (*s).to_owned()).collect();
+        if more.iter().any(|flag| flag == "--keeper") {
             // Nobody here is a stranger, and every callback should be seen.
             args.push("--keeper-unpaid".to_owned());
         }
-        args.extend(more.iter().map(|s| (*s).to_owned()));
+        args.extend(more.clone());
+        self.flags.insert(role.name().to_owned(), more);
         let program = binary_path(binary)?;
         let log = self.settings.data.join(format!("{}.log", role.name()));
         let wait = spinner(self.settings.talk, &format!("starting {}", role.name()));
         let process = Process::start(role.name(), &program, &args, log)?;
-        self.admin.insert(role.name().to_owned(), admin);
         self.processes.insert(role.name().to_owned(), process);
-        self.wait_ready(role, admin).await?;
+        self.wait_ready(role, &endpoints).await?;
         wait.finish_and_clear();
         Ok(())
     }
 
-    async fn wait_ready(&mut self, role: Role, admin: u16) -> anyhow::Result<()> {
+    /// Starts a service that was ended, as it was.
+    pub async fn start_again(&mut self, role: Role) -> anyhow::Result<()> {
+        let more = self.flags.get(role.name()).cloned().unwrap_or_default();
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        self.service(role, &more).await
+    }
+
+    async fn wait_ready(&mut self, role: Role, endpoints: &Path) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
             self.check()?;
-            let ready = reqwest::get(format!("http://127.0.0.1:{admin}/readyz")).await;
-            let reason = match ready {
-                Ok(response) if response.status().is_success() => return Ok(()),
-                Ok(response) => response.text().await.unwrap_or_default(),
-                Err(error) => error.to_string(),
+            let reason = match self.ready(role, endpoints).await {
+                Ok(()) => return Ok(()),
+                Err(reason) => reason,
             };
             if started.elapsed() > Duration::from_secs(60) {
                 bail!("{} is not ready after a minute: {reason}", role.name());
@@ -221,8 +250,27 @@ impl Network {
         }
     }
 
+    /// Notes where a service listens; else why it is not ready.
+    async fn ready(&mut self, role: Role, endpoints: &Path) -> Result<(), String> {
+        let silent = || "it has not said where it listens".to_owned();
+        let admin = endpoint(endpoints, "metrics").ok_or_else(silent)?;
+        let response = reqwest::get(format!("http://{admin}/readyz")).await;
+        let response = response.map_err(|e| e.to_string())?;
+        if !response.status().is_success() {
+            return Err(response.text().await.unwrap_or_default());
+        }
+        if role == Role::Sequencer {
+            // Whoever is started later, and a sequencer that is started again, keep to its first port.
+            let grpc = endpoint(endpoints, "grpc").ok_or_else(silent)?;
+            self.grpc = format!("http://{grpc}");
+        }
+        self.admin.insert(role.name().to_owned(), admin.port());
+        Ok(())
+    }
+
     /// Fails if a process has ended.
     pub fn check(&mut self) -> anyhow::Result<()> {
+        self.chain.check()?;
         self.processes.values_mut().try_for_each(Process::check)
     }
 
@@ -254,6 +302,8 @@ impl Network {
 
     /// Peak resident size of each process, MiB.
     pub fn peaks(&mut self) -> BTreeMap<String, f64> {
+        self.peaks
+            .insert("anvil".to_owned(), peak_mib(self.chain.id()));
         for process in self.processes.values_mut() {
             process.measure();
             let peak = self.peaks.entry(process.name.clone()).or_default();
@@ -281,14 +331,19 @@ impl Network {
 
     /// Ends everything: services first, the chain last.
     pub async fn stop(mut self) {
-        let chain = self.processes.remove("anvil");
+        self.processes.values_mut().for_each(Process::dismiss);
         for process in self.processes.values_mut() {
             process.stop().await;
         }
-        if let Some(mut chain) = chain {
-            chain.kill().await;
-        }
+        self.chain.stop();
     }
+}
+
+/// Where a service says that it serves `name`.
+fn endpoint(file: &Path, name: &str) -> Option<SocketAddr> {
+    let text = std::fs::read(file).ok()?;
+    let map: BTreeMap<String, SocketAddr> = serde_json::from_slice(&text).ok()?;
+    map.get(name).copied()
 }
 
 /// A binary beside this one.

@@ -14,8 +14,8 @@ pub struct Process {
     /// Its log.
     pub log: PathBuf,
     child: Child,
-    /// Largest resident size seen, KiB.
-    peak_kib: u64,
+    /// Largest resident size seen.
+    peak_mib: f64,
 }
 
 impl Process {
@@ -44,7 +44,7 @@ impl Process {
             name: name.to_owned(),
             log,
             child,
-            peak_kib: 0,
+            peak_mib: 0.0,
         })
     }
 
@@ -69,28 +69,25 @@ impl Process {
 
     /// Notes its peak resident size.
     pub fn measure(&mut self) {
-        let Some(id) = self.child.id() else { return };
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        let peak = status.lines().find_map(|l| {
-            l.strip_prefix("VmHWM:")?
-                .split_whitespace()
-                .next()?
-                .parse()
-                .ok()
-        });
-        self.peak_kib = self.peak_kib.max(peak.unwrap_or(0));
+        if let Some(id) = self.child.id() {
+            self.peak_mib = self.peak_mib.max(peak_mib(id));
+        }
     }
 
     /// Peak resident size, MiB.
     pub fn peak_mib(&self) -> f64 {
-        self.peak_kib as f64 / 1024.0
+        self.peak_mib
+    }
+
+    /// Asks it to end, without waiting: closing standard input is the services' signal.
+    pub fn dismiss(&mut self) {
+        drop(self.child.stdin.take());
     }
 
     /// Asks it to end, waits, and kills it if it does not.
     pub async fn stop(&mut self) {
         self.measure();
-        // Closing standard input is the services' signal; anvil is killed.
-        drop(self.child.stdin.take());
+        self.dismiss();
         if tokio::time::timeout(Duration::from_secs(4), self.child.wait())
             .await
             .is_err()
@@ -114,20 +111,23 @@ pub fn tail(path: &Path) -> String {
     lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
-/// A TCP port that is free now.
-pub fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
-        .local_addr()?
-        .port())
+/// Peak resident size of process `id`, MiB; 0 where the system does not tell.
+pub fn peak_mib(id: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let kib: Option<f64> = status.lines().find_map(|l| {
+        l.strip_prefix("VmHWM:")?
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()
+    });
+    kib.unwrap_or(0.0) / 1024.0
 }
 
-/// `port`, or a free one for 0; an error that says what to do if it is taken.
-pub fn take_port(port: u16, flag: &str) -> anyhow::Result<u16> {
-    if port == 0 {
-        return free_port();
-    }
+/// An error that says what to do if `port` is taken; 0 never is.
+pub fn require_free(port: u16, flag: &str) -> anyhow::Result<()> {
     match std::net::TcpListener::bind(("127.0.0.1", port)) {
-        Ok(_) => Ok(port),
+        Ok(_) => Ok(()),
         Err(e) => bail!(
             "port {port} is taken ({e}): stop the other program, or pass another {flag} (0 takes a free one)"
         ),

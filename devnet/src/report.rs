@@ -1,5 +1,7 @@
 //! `report.json`: what one scenario did. `report.schema.json` says it in JSON Schema.
 
+use crate::deploy::eth;
+use crate::events::thousands;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -26,6 +28,23 @@ pub struct Report {
     pub failures: Vec<String>,
 }
 
+impl Report {
+    /// The report of a scenario that ended in an error before its time.
+    pub fn failed(scenario: &Scenario, error: &anyhow::Error) -> Report {
+        Report {
+            version: 1,
+            scenario: scenario.clone(),
+            warm_start_s: 0.0,
+            start_up_s: 0.0,
+            requests: Vec::new(),
+            disputes: Vec::new(),
+            peak_memory_mib: BTreeMap::new(),
+            honest_side_whole: false,
+            failures: vec![format!("{error:#}")],
+        }
+    }
+}
+
 /// Flags of the scenario.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scenario {
@@ -39,6 +58,94 @@ pub struct Scenario {
     pub disrupt: Option<String>,
     /// `--backend`.
     pub backend: String,
+}
+
+impl Scenario {
+    /// Whether a liar gets the request first.
+    pub fn lies(&self) -> bool {
+        self.cheat.is_some() || self.flip.is_some()
+    }
+
+    /// What happens, in one sentence.
+    pub fn tale(&self) -> String {
+        let mut tale = match (&self.cheat, &self.flip) {
+            (None, None) if self.lying_challenger => {
+                "an honest executor answers, and a lying challenger attacks the true answer"
+                    .to_owned()
+            }
+            (None, None) => "a contract asks, an honest executor answers".to_owned(),
+            (cheat, flip) => {
+                let cheat = cheat.as_deref().unwrap_or("token:0");
+                let flip = flip
+                    .as_ref()
+                    .map(|at| format!(", its trace false from {at} on"));
+                let flip = flip.unwrap_or_default();
+                format!("a liar answers first ({cheat}{flip}); a watchtower looks at every answer")
+            }
+        };
+        if let Some(who) = &self.disrupt {
+            tale.push_str(&format!("; kill -9 hits the {who}"));
+        }
+        tale
+    }
+}
+
+impl Report {
+    /// What it comes to, for people.
+    pub fn summary(&self) -> String {
+        let mut lines = vec![match self.honest_side_whole {
+            true => "-- the honest side ends whole".to_owned(),
+            false => format!("-- FAILED: {}", self.failures.join("; ")),
+        }];
+        let mut line = |name: &str, text: String| lines.push(format!("   {name:<10}{text}"));
+        for r in &self.requests {
+            let (claims, callback) = (r.claims, &r.callback_result);
+            line(
+                "answer",
+                format!(
+                    "{:?} is {}; claims made: {claims}; callback: {callback}",
+                    r.output_text, r.status
+                ),
+            );
+        }
+        for d in &self.disputes {
+            let (gas, bytes) = (thousands(d.gas_total), thousands(d.calldata_bytes));
+            let count = d.transactions.len();
+            line(
+                "dispute",
+                format!(
+                    "the {} won by {} after {count} transactions, {gas} gas, {bytes} bytes of calldata",
+                    d.winner, d.by
+                ),
+            );
+            if let (Some(index), Some(opcode), Some(gas), Some(bytes)) =
+                (d.trace_index, &d.opcode, d.proof_gas, d.witness_bytes)
+            {
+                let (index, gas, bytes) = (thousands(index), thousands(gas), thousands(bytes));
+                line(
+                    "proof",
+                    format!("step {index} ({opcode}), {gas} gas, a witness of {bytes} bytes"),
+                );
+            }
+            let flows = d.bonds.iter().map(|(name, wei)| {
+                let wei = wei.parse().unwrap_or_default();
+                format!("{} {}", name.replace('_', " "), eth(wei))
+            });
+            line("bonds", flows.collect::<Vec<_>>().join(", "));
+            line(
+                "time",
+                format!(
+                    "{:.0} s of chain time; computing: challenger {:.2} s, executor {:.2} s",
+                    d.wall_s, d.compute_challenger_s, d.compute_executor_s
+                ),
+            );
+        }
+        line(
+            "start",
+            format!("first answer on chain after {:.1} s", self.warm_start_s),
+        );
+        lines.join("\n")
+    }
 }
 
 /// One request.

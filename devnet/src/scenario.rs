@@ -2,8 +2,10 @@
 
 use crate::accounts::Role;
 use crate::deploy::CALLBACK_FEE;
+use crate::disrupt::{Disruption, say};
 use crate::events::{Event, Events, What, short};
-use crate::network::Network;
+use crate::network::{Network, spinner};
+use crate::price::fee_for;
 use crate::report::{DisputeReport, Report, RequestReport, Scenario, TransactionReport};
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider;
@@ -11,12 +13,13 @@ use anyhow::{Context, bail};
 use assay_bindings::{DisputeGame, Inbox, ReviewJudge, Staking};
 use assay_machine::isa::Op;
 use assay_types::output::Output;
+use assay_types::request::Payload;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Wei that the user pays beside the callbacks' fee.
-const FEE: u128 = 1_000_000_000_000_000;
+/// Tokens that `ReviewJudge` asks for.
+const JUDGE_TOKENS: u32 = 8;
 /// What an honest party may have spent on work outside games (finalizing, delivering, staking): 20M gas at 2 gwei.
 const UPKEEP: u128 = 40_000_000_000_000_000;
 /// The question of every scenario.
@@ -46,9 +49,21 @@ pub async fn ask_judge(net: &Network, review: &str) -> anyhow::Result<B256> {
         .review_judge
         .context("the devnet deploys a ReviewJudge")?;
     let judge = ReviewJudge::new(judge, &net.user);
+    // The prompt that the dApp makes of it.
+    let prompt = format!("Review: {review}\nSentiment:");
+    let payload = Payload::greedy(&prompt, JUDGE_TOKENS).encode();
+    let model = &net.deployment.models[0];
+    let fee = fee_for(
+        &net.user,
+        &net.deployment,
+        model,
+        payload.len(),
+        JUDGE_TOKENS,
+    )
+    .await?;
     let call = judge
         .judge(review.to_owned())
-        .value(U256::from(CALLBACK_FEE + FEE));
+        .value(U256::from(CALLBACK_FEE + fee));
     let receipt = call.send().await?.get_receipt().await?;
     let asked = receipt
         .decoded_log::<ReviewJudge::ReviewAsked>()
@@ -63,7 +78,7 @@ pub struct Story {
 }
 
 impl Story {
-    /// Polls until `done` says so or `limit` is over.
+    /// Polls until `done` says so or `limit` is over; who watches sees what is waited for.
     pub async fn until(
         &mut self,
         net: &mut Network,
@@ -73,6 +88,8 @@ impl Story {
         done: impl Fn(&[Event]) -> bool,
     ) -> anyhow::Result<()> {
         let started = Instant::now();
+        let wait = spinner(net.settings.talk, &format!("waiting for the {what}"));
+        events.print_above(&wait);
         while !done(&self.events) {
             net.check()?;
             self.events.extend(events.poll().await?);
@@ -85,7 +102,17 @@ impl Story {
             }
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
+        wait.finish_and_clear();
         Ok(())
+    }
+
+    /// Polls for ever.
+    pub async fn follow(&mut self, net: &mut Network, events: &mut Events) -> anyhow::Result<()> {
+        loop {
+            net.check()?;
+            self.events.extend(events.poll().await?);
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
     }
 
     /// Everything seen.
@@ -109,6 +136,15 @@ pub fn settled(events: &[Event], id: B256) -> bool {
         && events.iter().any(finality)
 }
 
+/// What a final answer waits for, and for how long at most.
+pub fn window(net: &Network) -> (String, Duration) {
+    let seconds = net.settings.window;
+    (
+        format!("end of the challenge window of {seconds} s"),
+        Duration::from_secs(seconds + 120),
+    )
+}
+
 fn game_over(events: &[Event]) -> bool {
     events.iter().any(|e| matches!(e.what, What::Won { .. }))
 }
@@ -120,61 +156,6 @@ fn moves(events: &[Event]) -> usize {
         .count()
 }
 
-/// Kills a process between question and answer, and starts it again.
-async fn disrupt_answer(
-    net: &mut Network,
-    who: Option<&str>,
-    executor: Role,
-    id: B256,
-) -> anyhow::Result<()> {
-    match who {
-        Some("llama") => {
-            let parent = net.process_id(executor).context("the executor runs")?;
-            let child = child_of(parent).context("the executor has a drafting process")?;
-            let status = std::process::Command::new("kill")
-                .args(["-9", &child.to_string()])
-                .status()?;
-            anyhow::ensure!(status.success(), "killing process {child} failed");
-        }
-        Some(service @ ("executor" | "sequencer")) => {
-            let started = Instant::now();
-            // Answered means signed and in the executor's journal; the batch comes a second later at most.
-            while net.status(executor).await["answers"][id.to_string()].is_null() {
-                net.check()?;
-                anyhow::ensure!(
-                    started.elapsed() < Duration::from_secs(60),
-                    "no answer after a minute"
-                );
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            let role = if service == "executor" {
-                executor
-            } else {
-                Role::Sequencer
-            };
-            net.kill_service(role).await;
-            net.service(role, &[]).await?;
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// A child of process `parent`.
-fn child_of(parent: u32) -> Option<u32> {
-    let entries = std::fs::read_dir("/proc").ok()?;
-    let ids = entries
-        .flatten()
-        .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    let parent_of = |id: u32| -> Option<u32> {
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        status
-            .lines()
-            .find_map(|l| l.strip_prefix("PPid:")?.trim().parse().ok())
-    };
-    ids.into_iter().find(|&id| parent_of(id) == Some(parent))
-}
-
 /// Runs one scenario on a fresh network.
 pub async fn run(
     net: &mut Network,
@@ -182,7 +163,11 @@ pub async fn run(
     started: Instant,
     quiet: bool,
 ) -> anyhow::Result<Report> {
-    let lies = scenario.cheat.is_some() || scenario.flip.is_some();
+    let lies = scenario.lies();
+    if !quiet {
+        println!("\n-- {}", scenario.tale());
+        println!("   data and logs are in {}", net.settings.data.display());
+    }
     let mut events = Events::new(
         net.user.clone(),
         &net.deployment.contracts,
@@ -216,9 +201,14 @@ pub async fn run(
     }
     let start_up_s = started.elapsed().as_secs_f64();
 
-    let id = ask_judge(net, REVIEW).await?;
     let role = if lies { Role::Liar } else { Role::Executor };
-    disrupt_answer(net, scenario.disrupt.as_deref(), role, id).await?;
+    let disrupt = scenario.disrupt.as_deref();
+    let disruption = disrupt.map(|who| Disruption::prepare(net, who, role));
+    let disruption = disruption.transpose()?;
+    let id = ask_judge(net, REVIEW).await?;
+    if let Some(disruption) = disruption {
+        disruption.strike(net, id).await?;
+    }
     story
         .until(net, &mut events, Duration::from_secs(60), "answer", |e| {
             claimed(e, id, None)
@@ -230,21 +220,22 @@ pub async fn run(
         // The liar has the request; now the honest executor joins and answers once the lie is rejected.
         net.service(Role::Executor, &[]).await?;
     }
-    if scenario.disrupt.as_deref() == Some("watchtower") {
+    if disrupt == Some("watchtower") {
         story
             .until(net, &mut events, clock, "third move", |e| moves(e) >= 3)
             .await?;
         net.kill_service(Role::Watchtower).await;
-        net.service(Role::Watchtower, &["--keeper"]).await?;
+        say("the watchtower is killed in the middle of its game");
+        net.start_again(Role::Watchtower).await?;
     }
     if lies || scenario.lying_challenger {
         story
             .until(net, &mut events, clock, "end of the game", game_over)
             .await?;
     }
-    let rest = Duration::from_secs(net.settings.window + 120);
+    let (window, rest) = window(net);
     story
-        .until(net, &mut events, rest, "final answer", |e| settled(e, id))
+        .until(net, &mut events, rest, &window, |e| settled(e, id))
         .await?;
     // The services book their last receipts a moment after the chain has them.
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -3,18 +3,22 @@
 use crate::accounts::{MNEMONIC, Role};
 use crate::events::{Events, What};
 use crate::network::{Network, Settings};
-use crate::scenario::{REVIEW, Story, ask_judge, claimed, settled};
+use crate::scenario::{REVIEW, Story, ask_judge, claimed, settled, window};
 use alloy::primitives::hex;
+use assay_node::shutdown::Shutdown;
 use std::time::{Duration, Instant};
 
-/// Starts everything, shows it, and stays up until Ctrl-C.
-pub async fn up(settings: Settings, dispute: bool) -> anyhow::Result<()> {
+/// Starts everything, shows it, and stays up until `shutdown`.
+pub async fn up(settings: Settings, dispute: bool, shutdown: &Shutdown) -> anyhow::Result<()> {
     let started = Instant::now();
     let root = settings.root.clone();
-    let mut net = Network::start(settings).await?;
+    let mut net = tokio::select! {
+        net = Network::start(settings) => net?,
+        () = shutdown.wait() => return Ok(()),
+    };
     let shown = tokio::select! {
         shown = show(&mut net, started, dispute) => shown,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = shutdown.wait() => Ok(()),
     };
     let data = net.settings.data.clone();
     println!("\nstopping; data and logs stay in {}", data.display());
@@ -75,31 +79,21 @@ async fn show(net: &mut Network, started: Instant, dispute: bool) -> anyhow::Res
         println!(
             "\n-- the liar is slashed; its question goes to the honest executor, and both answers become final"
         );
-        let rest = Duration::from_secs(net.settings.window + 120);
+        let (window, rest) = window(net);
         story
-            .until(net, &mut events, rest, "final answers", |e| {
+            .until(net, &mut events, rest, &window, |e| {
                 settled(e, lied) && settled(e, honest)
             })
             .await?;
     } else {
-        let rest = Duration::from_secs(net.settings.window + 120);
+        let (window, rest) = window(net);
         story
-            .until(net, &mut events, rest, "final answer", |e| {
-                settled(e, honest)
-            })
+            .until(net, &mut events, rest, &window, |e| settled(e, honest))
             .await?;
     }
     banner(net)?;
     // Whatever anybody does from here on is shown as it happens.
-    story
-        .until(
-            net,
-            &mut events,
-            Duration::from_secs(u64::MAX / 4),
-            "end",
-            |_| false,
-        )
-        .await
+    story.follow(net, &mut events).await
 }
 
 fn banner(net: &Network) -> anyhow::Result<()> {
@@ -149,7 +143,7 @@ fn banner(net: &Network) -> anyhow::Result<()> {
     );
     println!("Ask by gRPC:");
     println!(
-        "  target/release/assay-devnet ask 'Story: Once upon a time' --rpc {} --grpc {}",
+        "  target/release/assay-devnet ask 'Story: Once upon a time' --rpc-url {} --grpc {}",
         net.rpc, net.grpc
     );
     println!("See a dispute, on a chain of its own:");

@@ -134,8 +134,8 @@ impl Auditor {
             state.docket.retain(&alive);
             let mut decided = std::mem::take(&mut state.decided);
             decided.extend(state.docket.overdue(now));
-            for decision in &decided {
-                alive.remove(&decision.id);
+            for d in &decided {
+                alive.remove(&d.id);
             }
             state.inputs.retain(|id, _| alive.contains(id));
             for (id, claim, inputs) in fresh {

@@ -20,6 +20,7 @@ pub struct FlippedTrace<E: Engine> {
     seed: u64,
     end: u64,
     patience: u64,
+    stubborn: bool,
     ending: Status,
     /// The flipped state at `at`.
     first: Option<Machine>,
@@ -37,6 +38,7 @@ impl<E: Engine> FlippedTrace<E> {
             seed,
             end,
             patience: PATIENCE,
+            stubborn: false,
             ending: Status::Halted(0),
             first: None,
             now: None,
@@ -47,6 +49,16 @@ impl<E: Engine> FlippedTrace<E> {
     pub fn with_patience(self, steps: u64) -> FlippedTrace<E> {
         FlippedTrace {
             patience: steps,
+            ..self
+        }
+    }
+
+    /// False at every index from the flip on. The flipped bit may be overwritten before anything depends on it, and then the
+    /// false run is the true one again; this liar makes a root up instead, so that the flip is the one place where its trace
+    /// goes wrong.
+    pub fn stubborn(self) -> FlippedTrace<E> {
+        FlippedTrace {
+            stubborn: true,
             ..self
         }
     }
@@ -111,9 +123,18 @@ impl<E: Engine> Trace for FlippedTrace<E> {
     fn roots(&mut self, indices: &[u64]) -> Result<Vec<StateRoot>, E::Error> {
         let (truth, lies) = indices.split_at(indices.partition_point(|&i| i < self.at));
         let mut roots = self.truth.roots(truth)?;
-        for &index in lies {
-            roots.push(self.false_root(index)?);
+        let told = lies.iter().map(|&index| self.false_root(index));
+        let mut told: Vec<StateRoot> = told.collect::<Result<_, _>>()?;
+        if self.stubborn {
+            let right = self.truth.roots(lies)?;
+            let places = lies.iter().zip(&mut told).zip(&right);
+            for ((&index, told), right) in places.filter(|((i, _), _)| **i < self.end) {
+                if told == right {
+                    *told = made_up(self.seed, index);
+                }
+            }
         }
+        roots.extend(told);
         Ok(roots)
     }
 

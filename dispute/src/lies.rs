@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// How a player lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lie {
-    /// One bit of the state flips there; the run goes on from that.
+    /// One bit of the state flips there; from there on nothing is true.
     Flip(Flip),
     /// Everything is true but the end.
     End,
@@ -53,13 +53,16 @@ fn flipped(library: &Library, inputs: &Inputs, at: u64, seed: u64) -> Result<Box
         "DANGEROUS: playing with a trace that is false from this index on"
     );
     let truth = ProgramTrace::new(library.engine(inputs)?);
-    Ok(BoxTrace::new(FlippedTrace::new(
-        truth, at, seed, TRACE_LOG2,
-    )))
+    let liar = FlippedTrace::new(truth, at, seed, TRACE_LOG2).stubborn();
+    Ok(BoxTrace::new(liar))
 }
 
-/// The index after an executed step: one that `seed` chooses, or the last.
-fn executed(library: &Library, inputs: &Inputs, seed: Option<u64>) -> Result<u64, CourtError> {
+/// The index after an executed step of the run on `inputs`: one that `seed` chooses, or the last. Most indices are padding
+/// between a yield and the next macro step.
+///
+/// # Errors
+/// The run has no result.
+pub fn executed(library: &Library, inputs: &Inputs, seed: Option<u64>) -> Result<u64, CourtError> {
     let (end, _) = library.finish(inputs, None)?;
     let draw = |salt: u8, below: u64| match seed {
         None => below - 1,

@@ -5,6 +5,7 @@ use crate::calls::opening;
 use crate::cashier::Cashier;
 use crate::claim_ref::claim_ref;
 use crate::clock::Timestamp;
+use crate::court::Court;
 use crate::docket::Limits;
 use crate::game::Side;
 use crate::keeper::Keeper;
@@ -15,13 +16,14 @@ use crate::player::Player;
 use crate::purse::{Exposure, GAME_GAS, Terms};
 use crate::record::GameRecords;
 use crate::responder::Responder;
-use crate::service::{learn_models, unix_now};
+use crate::service::{confirm_model, learn_models, unix_now};
 use crate::watcher::{Watcher, challenger_bond, view};
 use alloy::primitives::U256;
 use anyhow::{Context, ensure};
 use assay_bindings::Rollup;
 use assay_node::args::{ModelArgs, NodeArgs};
 use assay_node::dangerous::WatchtowerLies;
+use assay_node::deployment::ModelEntry;
 use assay_node::key::Key;
 use assay_node::metrics::prometheus_client::metrics::counter::Counter;
 use assay_node::metrics::prometheus_client::metrics::gauge::Gauge;
@@ -29,6 +31,7 @@ use assay_node::revert::ErrorBook;
 use assay_node::shell::Shell;
 use assay_node::store::Store;
 use assay_node::tx::Call;
+use assay_types::{Hash, ModelId};
 use clap::Parser;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -103,6 +106,7 @@ const RETRY: Duration = Duration::from_secs(4);
 pub async fn run(shell: Shell, args: WatchtowerArgs) -> anyhow::Result<()> {
     let mut tower = Watchtower::start(shell.clone(), args).await?;
     shell.health.expect("chain", "not looked at yet");
+    shell.started();
     while !shell.shutdown.is_set() {
         shell.health.beat("watchtower", Duration::from_secs(120));
         if let Err(error) = shell.health.watch("chain", tower.tick().await) {
@@ -152,6 +156,10 @@ impl Watchtower {
             tokio::task::spawn_blocking(move || Library::load(&guest, &paths, &models, replay))
                 .await??;
         let library = Arc::new(library);
+        let served = |m: &&ModelEntry| library.serves(ModelId(Hash(m.id.0)));
+        for entry in shell.deployment.models.iter().filter(served) {
+            confirm_model(&chain, contracts.registry, entry).await?;
+        }
         tracing::info!(%account, program = %library.program().0, models = args.model.models.len(), "ready to check");
 
         let store: Arc<dyn Store> = shell.store("watchtower")?;

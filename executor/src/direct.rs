@@ -2,8 +2,9 @@
 //! claims that were lost.
 
 use crate::office::{Office, OfficeError};
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use alloy::sol_types::{SolCall, SolValue};
+use assay_bindings::hashes::work;
 use assay_bindings::{Inbox, Rollup};
 use assay_dispute::ledger::{Ask, ClaimStatus, RequestState};
 use assay_dispute::watcher::{WatchError, Watcher, view};
@@ -133,6 +134,21 @@ impl Direct {
         )
         .await?;
         if now <= status.deadline.to::<u64>() {
+            return Ok(());
+        }
+        // Not even an answer of one token would be paid for as things stand: no reason to look for it.
+        let r = &ask.request;
+        let least = U256::from(work(r.modelLength, r.payloadLength, 1));
+        let price = Rollup::presentFeeCall { work: least };
+        let price = view(
+            &self.office.shell.chain,
+            contracts.rollup,
+            "presentFee",
+            price,
+        )
+        .await?;
+        if price.direct > U256::from(r.params.fee) {
+            tracing::info!(request = %id, needed = %price.direct, fee = r.params.fee, "too dear to claim directly now");
             return Ok(());
         }
         let encoded = ask.request.abi_encode().into();

@@ -6,9 +6,8 @@ use crate::backend::draft::DraftAndVerify;
 use crate::backend::exact::{BadModel, Exact};
 use crate::backend::llama::child::{ChildConfig, LlamaChild};
 use alloy::primitives::B256;
-use anyhow::{Context, bail, ensure};
-use assay_bindings::ModelRegistry;
-use assay_dispute::watcher::view;
+use anyhow::{Context, bail};
+use assay_dispute::service::confirm_model;
 use assay_inference::native::{Engine, bytes};
 use assay_machine::rom::rom_root;
 use assay_node::deployment::ModelEntry;
@@ -56,7 +55,8 @@ pub async fn load(shell: &Shell, args: &Args) -> anyhow::Result<Models> {
         let (args, path, known) = (args.clone(), path.clone(), shell.deployment.models.clone());
         let loading = tokio::task::spawn_blocking(move || load_one(&args, &path, &known));
         for served in loading.await?? {
-            confirm(shell, &served.entry).await?;
+            let registry = shell.deployment.contracts.registry;
+            confirm_model(&shell.chain, registry, &served.entry).await?;
             models.insert(served.entry.id, Arc::new(served));
         }
     }
@@ -131,28 +131,4 @@ fn backend(args: &Args, path: &Path, engine: Option<&Engine>) -> anyhow::Result<
             )))
         }
     }
-}
-
-/// The deployment file says what the registry says.
-async fn confirm(shell: &Shell, entry: &ModelEntry) -> anyhow::Result<()> {
-    let registry = shell.deployment.contracts.registry;
-    let call = ModelRegistry::modelCall { modelId: entry.id };
-    let model = view(&shell.chain, registry, "model", call)
-        .await
-        .with_context(|| {
-            format!(
-                "the registry does not know model {} ({}): is --deployment of this chain?",
-                entry.name, entry.id
-            )
-        })?;
-    let same = model.modelRoot == entry.root
-        && model.length == entry.length
-        && model.programId == entry.program_id;
-    ensure!(
-        same,
-        "the registry has another root, length or program for model {} ({}) than the --deployment file says",
-        entry.name,
-        entry.id
-    );
-    Ok(())
 }

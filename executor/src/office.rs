@@ -165,6 +165,13 @@ impl Office {
     /// The request is no longer wanted.
     pub fn withdraw(&self, id: B256) {
         lock(&self.at_work).remove(&id);
+        self.show_work();
+    }
+
+    /// Tells /status which requests are being answered.
+    fn show_work(&self) {
+        let at_work = lock(&self.at_work);
+        self.shell.status.set("at_work", &*at_work);
     }
 
     /// Answers an assignment and offers the signed segment, or declines. `welcome` says how long a segment has to live.
@@ -180,8 +187,10 @@ impl Office {
         if !lock(&self.at_work).insert(id) {
             return;
         }
+        self.show_work();
         let result = self.answer(id, assignment, &welcome).await;
         lock(&self.at_work).remove(&id);
+        self.show_work();
         match result {
             Ok(segment) => self.send(link::offer(&segment)).await,
             Err(OfficeError::Withdrawn) => {

@@ -82,6 +82,7 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
                 .run(),
         );
     }
+    shell.started();
     let claims = !args.no_direct_claims;
     tasks.spawn(
         Direct::new(office.clone(), tx.clone(), shell.store("direct")?, claims)

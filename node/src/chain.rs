@@ -118,7 +118,7 @@ impl Chain {
         }
         let client = client
             .build()
-            .map_err(|e| unreachable(scrub(&describe(&e))))?;
+            .map_err(|e| unreachable(url.scrub(&describe(&e))))?;
         let client = ClientBuilder::default().http_with_client(client, url.secret().clone());
         let provider = RootProvider::<Ethereum>::new(client).erased();
         let chain = Chain {
@@ -158,32 +158,23 @@ impl Chain {
 
     /// Turns a transport error into one that names the endpoint and what was asked.
     pub fn error(&self, what: &'static str, error: TransportError) -> ChainError {
-        let url = self.url.to_string();
-        match error {
-            RpcError::ErrorResp(payload) => ChainError::Refused {
-                url,
-                what,
-                reason: format!("{} (code {})", payload.message, payload.code),
-            },
-            RpcError::NullResp => ChainError::Refused {
-                url,
-                what,
-                reason: "no such thing".to_owned(),
-            },
-            RpcError::Transport(e) => ChainError::Unreachable {
-                url,
-                reason: scrub(&describe(&e)),
-            },
-            RpcError::DeserError { err, .. } => ChainError::Refused {
-                url,
-                what,
-                reason: format!("its answer is not JSON-RPC: {err}"),
-            },
-            other => ChainError::Refused {
-                url,
-                what,
-                reason: scrub(&other.to_string()),
-            },
+        let reason = match &error {
+            RpcError::Transport(e) => {
+                return ChainError::Unreachable {
+                    url: self.url.to_string(),
+                    reason: self.url.scrub(&describe(e)),
+                };
+            }
+            RpcError::ErrorResp(payload) => format!("{} (code {})", payload.message, payload.code),
+            RpcError::NullResp => "no such thing".to_owned(),
+            RpcError::DeserError { err, .. } => format!("its answer is not JSON-RPC: {err}"),
+            other => other.to_string(),
+        };
+        ChainError::Refused {
+            url: self.url.to_string(),
+            what,
+            // Nodes may repeat the key that they were given.
+            reason: self.url.scrub(&reason),
         }
     }
 
@@ -275,22 +266,6 @@ impl Chain {
         }
         Ok(())
     }
-}
-
-/// Libraries put the endpoint's whole URL, keys included, into their messages.
-fn scrub(text: &str) -> String {
-    let mut out = String::new();
-    for (i, piece) in text.split("://").enumerate() {
-        let rest = match i {
-            0 => piece,
-            _ => piece
-                .find([' ', ')', ',', '"'])
-                .map_or("", |end| &piece[end..]),
-        };
-        out.push_str(if i > 0 { "://..." } else { "" });
-        out.push_str(rest);
-    }
-    out
 }
 
 /// An error with its causes, without repeating itself.

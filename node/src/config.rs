@@ -3,7 +3,9 @@
 //! The file's values become the parser's defaults, so that one parser checks every layer and every flag exists in all of
 //! them. An unknown key is an error that names it.
 
+use crate::url::cut_urls;
 use clap::builder::OsStr;
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, Parser};
 use std::collections::BTreeMap;
@@ -103,14 +105,14 @@ pub fn parse_or_exit<T: Parser>() -> T {
     }
 }
 
-fn env_var(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+fn env_var(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// Parses `argv` (program name first) over the environment and the file named by `--config` or `ASSAY_CONFIG`.
 pub fn load<T: Parser>(
     argv: impl IntoIterator<Item = OsString>,
-    env: &dyn Fn(&str) -> Option<String>,
+    env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Loaded<T>, ConfigError> {
     let mut argv: Vec<OsString> = argv.into_iter().collect();
     let print = argv.get(1).is_some_and(|a| a == "config");
@@ -145,7 +147,8 @@ pub fn load<T: Parser>(
         });
     }
     command = layer(command, &file, env);
-    let matches = command.clone().try_get_matches_from(argv)?;
+    let matches = command.clone().try_get_matches_from(argv);
+    let matches = matches.map_err(without_secrets)?;
     let rendered = render(&command, &matches, &file, env);
     let args = T::from_arg_matches(&matches).map_err(|e| e.format(&mut command))?;
     Ok(Loaded {
@@ -179,7 +182,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, Vec<String>>, ConfigError> 
         .parse()
         .map_err(|e: toml::de::Error| ConfigError::Toml {
             path: path.to_owned(),
-            message: e.to_string(),
+            message: place(&e, &text),
         })?;
     let mut out = BTreeMap::new();
     for (key, value) in table {
@@ -195,6 +198,13 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, Vec<String>>, ConfigError> 
         out.insert(key, values);
     }
     Ok(out)
+}
+
+/// Where and why a file is no TOML. The error's own print shows the whole line, which may hold a key.
+fn place(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
+    cut_urls(&format!("line {line}: {}", error.message()))
 }
 
 fn scalar(value: &toml::Value) -> Option<String> {
@@ -217,7 +227,7 @@ pub fn env_name(long: &str) -> String {
 fn layer(
     command: Command,
     file: &BTreeMap<String, Vec<String>>,
-    env: &dyn Fn(&str) -> Option<String>,
+    env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Command {
     command.mut_args(|arg| {
         let Some(long) = arg.get_long().map(str::to_owned) else {
@@ -230,13 +240,18 @@ fn layer(
         let from_env = env(&name).map(|value| vec![value]);
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let arg = arg.help(format!("{help} [env: {name}]"));
-        match from_env.or_else(|| file.get(&long).cloned()) {
+        let from_file = || Some(file.get(&long)?.iter().map(OsString::from).collect());
+        match from_env.or_else(from_file) {
             // clap wants 'static names for defaults; a start-up's worth of them is leaked once.
-            Some(values) => arg.required(false).default_values(
-                values
-                    .into_iter()
-                    .map(|v| OsStr::from(&*Box::leak(v.into_boxed_str()))),
-            ),
+            Some(values) => arg
+                .required(false)
+                .default_values(
+                    values
+                        .into_iter()
+                        .map(|v| OsStr::from(&*Box::leak(v.into_boxed_os_str()))),
+                )
+                // --help is no place for what the operator keeps in the environment.
+                .hide_default_value(true),
             None => arg,
         }
     })
@@ -246,7 +261,7 @@ fn render(
     command: &Command,
     matches: &ArgMatches,
     file: &BTreeMap<String, Vec<String>>,
-    env: &dyn Fn(&str) -> Option<String>,
+    env: &dyn Fn(&str) -> Option<OsString>,
 ) -> String {
     let mut out = String::new();
     for arg in command.get_arguments() {
@@ -295,6 +310,20 @@ fn redact(value: &str) -> String {
     }
 }
 
+/// clap repeats what it refuses; what is or may be a URL is left out of it.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let of_url = matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(arg)) if arg.contains("<URL>"));
+    let context: Vec<_> = error.context().map(|(k, v)| (k, v.to_string())).collect();
+    for (kind, text) in context {
+        if kind == ContextKind::InvalidValue && of_url {
+            error.insert(kind, ContextValue::String("...".to_owned()));
+        } else if text.contains("://") {
+            error.insert(kind, ContextValue::String(cut_urls(&text)));
+        }
+    }
+    error
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,7 +339,7 @@ mod tests {
         loud: bool,
     }
 
-    fn no_env(_: &str) -> Option<String> {
+    fn no_env(_: &str) -> Option<OsString> {
         None
     }
 
@@ -344,7 +373,7 @@ mod tests {
             (Some(1), true, 70)
         );
 
-        let env = |name: &str| (name == "ASSAY_COUNT").then(|| "2".to_owned());
+        let env = |name: &str| (name == "ASSAY_COUNT").then(|| "2".into());
         let loaded: Loaded<Flags> = load(args, &env).expect("env over file");
         assert_eq!(loaded.args.count, Some(2));
 
@@ -361,6 +390,17 @@ mod tests {
             ),
             (None, false, 500)
         );
+    }
+
+    #[test]
+    fn variable_that_is_not_utf8_is_an_error_and_not_ignored() {
+        use std::os::unix::ffi::OsStringExt;
+        let env =
+            |name: &str| (name == "ASSAY_COUNT").then(|| OsString::from_vec(vec![b'2', 0xff]));
+        let error = load::<Flags>(argv(&["--data-dir", "d"]), &env)
+            .expect_err("no text")
+            .to_string();
+        assert!(error.contains("UTF-8"), "{error}");
     }
 
     #[test]
@@ -421,6 +461,57 @@ mod tests {
                 && text.contains("poll-ms = 500"),
             "{text}"
         );
+    }
+
+    /// What each way into a wrong or printed configuration says.
+    #[test]
+    fn no_message_about_a_configuration_holds_credentials() {
+        const URL: &str = "https://me:hunter2@host/v3/hunter2?key=hunter2";
+        let wrong = format!("wss{}", &URL[5..]);
+        let bare = "me:hunter2@host";
+        let fails = |args: &[&str], env: Option<&str>| {
+            let env = |name: &str| {
+                let set = name == "ASSAY_RPC_URL";
+                env.filter(|_| set).map(OsString::from)
+            };
+            let error = load::<Flags>(argv(args), &env).expect_err("no flags");
+            format!("{error} {error:?}")
+        };
+        let d = ["--data-dir", "d"];
+        let in_file = |line: String| file(&format!("data-dir = \"d\"\n{line}\n"));
+        let (_a, good) = in_file(format!("rpc-url = \"{URL}\""));
+        let (_b, bad) = in_file(format!("rpc-url = \"{wrong}\""));
+        let (_c, torn) = in_file(format!("rpc-url = \"{URL}"));
+        for (text, hint) in [
+            (fails(&["--help"], Some(URL)), "ASSAY_RPC_URL"),
+            (fails(&["--config", &good, "--help"], None), "ASSAY_RPC_URL"),
+            (
+                fails(&[&d[..], &["--rpc-url", &wrong]].concat(), None),
+                "--rpc-url",
+            ),
+            (
+                fails(&[&d[..], &["--rpc-url", bare]].concat(), None),
+                "--rpc-url",
+            ),
+            (fails(&d, Some(&wrong)), "--rpc-url"),
+            (fails(&d, Some(bare)), "--rpc-url"),
+            (fails(&["--config", &bad], None), "--rpc-url"),
+            (fails(&["--config", &torn], None), "line 2"),
+            (
+                fails(&[&d[..], &[URL]].concat(), None),
+                "unexpected argument",
+            ),
+            (
+                fails(&[&d[..], &["--count", URL]].concat(), None),
+                "--count",
+            ),
+            (
+                fails(&[&d[..], &["--rpc-ulr", URL]].concat(), None),
+                "--rpc-ulr",
+            ),
+        ] {
+            assert!(text.contains(hint) && !text.contains("hunter2"), "{text}");
+        }
     }
 
     #[test]

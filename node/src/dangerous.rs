@@ -45,7 +45,7 @@ impl fmt::Display for Cheat {
 /// Where a lying player's trace leaves the true one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Flip {
-    /// At trace index `yield * 2^B + micro`.
+    /// At trace index `yield * 2^B + micro`, both below 2^25 as in the inference program.
     At {
         /// The macro step.
         yield_index: u64,
@@ -60,7 +60,12 @@ impl FromStr for Flip {
     type Err = InvalidValue;
 
     fn from_str(s: &str) -> Result<Flip, InvalidValue> {
-        let bad = || InvalidValue::new(s, "YIELD,MICRO or random or random:SEED");
+        let bad = || {
+            InvalidValue::new(
+                s,
+                "YIELD,MICRO (each below 33554432) or random or random:SEED",
+            )
+        };
         if s == "random" {
             return Ok(Flip::Random(None));
         }
@@ -71,8 +76,9 @@ impl FromStr for Flip {
                 .map_err(|_| bad());
         }
         let (yield_index, micro) = s.split_once(',').ok_or_else(bad)?;
-        match (yield_index.trim().parse(), micro.trim().parse()) {
-            (Ok(yield_index), Ok(micro)) => Ok(Flip::At { yield_index, micro }),
+        let number = |text: &str| text.trim().parse().ok().filter(|n: &u64| *n < 1 << 25);
+        match (number(yield_index), number(micro)) {
+            (Some(yield_index), Some(micro)) => Ok(Flip::At { yield_index, micro }),
             _ => Err(bad()),
         }
     }
@@ -129,7 +135,16 @@ mod tests {
             .expect_err("not a number")
             .to_string();
         assert!(message.contains("token:N"), "{message}");
-        let message = "5".parse::<Flip>().expect_err("no micro step").to_string();
-        assert!(message.contains("YIELD,MICRO"), "{message}");
+        for text in [
+            "5",
+            "3,",
+            "33554432,0",
+            "0,33554432",
+            "99999999999999999999,0",
+        ] {
+            let message = text.parse::<Flip>().expect_err(text).to_string();
+            assert!(message.contains("YIELD,MICRO"), "{message}");
+        }
+        assert!("33554431,33554431".parse::<Flip>().is_ok());
     }
 }

@@ -19,7 +19,9 @@ pub enum DeploymentError {
         source: std::io::Error,
     },
     /// It is not a deployment file.
-    #[error("deployment file {path} is not valid: {reason}")]
+    #[error(
+        "deployment file {path} is not valid: {reason}; pass the right --deployment FILE, as assay-devnet wrote it"
+    )]
     Malformed {
         /// The file.
         path: PathBuf,

@@ -1,6 +1,7 @@
 //! The shell that every Assay service shares: configuration, logs, health, keys, chain access, data that survives.
 
 pub mod admin;
+pub mod anvil;
 pub mod args;
 pub mod chain;
 pub mod config;

@@ -47,6 +47,9 @@ pub struct Shell {
 /// The file in the data folder that says where a service listens.
 pub const ENDPOINTS_FILE: &str = "endpoints.json";
 
+/// The condition that holds once [`Shell::started`] is called.
+const START: &str = "start";
+
 /// Runs a service to its end on a fresh runtime; errors go to standard error with their causes.
 pub fn run<F, R>(service: &'static str, args: NodeArgs, main: F) -> ExitCode
 where
@@ -122,6 +125,8 @@ impl Shell {
             endpoints: Arc::default(),
             args,
         };
+        // Before anybody can ask: what the service itself waits for is not known yet.
+        shell.health.expect(START, "starting");
         let admin = Admin {
             health: shell.health.clone(),
             metrics: shell.metrics.clone(),
@@ -133,6 +138,11 @@ impl Shell {
         shell.publish_endpoint("metrics", addr)?;
         tracing::info!(service, chain = shell.chain.id(), rpc = %shell.chain.url(), metrics = %addr, "started");
         Ok(shell)
+    }
+
+    /// The service has started; from here on its own conditions say whether it is ready.
+    pub fn started(&self) {
+        self.health.ok(START);
     }
 
     /// Writes where `name` listens into the data folder's [`ENDPOINTS_FILE`]: with port 0 nobody else knows.

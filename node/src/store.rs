@@ -44,6 +44,9 @@ pub enum Change {
     Delete(Vec<u8>),
 }
 
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
 /// Ordered key-value storage.
 pub trait Store: Send + Sync {
     /// The value of `key`.
@@ -51,7 +54,7 @@ pub trait Store: Send + Sync {
     /// Applies all changes or none.
     fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError>;
     /// Every pair whose key starts with `prefix`, in key order.
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, StoreError>;
     /// Hands what was applied to the operating system.
     fn flush(&self) -> Result<(), StoreError>;
     /// Where it lies, for messages.
@@ -148,7 +151,7 @@ impl Store for SledStore {
         self.db.apply_batch(batch).map_err(|e| self.failed(e))
     }
 
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, StoreError> {
         let pairs = self.db.scan_prefix(prefix);
         pairs
             .map(|pair| {

@@ -1,12 +1,15 @@
 //! Sends transactions from one account: dry run, nonce, fees, signature, resubmission, receipt.
 //!
 //! A call that would revert is never sent. Nonces are handed out one at a time, so a failure to send leaves no gap. A
-//! transaction that is not mined in time is sent again with the same nonce and higher fees, so at most one is mined.
+//! transaction that is not mined in time is sent again with the same nonce and higher fees, so at most one is mined. One
+//! that a reorganization drops is sent again, as nodes do: what was told to be mined is mined again, before what follows.
 
+mod book;
 mod call;
 mod error;
 mod manager;
 mod policy;
+mod tend;
 
 pub use call::Call;
 pub use error::TxError;

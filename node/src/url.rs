@@ -16,6 +16,16 @@ impl RpcUrl {
         &self.0
     }
 
+    /// `text` without URLs and without the words that this URL hides: libraries and nodes put them into messages.
+    pub fn scrub(&self, text: &str) -> String {
+        let words = self.0.query().unwrap_or_default().split(['&', '=']);
+        let words = words.chain(self.0.path().split('/'));
+        let words = words.chain([self.0.username(), self.0.password().unwrap_or_default()]);
+        // Shorter ones are no keys, but words such as `v3`.
+        let words = words.filter(|word| word.len() >= 6);
+        words.fold(cut_urls(text), |text, word| text.replace(word, "..."))
+    }
+
     /// Whether the endpoint is on this machine (then no HTTP proxy stands before it).
     pub fn is_loopback(&self) -> bool {
         match self.0.host_str() {
@@ -64,6 +74,28 @@ impl fmt::Debug for RpcUrl {
     }
 }
 
+/// Leaves scheme, host and port of each URL. A URL ends where no URL goes on; punctuation there is taken for the sentence's.
+pub(crate) fn cut_urls(text: &str) -> String {
+    let mut pieces = text.split("://");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>');
+        let url = &piece[..piece.find(ends).unwrap_or(piece.len())];
+        let url = url.trim_end_matches([')', ',', ':', ';', '.', '\'', '`']);
+        let host = url.split(['/', '?', '#']).next().unwrap_or_default();
+        // What has a user in it, or something odd where host and port should be, goes as a whole.
+        let plain = !url.contains('@') && Url::parse(&format!("http://{host}")).is_ok();
+        out.push_str("://");
+        match plain {
+            true if host == url => out.push_str(host),
+            true => out.extend([host, "/..."]),
+            false => out.push_str("..."),
+        }
+        out.push_str(&piece[url.len()..]);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +120,36 @@ mod tests {
             !error.contains("hunter2") && error.contains("http://HOST:PORT"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn scrubbing_leaves_the_sentence_and_none_of_the_url() {
+        let url: RpcUrl = "https://me:hunter2@node.example/v3/topsecret?key=a,b)cdef"
+            .parse()
+            .expect("a URL");
+        for (text, expected) in [
+            (
+                "error for url (https://node.example/v3/topsecret?key=a,b)cdef): refused",
+                "error for url (https://node.example/...): refused",
+            ),
+            (
+                "\"https://me:hunter2@node.example/\", or http://[::1]:80.",
+                "\"https://...\", or http://[::1]:80.",
+            ),
+            (
+                "http://a:hun/ter2@b, http://me:hunter2",
+                "http://..., http://...",
+            ),
+            (
+                "project topsecret has no plan v3",
+                "project ... has no plan v3",
+            ),
+            ("user me, password hunter2", "user me, password ..."),
+            ("key 'a,b)cdef' is spent", "key '...' is spent"),
+            ("nothing to hide", "nothing to hide"),
+        ] {
+            assert_eq!(url.scrub(text), expected);
+        }
     }
 
     #[test]

@@ -204,6 +204,13 @@ impl Book {
         });
     }
 
+    /// Something worth saying about a request that waits.
+    pub fn note(&mut self, id: &B256, message: &str) {
+        if self.get(id).is_some_and(|e| e.message != message) {
+            self.change(id, |e| e.message = message.to_owned());
+        }
+    }
+
     /// What the inbox says after a reorganization.
     pub fn reset(&mut self, id: &B256, on_chain: bool, stage: Stage, block: u64) {
         self.change(id, |e| {

@@ -9,6 +9,7 @@ use assay_bindings::abi::model_registry::ModelRegistry::ModelRegistryInstance;
 use assay_bindings::abi::rollup::Rollup::RollupInstance;
 use assay_bindings::abi::staking::Staking::StakingInstance;
 use assay_bindings::abi::{Model, RequestStatus};
+use assay_bindings::work::{Share, WorkLaw};
 use assay_node::chain::{BlockRef, Chain, ChainError};
 use assay_node::deployment::Contracts;
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ pub struct ChainView {
     registry: ModelRegistryInstance<DynProvider>,
     claim_bond: U256,
     max_work: U256,
-    work_per_window: U256,
+    law: WorkLaw,
     models: Mutex<BTreeMap<B256, Model>>,
     head: Mutex<(BlockRef, Instant)>,
 }
@@ -76,11 +77,23 @@ impl ChainView {
             .call()
             .await
             .map_err(fail("Inbox.maxWork"))?;
-        let work_per_window = rollup
-            .workPerWindow()
-            .call()
-            .await
-            .map_err(fail("Rollup.workPerWindow"))?;
+        let law = WorkLaw {
+            per_window: rollup
+                .workPerWindow()
+                .call()
+                .await
+                .map_err(fail("Rollup.workPerWindow"))?,
+            floor: rollup
+                .workPriceFloor()
+                .call()
+                .await
+                .map_err(fail("Rollup.workPriceFloor"))?,
+            doublings: rollup
+                .workPriceDoublings()
+                .call()
+                .await
+                .map_err(fail("Rollup.workPriceDoublings"))?,
+        };
         let head = Mutex::new((chain.head().await?, Instant::now()));
         let (claim_bond, models) = (U256::from(claim_bond), Mutex::default());
         Ok(ChainView {
@@ -91,7 +104,7 @@ impl ChainView {
             registry,
             claim_bond,
             max_work,
-            work_per_window,
+            law,
             models,
             head,
             chain: chain.clone(),
@@ -122,10 +135,15 @@ impl ChainView {
         self.max_work
     }
 
+    /// How much work a window takes and what it burns.
+    pub fn law(&self) -> WorkLaw {
+        self.law
+    }
+
     /// Most work of one segment: a tenth of a window, which the largest request fits (the rollup's constructor sees to
     /// it) and four of which fit what batches may claim at one time.
     pub fn max_segment_work(&self) -> U256 {
-        self.work_per_window / U256::from(10)
+        self.law.per_window / U256::from(10)
     }
 
     /// A newer block was seen.
@@ -227,15 +245,17 @@ impl ChainView {
         Ok(U256::from(account.staked))
     }
 
-    /// Work that batches may still claim in this epoch.
-    pub async fn work_left(&self) -> Result<U256, ChainError> {
-        Ok(self
+    /// How full the batches' share of the window is. Nobody else adds to it and it only drains, so what fits and is paid for
+    /// now still does when the next batch is mined.
+    pub async fn batches(&self) -> Result<Share, ChainError> {
+        let left = self
             .rollup
             .workLeft()
             .call()
             .await
             .map_err(self.fail("Rollup.workLeft"))?
-            .batch)
+            .batch;
+        Ok(self.law.batches(left))
     }
 
     /// The account that may post batches.

@@ -11,6 +11,7 @@ use crate::sessions::Sessions;
 use alloy::primitives::{Address, B256, Bytes};
 use alloy::sol_types::SolValue;
 use assay_bindings::SignedRequest;
+use assay_bindings::work::Share;
 use assay_node::journal::{Journal, JournalError};
 use assay_node::metrics::Metrics;
 use assay_node::metrics::prometheus_client::metrics::counter::Counter;
@@ -265,16 +266,25 @@ impl Core {
         );
     }
 
-    /// Gives work to executors.
-    pub fn route(&mut self, claim_bond: alloy::primitives::U256, timeout_ms: u64, now_ms: u64) {
+    /// Gives work to executors, as far as its fee covers it at the fill of `share`; none while that is not known.
+    pub fn route(
+        &mut self,
+        claim_bond: alloy::primitives::U256,
+        share: Option<&Share>,
+        timeout_ms: u64,
+        now_ms: u64,
+    ) {
         for (id, executor) in self.book.overdue(now_ms) {
             tracing::warn!(request = %id, %executor, "no answer in time");
             self.fail(&id, executor, "no answer in time", now_ms + 5_000);
             self.withdraw(&id, executor);
         }
-        for decision in route(&self.book, &self.sessions, claim_bond, now_ms) {
+        let decisions =
+            share.map(|share| route(&self.book, &self.sessions, claim_bond, share, now_ms));
+        for decision in decisions.into_iter().flatten() {
             match decision {
                 Decision::NextRound(id, at) => self.book.next_round(&id, at),
+                Decision::TooDear(id, reason) => self.book.note(&id, &reason),
                 Decision::Assign(id, executor) => self.assign(&id, executor, now_ms + timeout_ms),
             }
         }

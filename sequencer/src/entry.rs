@@ -2,6 +2,7 @@
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::SolValue;
+use assay_bindings::hashes::work;
 use assay_bindings::{Request, SignedRequest};
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +138,12 @@ impl Entry {
     /// Wei that its payer's deposit must hold.
     pub fn due(&self) -> U256 {
         U256::from(self.request.params.fee) + U256::from(self.request.params.callbackFee)
+    }
+
+    /// Most work that an answer to it can be.
+    pub fn most_work(&self) -> U256 {
+        let r = &self.request;
+        U256::from(work(r.modelLength, r.payloadLength, r.maxTokens))
     }
 
     /// Bytes of the signed request that a batch with its answer must carry.

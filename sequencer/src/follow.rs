@@ -16,12 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Names of the contract's reasons, by number.
-const RESULT_ERRORS: [&str; 5] = [
+const RESULT_ERRORS: [&str; 6] = [
     "none",
     "not open",
     "too little stake",
     "oversized",
     "the window is full",
+    "the fee is too low for its work",
 ];
 const SEGMENT_ERRORS: [&str; 6] = [
     "none",
@@ -31,7 +32,7 @@ const SEGMENT_ERRORS: [&str; 6] = [
     "the number was used",
     "wrong signature",
 ];
-const ADMIT_ERRORS: [&str; 10] = [
+const ADMIT_ERRORS: [&str; 11] = [
     "none",
     "wrong signature",
     "the nonce was used",
@@ -42,6 +43,7 @@ const ADMIT_ERRORS: [&str; 10] = [
     "bad parameters",
     "too much work",
     "the deposit cannot pay",
+    "the fee is too low for its work",
 ];
 const NO_STAKE: u8 = 2;
 const OVERSIZED: u8 = 3;

@@ -3,6 +3,7 @@
 use crate::chain_view::ChainView;
 use crate::core::Shared;
 use crate::entry::Entry;
+use crate::payload::{self, Defect};
 use crate::segment::recover;
 use crate::wire::BadField;
 use alloy::primitives::{Address, B256, U256};
@@ -34,8 +35,13 @@ pub enum Refusal {
         "the payload is malformed: version 1, greedy sampling and 1 to {MAX_TOKENS} max tokens are accepted (docs/encoding.md, section 7)"
     )]
     Payload,
+    /// The payload can only be answered with an error.
+    #[error(transparent)]
+    Defect(#[from] Defect),
     /// More bytes than this sequencer takes.
-    #[error("payload and user data are {bytes} bytes, this sequencer takes {limit}")]
+    #[error(
+        "payload and user data are {bytes} bytes, this sequencer takes {limit}: shorten the prompt"
+    )]
     TooLarge {
         /// Bytes given.
         bytes: usize,
@@ -46,7 +52,9 @@ pub enum Refusal {
     #[error("{0}")]
     Params(&'static str),
     /// Nobody registered the model.
-    #[error("model {0} is not registered on this chain")]
+    #[error(
+        "model {0} is not registered on this chain: ask a model that is (the deployment file lists some), or register it"
+    )]
     UnknownModel(B256),
     /// More work than one request may ask for.
     #[error(
@@ -68,12 +76,28 @@ pub enum Refusal {
     )]
     Signature(Address),
     /// The fee is below this sequencer's.
-    #[error("the fee is {fee} wei, this sequencer takes requests from {least} wei on")]
+    #[error(
+        "the fee is {fee} wei, this sequencer takes requests from {least} wei on: offer that much"
+    )]
     FeeTooLow {
         /// Fee offered.
         fee: u128,
         /// Least fee.
         least: u128,
+    },
+    /// The fee does not pay for the work.
+    #[error(
+        "the fee is {fee} wei, but {work} units of work need {now} wei at the window's present price ({idle} wei while it is idle): offer more, or ask again later"
+    )]
+    WorkTooDear {
+        /// Fee offered.
+        fee: u128,
+        /// Model bytes x tokens, at most.
+        work: U256,
+        /// Least fee now.
+        now: U256,
+        /// Least fee of the inbox.
+        idle: U256,
     },
     /// The nonce was used.
     #[error("nonce {0} was used already: sign with a new one")]
@@ -124,12 +148,14 @@ impl From<Refusal> for Status {
         let code = match &refusal {
             Refusal::Field(_)
             | Refusal::Payload
+            | Refusal::Defect(_)
             | Refusal::TooLarge { .. }
             | Refusal::Params(_)
             | Refusal::UnknownModel(_)
             | Refusal::TooMuchWork { .. }
             | Refusal::Signature(_) => Code::InvalidArgument,
             Refusal::FeeTooLow { .. }
+            | Refusal::WorkTooDear { .. }
             | Refusal::NonceUsed(_)
             | Refusal::NonceHeld { .. }
             | Refusal::Deposit { .. }
@@ -138,7 +164,17 @@ impl From<Refusal> for Status {
             Refusal::Chain(_) => Code::Unavailable,
             Refusal::Journal(_) => Code::Internal,
         };
-        Status::new(code, refusal.to_string())
+        // What ails this machine is for its log: endpoints and paths are nobody else's business.
+        let words = match &refusal {
+            Refusal::Chain(_) => "the sequencer cannot reach its chain, so the request cannot be checked; nothing was \
+                                  accepted: try again in a moment"
+                .to_owned(),
+            Refusal::Journal(_) => "the sequencer cannot write to its disk; nothing was accepted: tell its operator, \
+                                    or ask another one"
+                .to_owned(),
+            told => told.to_string(),
+        };
+        Status::new(code, words)
     }
 }
 
@@ -154,6 +190,8 @@ pub async fn submit(shared: &Shared, signed: SignedRequest) -> Result<B256, Refu
     if shared.core().knows_signed(&id) {
         return Ok(id);
     }
+    // Here and not in `complete`: what an earlier version accepted stays accepted.
+    payload::check(&signed.payload)?;
     let p = &signed.params;
     if p.fee < shared.flags.min_fee_wei {
         return Err(Refusal::FeeTooLow {
@@ -161,6 +199,7 @@ pub async fn submit(shared: &Shared, signed: SignedRequest) -> Result<B256, Refu
             least: shared.flags.min_fee_wei,
         });
     }
+    check_price(shared, &entry).await?;
     let now = shared.view.now();
     if p.inclusionDeadline < now + LEAST_LIFE || p.inclusionDeadline > now + MOST_LIFE {
         return Err(Refusal::Deadline {
@@ -210,6 +249,25 @@ pub async fn submit(shared: &Shared, signed: SignedRequest) -> Result<B256, Refu
     drop(core);
     shared.settle();
     Ok(id)
+}
+
+/// Whether the fee covers the longest answer, as things stand. It burns half of the fee at most, or nobody may claim it.
+async fn check_price(shared: &Shared, entry: &Entry) -> Result<(), Refusal> {
+    let work = entry.most_work();
+    let share = shared.view.batches().await?;
+    // Every share takes the largest request once, or the rollup would not stand.
+    let idle = shared.view.law().least_fee(work).unwrap_or(U256::MAX);
+    let now = share.fee(work).unwrap_or(U256::MAX).max(idle);
+    let fee = entry.request.params.fee;
+    if U256::from(fee) < now {
+        return Err(Refusal::WorkTooDear {
+            fee,
+            work,
+            now,
+            idle,
+        });
+    }
+    Ok(())
 }
 
 /// Everything that depends on the request and the chain's constants alone.

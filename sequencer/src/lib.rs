@@ -10,6 +10,7 @@ pub mod follow;
 pub mod grpc;
 pub mod intake;
 pub mod line;
+pub mod payload;
 pub mod post;
 pub mod record;
 pub mod route;

@@ -1,10 +1,11 @@
 //! The line of accepted segments before the next batch. Pure.
 //!
 //! Rules: executors take turns, whoever's segment came first begins, and each one's segments go oldest first; addresses
-//! decide nothing. A segment that does not fit the work left holds the line, or smaller ones would pass it for ever. One
-//! that the chain refused with others goes alone, so that it can't take them along a second time.
+//! decide nothing. A segment that does not fit the work left holds the line, or smaller ones would pass it for ever; one
+//! whose fees don't pay for its work now is passed over. One that the chain refused with others goes alone, so that it
+//! can't take them along a second time.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::Address;
 use std::collections::BTreeMap;
 
 /// An executor's segment.
@@ -21,25 +22,40 @@ pub struct Waiting {
     pub suspect: bool,
     /// Bytes that it takes in a batch.
     pub bytes: usize,
-    /// Work that it takes.
-    pub work: U256,
 }
 
-/// The segments of the next batch, for `work` and `bytes` at most. The first one goes even if it alone has more bytes.
-pub fn next_batch(waiting: Vec<Waiting>, work: U256, bytes: usize) -> Vec<Key> {
-    let (mut work_left, mut taken, mut picked) = (work, 0usize, Vec::new());
+/// Whether the window takes a segment's work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fit {
+    /// It does, and has it.
+    Yes,
+    /// Not before some of the window has drained.
+    NoRoom,
+    /// Its fees don't pay for it now.
+    Dear,
+}
+
+/// The segments of the next batch, for `bytes` at most; `fit` is asked of each that is about to be picked. The first one
+/// goes even if it alone has more bytes.
+pub fn next_batch(
+    waiting: Vec<Waiting>,
+    bytes: usize,
+    mut fit: impl FnMut(&Waiting) -> Fit,
+) -> Vec<Key> {
+    let (mut taken, mut picked) = (0usize, Vec::new());
     for segment in in_turns(waiting) {
         let first = picked.is_empty();
         if segment.suspect && !first {
             continue;
         }
-        if segment.work > work_left {
-            break;
-        }
         if taken + segment.bytes > bytes && !first {
             continue;
         }
-        work_left -= segment.work;
+        match fit(&segment) {
+            Fit::Yes => {}
+            Fit::NoRoom => break,
+            Fit::Dear => continue,
+        }
         taken += segment.bytes;
         picked.push(segment.key);
         if segment.suspect {
@@ -74,12 +90,29 @@ mod tests {
             arrival,
             suspect: false,
             bytes: 10,
-            work: U256::from(10),
         }
     }
 
+    /// Picks among segments of 10 units of work each.
     fn pick(waiting: &[Waiting], work: u64, bytes: usize) -> Vec<(u8, u64)> {
-        let keys = next_batch(waiting.to_vec(), U256::from(work), bytes);
+        pick_with(waiting, work, bytes, |_| 10)
+    }
+
+    /// Picks among segments that need what `work_of` says; a need of 0 can't pay.
+    fn pick_with(
+        waiting: &[Waiting],
+        mut left: u64,
+        bytes: usize,
+        work_of: impl Fn(&Waiting) -> u64,
+    ) -> Vec<(u8, u64)> {
+        let keys = next_batch(waiting.to_vec(), bytes, |segment| match work_of(segment) {
+            0 => Fit::Dear,
+            work if work > left => Fit::NoRoom,
+            work => {
+                left -= work;
+                Fit::Yes
+            }
+        });
         keys.into_iter().map(|(who, n)| (who[0], n)).collect()
     }
 
@@ -102,10 +135,17 @@ mod tests {
 
     #[test]
     fn segment_that_waits_for_work_is_not_passed_by_smaller_ones() {
-        let mut waiting = [segment(1, 0, 1), segment(2, 0, 2), segment(3, 0, 3)];
-        waiting[1].work = U256::from(50);
-        assert_eq!(pick(&waiting, 55, 1_000), [(1, 0)]);
-        assert_eq!(pick(&waiting, 60, 1_000), [(1, 0), (2, 0)]);
+        let waiting = [segment(1, 0, 1), segment(2, 0, 2), segment(3, 0, 3)];
+        let work = |w: &Waiting| if w.arrival == 2 { 50 } else { 10 };
+        assert_eq!(pick_with(&waiting, 55, 1_000, work), [(1, 0)]);
+        assert_eq!(pick_with(&waiting, 60, 1_000, work), [(1, 0), (2, 0)]);
+    }
+
+    #[test]
+    fn segment_that_can_not_pay_holds_nobody_up() {
+        let waiting = [segment(1, 0, 1), segment(2, 0, 2), segment(3, 0, 3)];
+        let work = |w: &Waiting| if w.arrival == 1 { 0 } else { 10 };
+        assert_eq!(pick_with(&waiting, 100, 1_000, work), [(2, 0), (3, 0)]);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use crate::core::{Core, Shared, now_ms};
 use crate::entry::Worth;
-use crate::line::{Key, Waiting, next_batch};
+use crate::line::{Fit, Key, Waiting, next_batch};
 use crate::segment::{Offer, Progress};
 use alloy::primitives::{B256, U256};
 use alloy::sol_types::SolCall;
 use assay_bindings::abi::rollup::Rollup::postBatchCall;
 use assay_bindings::hashes::{output_tokens, work};
+use assay_bindings::work::Share;
 use assay_bindings::{Segment, SegmentResult, SignedRequest};
 use assay_node::chain::ChainError;
 use assay_node::tx::{Call, TxError, TxManager};
@@ -97,11 +98,11 @@ pub async fn wait_for_earlier(tx: &TxManager, patience: Duration) -> Result<(), 
 /// Posts one batch; `false` if there was nothing to post.
 async fn round(shared: &Shared, tx: &TxManager) -> Result<bool, TxError> {
     drop_spent(shared).await?;
-    let left = shared.view.work_left().await?;
+    let share = shared.view.batches().await?;
     let batch = shared.core().next_batch(
         shared.view.now(),
         now_ms(),
-        left,
+        share,
         shared.flags.max_batch_bytes as usize,
     );
     shared.settle();
@@ -235,8 +236,14 @@ impl Core {
         }
     }
 
-    /// The next batch at chain time `now`, with `left` work and `limit` bytes; its segments become Submitted.
-    fn next_batch(&mut self, now: u64, now_ms: u64, left: U256, limit: usize) -> Option<Batch> {
+    /// The next batch at chain time `now`, of work that `share` takes and `limit` bytes; its segments become Submitted.
+    fn next_batch(
+        &mut self,
+        now: u64,
+        now_ms: u64,
+        mut share: Share,
+        limit: usize,
+    ) -> Option<Batch> {
         let (mut waiting, mut loads) = (Vec::new(), BTreeMap::new());
         for key in self.pending() {
             let Some(held) = self.segments.get(&key) else {
@@ -258,11 +265,19 @@ impl Core {
                 arrival: held.arrival,
                 suspect: held.suspect,
                 bytes: load.bytes,
-                work: load.work,
             });
             loads.insert(key, load);
         }
-        let segments = next_batch(waiting, left, limit);
+        let mut notes = Vec::new();
+        let segments = next_batch(waiting, limit, |segment| {
+            let claims = &loads[&segment.key].claims;
+            let (fit, note) = fit(&mut share, claims);
+            notes.extend(note);
+            fit
+        });
+        for (id, note) in notes {
+            self.book.note(&id, &note);
+        }
         let mut call = postBatchCall {
             batch: Vec::new(),
             signed: Vec::new(),
@@ -284,19 +299,19 @@ impl Core {
 
     /// What posting `offer` takes; `None` if none of its results is still wanted.
     fn load_of(&self, offer: &Offer) -> Option<Load> {
-        let (mut results, mut total, mut wanted) = (Vec::new(), U256::ZERO, false);
-        let (mut signed, mut bytes) = (Vec::new(), offer.bytes());
+        let (mut results, mut claims, mut signed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut bytes = offer.bytes();
         for (id, output) in &offer.results {
             // The root covers every result, so those no longer wanted are posted too (and skipped there).
             let entry = self.find(id)?;
             if entry.worth_of(offer.executor) == Worth::Wanted {
-                wanted = true;
                 let r = &entry.request;
-                total += U256::from(work(
-                    r.modelLength,
-                    r.payloadLength,
-                    output_tokens(output, r.maxTokens),
-                ));
+                let tokens = output_tokens(output, r.maxTokens);
+                claims.push(Due {
+                    id: *id,
+                    work: U256::from(work(r.modelLength, r.payloadLength, tokens)),
+                    fee: U256::from(r.params.fee),
+                });
                 bytes += entry.carried();
                 if let Some(request) = entry.signed.filter(|_| !entry.on_chain) {
                     signed.push((*id, request));
@@ -314,10 +329,10 @@ impl Core {
             results,
             signature: offer.signature.clone(),
         };
-        wanted.then_some(Load {
+        (!claims.is_empty()).then_some(Load {
             segment,
             signed,
-            work: total,
+            claims,
             bytes,
         })
     }
@@ -326,6 +341,36 @@ impl Core {
 struct Load {
     segment: Segment,
     signed: Vec<(B256, SignedRequest)>,
-    work: U256,
+    claims: Vec<Due>,
     bytes: usize,
+}
+
+/// A claim that a segment would make.
+struct Due {
+    id: B256,
+    work: U256,
+    fee: U256,
+}
+
+/// Whether `share` takes all of `claims`, and adds them if so; else what to say of the request in the way.
+// INVARIANT: nothing is posted that the rollup would skip, for the segment's number would be spent.
+fn fit(share: &mut Share, claims: &[Due]) -> (Fit, Option<(B256, String)>) {
+    let mut after = *share;
+    let Some(dear) = claims.iter().find(|c| !after.claim(c.work, c.fee)) else {
+        *share = after;
+        return (Fit::Yes, None);
+    };
+    let (fit, reason) = match after.burn(dear.work) {
+        None => (Fit::NoRoom, "the window is full".to_owned()),
+        Some(_) => (Fit::Dear, too_dear(dear.fee, after.fee(dear.work))),
+    };
+    (fit, Some((dear.id, format!("signed, but {reason}"))))
+}
+
+/// Why a request waits although somebody would answer it.
+pub fn too_dear(fee: U256, needed: Option<U256>) -> String {
+    let needed = needed.map_or_else(|| "more".to_owned(), |wei| format!("{wei} wei"));
+    format!(
+        "the window is so full that its work needs a fee of {needed}, and its fee is {fee} wei: it waits"
+    )
 }

@@ -2,13 +2,16 @@
 //!
 //! Rules: an executor is asked if it serves the model, has room and free stake for the bond, was not tried in this round
 //! and is not excluded for this request. Among these the least busy; ties go to the one connected first. When everybody
-//! was tried, a new round starts after a pause that doubles.
+//! was tried, a new round starts after a pause that doubles. A request whose fee does not cover its longest answer at the
+//! window's present fill waits: nobody works for what could not be posted.
 
 use crate::admit::bond_of;
 use crate::book::Book;
 use crate::entry::{Entry, Stage};
+use crate::post::too_dear;
 use crate::sessions::{Session, Sessions};
 use alloy::primitives::{Address, B256, U256};
+use assay_bindings::work::Share;
 use std::collections::BTreeMap;
 
 /// Pause after the first round, in milliseconds.
@@ -23,10 +26,19 @@ pub enum Decision {
     Assign(B256, Address),
     /// Everybody was tried: begin anew at this time (unix milliseconds).
     NextRound(B256, u64),
+    /// Its fee is too low for now; this is to be said about it.
+    TooDear(B256, String),
 }
 
-/// Decides for every queued request. `claim_bond` is the least bond of a claim, in wei.
-pub fn route(book: &Book, sessions: &Sessions, claim_bond: U256, now_ms: u64) -> Vec<Decision> {
+/// Decides for every queued request. `claim_bond` is the least bond of a claim, in wei; `share` the part of the window that
+/// batches may fill.
+pub fn route(
+    book: &Book,
+    sessions: &Sessions,
+    claim_bond: U256,
+    share: &Share,
+    now_ms: u64,
+) -> Vec<Decision> {
     let mut load: BTreeMap<Address, (usize, U256)> = sessions
         .iter()
         .map(|s| (s.executor, burden(book, s.executor, claim_bond)))
@@ -37,6 +49,14 @@ pub fn route(book: &Book, sessions: &Sessions, claim_bond: U256, now_ms: u64) ->
         .into_iter()
         .filter(|e| e.not_before_ms <= now_ms)
     {
+        let (fee, needed) = (
+            U256::from(entry.request.params.fee),
+            share.fee(entry.most_work()),
+        );
+        if needed.is_none_or(|needed| needed > fee) {
+            out.push(Decision::TooDear(entry.id, too_dear(fee, needed)));
+            continue;
+        }
         let bond = bond_of(entry, claim_bond);
         let suits = |s: &&Session| {
             let (busy, locked) = load[&s.executor];
@@ -87,8 +107,23 @@ mod tests {
     use crate::entry::{Claim, Entry};
     use crate::sessions::Introduction;
     use assay_bindings::Request;
+    use assay_bindings::work::WorkLaw;
 
     const BOND: U256 = U256::from_limbs([100, 0, 0, 0]);
+
+    /// Ten units of work in the whole share, 2 wei each at first and 2^10 wei at last.
+    fn share(left: u64) -> Share {
+        let law = WorkLaw {
+            per_window: U256::from(25),
+            floor: U256::from(2u64 << 20),
+            doublings: 10,
+        };
+        law.batches(U256::from(left))
+    }
+
+    fn idle() -> Share {
+        share(10)
+    }
 
     fn who(n: u8) -> Address {
         Address::repeat_byte(n)
@@ -124,7 +159,7 @@ mod tests {
         join(&mut sessions, 1, 4, 1_000);
         let ids: Vec<B256> = (1..=3).map(|n| add(&mut book, n)).collect();
         assert_eq!(
-            route(&book, &sessions, BOND, 0),
+            route(&book, &sessions, BOND, &idle(), 0),
             [
                 Decision::Assign(ids[0], who(9)),
                 Decision::Assign(ids[1], who(1)),
@@ -141,7 +176,7 @@ mod tests {
         for n in 1..=5 {
             add(&mut book, n);
         }
-        let decisions = route(&book, &sessions, BOND, 0);
+        let decisions = route(&book, &sessions, BOND, &idle(), 0);
         let given = |n: u8| {
             decisions
                 .iter()
@@ -158,7 +193,7 @@ mod tests {
         let first = add(&mut book, 1);
         book.signed(&first, who(1), 0);
         add(&mut book, 2);
-        assert_eq!(route(&book, &sessions, BOND, 0), []);
+        assert_eq!(route(&book, &sessions, BOND, &idle(), 0), []);
     }
 
     #[test]
@@ -169,18 +204,18 @@ mod tests {
         let id = add(&mut book, 1);
         for n in [1, 2] {
             assert_eq!(
-                route(&book, &sessions, BOND, 0),
+                route(&book, &sessions, BOND, &idle(), 0),
                 [Decision::Assign(id, who(n))]
             );
             book.assigned(&id, who(n), 10);
             book.released(&id, who(n), "failed");
         }
-        let again = route(&book, &sessions, BOND, 50);
+        let again = route(&book, &sessions, BOND, &idle(), 50);
         assert_eq!(again, [Decision::NextRound(id, 50 + 4 * FIRST_PAUSE_MS)]);
         book.next_round(&id, 4_050);
-        assert_eq!(route(&book, &sessions, BOND, 4_049), []);
+        assert_eq!(route(&book, &sessions, BOND, &idle(), 4_049), []);
         assert_eq!(
-            route(&book, &sessions, BOND, 4_050),
+            route(&book, &sessions, BOND, &idle(), 4_050),
             [Decision::Assign(id, who(1))]
         );
     }
@@ -199,10 +234,10 @@ mod tests {
             1,
         );
         book.rejected(&id, 0, who(1), 1);
-        assert_eq!(route(&book, &sessions, BOND, 0), []);
+        assert_eq!(route(&book, &sessions, BOND, &idle(), 0), []);
         join(&mut sessions, 2, 2, 1_000);
         assert_eq!(
-            route(&book, &sessions, BOND, 0),
+            route(&book, &sessions, BOND, &idle(), 0),
             [Decision::Assign(id, who(2))]
         );
     }
@@ -218,6 +253,41 @@ mod tests {
             Default::default(),
         ));
         join(&mut sessions, 1, 2, 1_000);
-        assert_eq!(route(&book, &sessions, BOND, 0), []);
+        assert_eq!(route(&book, &sessions, BOND, &idle(), 0), []);
+    }
+
+    #[test]
+    fn request_whose_fee_does_not_cover_its_longest_answer_waits_and_holds_nobody_up() {
+        let (mut book, mut sessions) = (Book::default(), Sessions::default());
+        join(&mut sessions, 1, 4, 1_000);
+        let mut request = Request {
+            modelLength: 1,
+            payloadLength: 1,
+            ..Default::default()
+        };
+        (request.params.modelId, request.params.fee) = (B256::repeat_byte(0xaa), 6);
+        let poor = B256::repeat_byte(1);
+        book.add(Entry::new(poor, request.clone(), Default::default()));
+        request.params.fee = 6_000;
+        let rich = B256::repeat_byte(2);
+        book.add(Entry::new(rich, request, Default::default()));
+        let given = |decisions: Vec<Decision>| -> Vec<B256> {
+            let assigned = |d| match d {
+                Decision::Assign(id, _) => Some(id),
+                Decision::NextRound(..) | Decision::TooDear(..) => None,
+            };
+            decisions.into_iter().filter_map(assigned).collect()
+        };
+        // The first unit burns 3 wei, so 6 are needed; the second one burns 6.
+        assert_eq!(
+            given(route(&book, &sessions, BOND, &idle(), 0)),
+            [poor, rich]
+        );
+        let full = route(&book, &sessions, BOND, &share(9), 0);
+        assert!(
+            matches!(&full[0], Decision::TooDear(id, why) if *id == poor && why.contains("a fee of 12 wei")),
+            "{full:?}"
+        );
+        assert_eq!(given(full), [rich]);
     }
 }

@@ -65,6 +65,7 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     let shared = Arc::new(Shared::new(core, view, flags, shell.clone()));
     shell.publish_endpoint("grpc", addr)?;
     shell.health.ok("recovery");
+    shell.started();
     tracing::info!(grpc = %addr, sequencer = %sequencer, "serving");
 
     let poster = tokio::spawn(post::run(shared.clone(), tx));
@@ -100,8 +101,17 @@ async fn routing(shared: Arc<Shared>) {
             () = shell.shutdown.wait() => return,
         }
         let (bond, timeout) = (shared.view.claim_bond(), shared.flags.work_timeout * 1_000);
+        let waiting = !shared.core().book.queued().is_empty();
+        let share = match waiting {
+            true => shared.view.batches().await.map(Some),
+            false => Ok(None),
+        };
+        let share = share.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot ask how full the window is");
+            None
+        });
         let mut core = shared.core();
-        core.route(bond, timeout, now_ms());
+        core.route(bond, share.as_ref(), timeout, now_ms());
         let (queued, executors) = (core.book.queued().len(), core.sessions.len());
         if let Ok(changed) = core.persist() {
             drop(core);

@@ -7,8 +7,9 @@ use assay_proto::v1::sequencer_client::SequencerClient;
 use assay_proto::v1::{self, RequestStage, SegmentStanding, from_executor, to_executor::Message};
 use assay_sequencer::chain_view::state;
 use assay_sequencer::wire;
+use assay_types::request::{Part, Payload};
 use std::time::{Duration, Instant};
-use support::{FIRST, Peer, Running, SECOND, World};
+use support::{FEE, FIRST, Peer, Running, SECOND, World};
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -123,7 +124,7 @@ async fn signed_request_is_taken_once_answered_and_charged() {
         .expect("asked");
     assert_eq!(
         U256::from(deposit.balance),
-        U256::from(1_000_000_000_000_000_000u128 - 1_000)
+        U256::from(1_000_000_000_000_000_000u128 - FEE)
     );
     let mut stages = Vec::new();
     while stages.last() != Some(&RequestStage::Claimed) {
@@ -165,6 +166,18 @@ async fn bad_signed_requests_are_refused_with_code_and_reason() {
     case(Code::InvalidArgument, "payload is malformed", &|r| {
         r.payload = vec![9; 20].into()
     });
+    case(
+        Code::InvalidArgument,
+        "part 0 of the prompt is not valid UTF-8 from byte 2 on",
+        &|r| {
+            let mut payload = Payload::greedy("x", 8);
+            payload.parts = vec![Part::User(b"Gr\xfc\xdfe".to_vec())];
+            r.payload = payload.encode().into();
+        },
+    );
+    case(Code::InvalidArgument, "something follows", &|r| {
+        r.payload = [&r.payload[..], b"!"].concat().into()
+    });
     case(Code::InvalidArgument, "this sequencer takes 2000", &|r| {
         r.userData = vec![0; 3_000].into()
     });
@@ -176,6 +189,9 @@ async fn bad_signed_requests_are_refused_with_code_and_reason() {
     });
     case(Code::FailedPrecondition, "from 10 wei on", &|r| {
         r.params.fee = 9
+    });
+    case(Code::FailedPrecondition, "present price", &|r| {
+        r.params.fee = 10
     });
     case(Code::FailedPrecondition, "inclusion deadline", &|r| {
         r.params.inclusionDeadline = 5
@@ -222,7 +238,7 @@ async fn bad_signed_requests_are_refused_with_code_and_reason() {
         .expect_err("1.2 of 1 ETH");
     assert!(status.message().contains("deposit"), "{status}");
     rich.nonce = 1;
-    rich.params.fee = 10;
+    rich.params.fee = FEE;
     let status = submit(&mut client, &world.sign(rich))
         .await
         .expect_err("another request holds the nonce");

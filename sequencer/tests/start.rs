@@ -4,6 +4,7 @@ mod support;
 
 use std::io::Write;
 use std::process::Command;
+use std::time::{Duration, Instant};
 use support::World;
 
 fn fails(mut command: Command) -> String {
@@ -100,4 +101,51 @@ async fn bad_starts_say_what_is_wrong_and_what_to_do() {
     std::fs::write(&path, value.to_string()).expect("written");
     let text = fails(world.command(&[]));
     assert!(text.contains("was reset"), "{text}");
+}
+
+/// What a running sequencer's page says, with its status.
+async fn page(world: &World, path: &str) -> String {
+    let text = std::fs::read(world.dir.path().join("data/endpoints.json")).expect("it listens");
+    let endpoints: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let address = endpoints["metrics"].as_str().expect("an address");
+    let url = format!("http://{address}/{path}");
+    let answer = alloy::transports::http::reqwest::get(url).await;
+    let answer = answer.expect("it answers");
+    format!(
+        "{} {}",
+        answer.status(),
+        answer.text().await.expect("a body")
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_credentials_are_told_nowhere_while_it_runs_and_when_the_chain_is_gone() {
+    let mut world = World::new().await;
+    let port = world.anvil.port();
+    world.rpc = format!("http://user:hunter2@127.0.0.1:{port}/?apikey=hunter2");
+    let (running, _client) = world.sequencer(&["--log-level", "trace"]).await;
+    let id = world.ask("a question").await;
+    let started = Instant::now();
+    let mut told = String::new();
+    // It has seen the request, then it has noticed that the chain is gone.
+    for (path, word) in [("status", "queued\":1"), ("readyz", "does not answer")] {
+        loop {
+            let text = page(&world, path).await;
+            told.push_str(&text);
+            if text.contains(word) {
+                break;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "{told}");
+        }
+        told.push_str(&page(&world, "metrics").await);
+        world.anvil.stop();
+    }
+    drop(running);
+    let log = world.log();
+    assert!(log.contains("TRACE") && log.contains("does not answer"));
+    assert!(log.contains(&id.to_string()), "what it does is logged");
+    for secret in ["hunter2", "dXNlcjpodW50ZXIy"] {
+        assert!(!told.contains(secret), "{told}");
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
 }

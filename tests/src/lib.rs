@@ -1,6 +1,7 @@
 //! What the tests between crates share. Each test is a file under `tests/`.
 
 pub mod artifacts;
+pub mod binaries;
 pub mod evm;
 pub mod handmade;
 pub mod lockstep;

@@ -2,10 +2,12 @@
 //!
 //! Needs the binaries (`cargo build --release --workspace`, which `make test` does) and anvil; a missing one fails.
 
+use assay_tests::binaries::binary;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tempfile::TempDir;
 
 /// One network at a time: two cores would make clocks run out that no user's would.
 static MACHINE: Mutex<()> = Mutex::new(());
@@ -14,25 +16,10 @@ fn alone() -> MutexGuard<'static, ()> {
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn devnet() -> PathBuf {
-    let own = std::env::current_exe().expect("this test has a path");
-    let folder = own
-        .parent()
-        .and_then(Path::parent)
-        .expect("target/release/deps/e2e");
-    let binary = folder.join("assay-devnet");
-    assert!(
-        binary.exists(),
-        "{} is missing: run cargo build --release --workspace",
-        binary.display()
-    );
-    binary
-}
-
-fn run(args: &[&str]) -> (Output, Value) {
+fn run(args: &[&str]) -> (Output, Value, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let report = folder.path().join("report.json");
-    let output = Command::new(devnet())
+    let output = Command::new(binary("assay-devnet"))
         .args([
             "run",
             "--once",
@@ -49,12 +36,14 @@ fn run(args: &[&str]) -> (Output, Value) {
         .output()
         .expect("the devnet starts");
     let text = std::fs::read_to_string(&report).unwrap_or_default();
-    (output, serde_json::from_str(&text).unwrap_or(Value::Null))
+    let report = serde_json::from_str(&text).unwrap_or(Value::Null);
+    (output, report, folder)
 }
 
-fn whole(args: &[&str]) -> Value {
+/// Runs a scenario that must leave the honest side whole; the report, and the folder with data and logs.
+fn whole(args: &[&str]) -> (Value, TempDir) {
     let _alone = alone();
-    let (output, report) = run(args);
+    let (output, report, folder) = run(args);
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
@@ -64,7 +53,21 @@ fn whole(args: &[&str]) -> Value {
     assert_eq!(report["honest_side_whole"], true, "{report:#}");
     assert_eq!(report["requests"][0]["status"], "final");
     assert_eq!(report["requests"][0]["callback_result"], "done");
-    report
+    (report, folder)
+}
+
+/// The log of a service, both lives of it.
+fn log(folder: &TempDir, name: &str) -> String {
+    let path = folder.path().join("data").join(format!("{name}.log"));
+    let text = std::fs::read_to_string(path).expect("each service has a log");
+    assert!(!text.contains("panicked at"), "{text}");
+    text
+}
+
+/// Lines of a log that hold all of `words`.
+fn lines(log: &str, words: &[&str]) -> usize {
+    let holds = |line: &&str| words.iter().all(|word| line.contains(word));
+    log.lines().filter(holds).count()
 }
 
 fn only_dispute(report: &Value) -> &Value {
@@ -75,7 +78,7 @@ fn only_dispute(report: &Value) -> &Value {
 
 #[test]
 fn honest_answer_becomes_final_without_a_dispute() {
-    let report = whole(&[]);
+    let (report, _folder) = whole(&[]);
     assert_eq!(report["disputes"], Value::Array(vec![]));
     assert_eq!(report["requests"][0]["claims"], 1);
     assert!(
@@ -89,7 +92,7 @@ fn honest_answer_becomes_final_without_a_dispute() {
 
 #[test]
 fn lie_in_a_token_ends_in_one_instruction_within_fourteen_transactions() {
-    let report = whole(&["--cheat", "token:0", "--flip", "random:7"]);
+    let (report, _folder) = whole(&["--cheat", "token:0", "--flip", "random:7"]);
     let dispute = only_dispute(&report);
     assert_eq!(
         (&dispute["winner"], &dispute["by"]),
@@ -113,6 +116,8 @@ fn lie_in_a_token_ends_in_one_instruction_within_fourteen_transactions() {
     );
     assert!(dispute["witness_bytes"].as_u64().expect("witness") <= 4096);
     assert!(dispute["opcode"].is_string() && dispute["trace_index"].is_u64());
+    // A step that is not executed has a witness of the header alone.
+    assert!(dispute["witness_bytes"].as_u64().expect("witness") > 145);
     assert_eq!(
         report["requests"][0]["claims"], 2,
         "the honest executor answered after the liar"
@@ -121,13 +126,13 @@ fn lie_in_a_token_ends_in_one_instruction_within_fourteen_transactions() {
 
 #[test]
 fn truncated_answer_is_slashed() {
-    let report = whole(&["--cheat", "truncate", "--flip", "random:11"]);
+    let (report, _folder) = whole(&["--cheat", "truncate", "--flip", "random:11"]);
     assert_eq!(only_dispute(&report)["winner"], "challenger");
 }
 
 #[test]
 fn silent_liar_loses_by_timeout() {
-    let report = whole(&["--cheat", "silent"]);
+    let (report, _folder) = whole(&["--cheat", "silent"]);
     let dispute = only_dispute(&report);
     assert_eq!(
         (&dispute["winner"], &dispute["by"]),
@@ -137,7 +142,7 @@ fn silent_liar_loses_by_timeout() {
 
 #[test]
 fn lying_challenger_loses_its_bond_to_the_executor() {
-    let report = whole(&["--lying-challenger"]);
+    let (report, _folder) = whole(&["--lying-challenger"]);
     let dispute = only_dispute(&report);
     assert_eq!(dispute["winner"], "executor");
     assert!(
@@ -150,7 +155,7 @@ fn lying_challenger_loses_its_bond_to_the_executor() {
 
 #[test]
 fn watchtower_killed_in_mid_game_goes_on_and_wins() {
-    let report = whole(&[
+    let (report, folder) = whole(&[
         "--cheat",
         "token:1",
         "--flip",
@@ -158,54 +163,64 @@ fn watchtower_killed_in_mid_game_goes_on_and_wins() {
         "--disrupt",
         "watchtower",
     ]);
-    assert_eq!(only_dispute(&report)["winner"], "challenger");
+    let dispute = only_dispute(&report);
+    assert_eq!(
+        (&dispute["winner"], &dispute["by"]),
+        (&"challenger".into(), &"proof".into())
+    );
+    let log = log(&folder, "watchtower");
+    assert_eq!(lines(&log, &["ready to check"]), 2, "two lives\n{log}");
+    assert_eq!(lines(&log, &["opening a game"]), 1, "{log}");
 }
 
 #[test]
-fn executor_killed_after_signing_loses_no_answer() {
-    assert_eq!(
-        whole(&["--disrupt", "executor"])["requests"][0]["claims"],
-        1
-    );
+fn executor_killed_after_signing_and_before_posting_keeps_its_word() {
+    let (report, folder) = whole(&["--disrupt", "executor"]);
+    assert_eq!(report["requests"][0]["claims"], 1);
+    let log = log(&folder, "executor");
+    assert_eq!(lines(&log, &["started", "chain=31337"]), 2, "{log}");
+    // The sequencer was gone when the signature was made, so the first life gave it to nobody. The second finds it in
+    // the journal: it computes and signs nothing anew.
+    assert_eq!(lines(&log, &["office: signed", "number="]), 1, "{log}");
+    assert_eq!(lines(&log, &["answered", "tokens="]), 1, "{log}");
+    let again = lines(&log, &["offering a signed segment again", "number=0"]);
+    assert_eq!(again, 1, "{log}");
+    let journal = folder.path().join("data/executor/claims.journal");
+    let journal = std::fs::read(journal).expect("the journal");
+    let journal = String::from_utf8_lossy(&journal);
+    assert_eq!(journal.matches("\"signed\":").count(), 1, "{journal}");
 }
 
 #[test]
 fn sequencer_killed_in_mid_batch_posts_the_answer_once() {
+    let (report, folder) = whole(&["--disrupt", "sequencer"]);
+    assert_eq!(report["requests"][0]["claims"], 1);
+    let log = log(&folder, "sequencer");
+    assert_eq!(lines(&log, &["started", "chain=31337"]), 2, "{log}");
+    assert_eq!(lines(&log, &["posting a batch"]), 1, "{log}");
     assert_eq!(
-        whole(&["--disrupt", "sequencer"])["requests"][0]["claims"],
-        1
+        lines(&log, &["batch posted"]),
+        0,
+        "the first life heard nothing\n{log}"
     );
 }
 
 #[test]
 fn drafting_process_killed_in_mid_request_is_replaced() {
-    whole(&["--disrupt", "llama"]);
-}
-
-#[test]
-fn bad_input_is_refused_with_what_to_do() {
-    let _alone = alone();
-    let refused = |args: &[&str], words: &[&str]| {
-        let (output, _) = run(args);
-        let err = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "{args:?} should fail");
-        assert!(words.iter().all(|w| err.contains(w)), "{args:?}: {err}");
-        assert!(!err.contains("panicked"), "{err}");
-    };
-    refused(
-        &["--model", "/nonexistent.gguf"],
-        &["/nonexistent.gguf", "--model"],
+    let (report, folder) = whole(&["--disrupt", "llama"]);
+    assert_eq!(report["requests"][0]["claims"], 1);
+    let log = log(&folder, "executor");
+    assert_eq!(
+        lines(&log, &["replacing llama.cpp's process", "while it drafted"]),
+        1,
+        "{log}"
     );
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let truncated = folder.path().join("truncated.gguf");
-    std::fs::write(&truncated, b"GGUF\x03\0\0\0").expect("written");
-    refused(
-        &["--model", &truncated.display().to_string()],
-        &["truncated.gguf"],
+    assert_eq!(lines(&log, &["llama.cpp's process is ready"]), 2, "{log}");
+    let drafted = report["requests"][0]["tokens_drafted"].as_u64();
+    assert!(
+        drafted.is_some_and(|n| n > 0),
+        "the new one drafted\n{report:#}"
     );
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = taken.local_addr().expect("an address").port().to_string();
-    refused(&["--port", &port], &["taken", "--port"]);
 }
 
 /// The parts of JSON Schema that the report's schema uses.
@@ -228,6 +243,18 @@ fn conforms(value: &Value, schema: &Value, at: &str) {
                 .unwrap_or_else(|| panic!("{at}.{name} is not in the schema"));
             conforms(value, inner, &format!("{at}.{name}"));
         }
+    }
+    if let (Some(others), Some(object)) = (
+        schema["additionalProperties"].as_object(),
+        value.as_object(),
+    ) {
+        let others = Value::Object(others.clone());
+        for (name, value) in object {
+            conforms(value, &others, &format!("{at}.{name}"));
+        }
+    }
+    if let Some(constant) = schema.get("const") {
+        assert_eq!(value, constant, "{at}");
     }
     if let Some(allowed) = schema["enum"].as_array() {
         assert!(allowed.contains(value), "{at} is {value}");

@@ -3,14 +3,18 @@
 #[allow(dead_code, reason = "shared with games.rs, which uses other parts")]
 mod games_support;
 
+use alloy::primitives::B256;
 use assay_dispute::flipped::FlippedTrace;
 use assay_dispute::game::Side;
 use assay_dispute::ledger::ClaimKey;
+use assay_dispute::library::{Library, Replay};
+use assay_dispute::lies;
 use assay_dispute::memo::Memo;
 use assay_dispute::trace::Trace;
 use assay_inference::native::{Engine as Inference, bytes};
 use assay_machine::rom::Rom;
 use assay_machine::trace::ProgramTrace;
+use assay_node::deployment::ModelEntry;
 use assay_tests::artifacts::root;
 use assay_twin::{TwinEngine, guest};
 use assay_types::output::Output;
@@ -21,6 +25,7 @@ use games_support::duel::{Report, duel};
 use games_support::{Court, Moment, account};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 const ALLOWANCE: u64 = 120;
@@ -169,4 +174,49 @@ fn lying_challenger_loses_on_the_real_program() {
             "{at}: it ends in the liar's timeout"
         );
     }
+}
+
+/// `--flip random:SEED` chooses its place on the run of the liar's own claim.
+#[test]
+fn random_lie_begins_after_an_executed_step_and_is_alive_there() {
+    let mut case = Case::new(Side::Challenger);
+    let inputs = case.court.inputs(case.claim);
+    let model = &case.roms[2];
+    let entry = ModelEntry {
+        id: B256::new(inputs.model.0.0),
+        name: "assay-stories.gguf".to_owned(),
+        program_id: B256::new(guest().image.program.id().0.0),
+        root: B256::new(model.root().0),
+        length: model.data_len(),
+        max_gap: 0,
+        max_flips: 0,
+    };
+    let (program, file) = (
+        root().join("vm/guest/guest.wasm"),
+        root().join("devnet/model/assay-stories.gguf"),
+    );
+    let library = Library::load(&program, &[file], &[entry], Replay::Native);
+    let library = library.expect("program and model are committed");
+    let mut macro_steps = BTreeSet::new();
+    for seed in 0..16 {
+        let at = lies::executed(&library, &inputs, Some(seed)).expect("the run ends");
+        let truth = case.truth.roots(&[at - 1, at]).expect("infallible");
+        // Padding, which is most of the trace, repeats its root.
+        assert_ne!(
+            truth[0],
+            truth[1],
+            "seed {seed}: step {} is executed",
+            at - 1
+        );
+        let run = ProgramTrace::new(TwinEngine::new(case.roms.clone()));
+        let mut liar = FlippedTrace::new(run, at, seed, TRACE_LOG2);
+        let told = liar.roots(&[at - 1, at]).expect("infallible");
+        assert_eq!(told[0], truth[0], "seed {seed}: true up to {}", at - 1);
+        assert_ne!(told[1], truth[1], "seed {seed}: false at {at}");
+        macro_steps.insert(at >> guest().image.limits.b);
+    }
+    assert!(
+        macro_steps.len() > 8,
+        "spread over the run: {macro_steps:?}"
+    );
 }

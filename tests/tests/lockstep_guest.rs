@@ -82,6 +82,11 @@ fn sampled_windows_of_the_guest_agree() {
         lengths.iter().sum::<u64>()
     );
 
+    // No macro step reaches a quarter of what the trace has room for, else honest runs could trap.
+    let longest = lengths.iter().max().copied().unwrap_or(0);
+    println!("the longest macro step has {longest} steps");
+    assert!(longest < 1 << (b - 2), "{longest} steps in a macro step");
+
     let mut rng = StdRng::seed_from_u64(0x6e57);
     let mut lockstep = Lockstep::default();
     let mut machine = first;

@@ -156,6 +156,18 @@ fn generated_files_are_what_the_tables_say() {
     }
 }
 
+/// Whoever changes what the guest is built from has to build it again (`vm/guest/build.sh`).
+#[test]
+fn guest_was_built_from_these_sources() {
+    let sources = run("sh", &["vm/guest/sources.sh"]);
+    let lock = std::fs::read_to_string(root().join("vm/guest/guest.lock")).expect("guest.lock");
+    let line = format!("sources = \"{}\"", sources.trim());
+    assert!(
+        lock.lines().any(|l| l == line),
+        "guest.lock does not say {line}: run vm/guest/build.sh, then `cargo run --release -p xtask -- guest`"
+    );
+}
+
 #[test]
 fn files_are_one_noun_and_blobs_are_small() {
     let mut long = Vec::new();
@@ -191,6 +203,91 @@ fn the_pure_core_of_the_game_knows_no_chain_and_no_clock() {
             assert!(
                 !text.contains(word),
                 "dispute/src/{file}.rs mentions {word}"
+            );
+        }
+    }
+}
+
+/// Names of all tests, and of those whose comment says `[S]`.
+fn tests_and_soundness_tests() -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut all, mut sound) = (BTreeSet::new(), BTreeSet::new());
+    for file in tracked() {
+        let solidity = file.ends_with(".t.sol");
+        if !solidity && !file.ends_with(".rs") {
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(root().join(&file)) else {
+            continue;
+        };
+        // What stands between a comment or attribute and the function that it belongs to.
+        let (mut says, mut is_test) = (false, false);
+        for line in text.lines().map(str::trim) {
+            let head = line.strip_prefix("async ").unwrap_or(line);
+            let name = head
+                .strip_prefix(if solidity { "function " } else { "fn " })
+                .and_then(|rest| rest.split('(').next());
+            match name {
+                Some(name) => {
+                    let prefixes = ["test", "invariant_"];
+                    if is_test || (solidity && prefixes.iter().any(|p| name.starts_with(p))) {
+                        all.insert(name.to_owned());
+                        if says {
+                            sound.insert(name.to_owned());
+                        }
+                    }
+                    (says, is_test) = (false, false);
+                }
+                None if line.starts_with("///") => says |= line.contains("[S]"),
+                None if line.starts_with("#[") => {
+                    is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+                }
+                None => (says, is_test) = (false, false),
+            }
+        }
+    }
+    (all, sound)
+}
+
+#[test]
+fn every_soundness_rule_names_tests_that_exist_and_none_is_left_out() {
+    let text = std::fs::read_to_string(root().join("docs/soundness.md")).expect("the table");
+    let rows: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("| ")?
+                .strip_suffix(" |")?
+                .split_once(" | ")
+        })
+        .filter(|(rule, _)| *rule != "nobody can")
+        .collect();
+    assert!(rows.len() >= 50, "only {} rules were read", rows.len());
+    let (all, sound) = tests_and_soundness_tests();
+    let mut named = BTreeSet::new();
+    for (rule, tests) in rows {
+        let tests: Vec<&str> = tests.split(", ").map(|t| t.trim_matches('`')).collect();
+        for test in tests {
+            assert!(
+                all.contains(test),
+                "'{rule}' names {test}, which is no test"
+            );
+            named.insert(test.to_owned());
+        }
+    }
+    let left_out: Vec<_> = sound.difference(&named).collect();
+    assert!(
+        left_out.is_empty(),
+        "these tests say [S], and docs/soundness.md has no line for them: {left_out:?}"
+    );
+}
+
+#[test]
+fn forge_is_never_called_by_the_name_that_hides_its_failures() {
+    for file in ["Makefile", "contracts/package.json", ".ci/run"] {
+        let text = std::fs::read_to_string(root().join(file)).expect(file);
+        for command in ["forge build", "forge test", "forge fmt"] {
+            assert!(
+                !text.contains(command),
+                "{file}: scripts/forge.sh, not {command}"
             );
         }
     }

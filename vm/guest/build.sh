@@ -19,6 +19,7 @@ if [ "${1:-}" = --check ]; then
 else
     cp "$built" guest.wasm
     hash="$(sha256sum guest.wasm | cut -d' ' -f1)"
-    sed -i "s/^sha256 = .*/sha256 = \"$hash\"/; s/^rustc = .*/rustc = \"$(rustc --version | cut -d' ' -f2)\"/" guest.lock
+    sources="$(./sources.sh)"
+    sed -i "s/^sources = .*/sources = \"$sources\"/; s/^sha256 = .*/sha256 = \"$hash\"/; s/^rustc = .*/rustc = \"$(rustc --version | cut -d' ' -f2)\"/" guest.lock
     echo "guest.wasm $hash"
 fi

@@ -26,6 +26,11 @@ pub struct Parameters {
     pub max_work: u128,
     /// Most work that may be claimed in any stretch of one window; `max_work` is at most a tenth of it.
     pub work_per_window: u128,
+    /// Price of work in an idle window, wei burned for 2^20 units.
+    pub work_price_floor: u128,
+    /// How often that price doubles until a share of the window is full. A claim of `max_work` burns half of `claim_bond` at
+    /// most, or the rollup is not deployed.
+    pub work_price_doublings: u8,
     /// Seconds after the inclusion deadline in which direct claims come before refunds.
     pub direct_period: u64,
     /// Seconds from a rejection to the fresh inclusion deadline.
@@ -55,6 +60,10 @@ impl Parameters {
             max_work: 15_000_000_000,
             // Payload bytes count three times over as tokens: 15 s at about 3 billion multiplications a second.
             work_per_window: 150_000_000_000,
+            // A short question to the devnet's model burns 0.0000002 ETH in an idle window; the largest request burns
+            // 0.17 ETH in a full one.
+            work_price_floor: GWEI,
+            work_price_doublings: 15,
             direct_period: 60,
             reopen_period: 60,
             arity_log2: assay_types::params::GAME_ARITY.ilog2() as u8,
@@ -193,6 +202,8 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         claimBond_: p.claim_bond,
         window_: p.window,
         workPerWindow_: U256::from(p.work_per_window),
+        workPriceFloor_: U256::from(p.work_price_floor),
+        workPriceDoublings_: p.work_price_doublings,
     };
     push("Rollup", to.rollup, &Rollup::BYTECODE, rollup.abi_encode());
     (to, out)

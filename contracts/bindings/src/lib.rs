@@ -9,6 +9,7 @@ pub mod game;
 pub mod hashes;
 pub mod results;
 pub mod sign;
+pub mod work;
 
 pub use abi::{
     ClaimRef, DisputeGame, GameContext, Inbox, ModelRegistry, Request, RequestParams, ReviewJudge,

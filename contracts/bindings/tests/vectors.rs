@@ -1,8 +1,9 @@
 //! Ids, digests and roots of one fixed request, segment and game. `contracts/test/Vectors.t.sol` asserts the same values of
 //! the contracts, so the two languages agree.
 
-use alloy::primitives::{Address, B256, Bytes, keccak256};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use assay_bindings::abi::{GameContext, Request, RequestParams, SignedRequest};
+use assay_bindings::work::WorkLaw;
 use assay_bindings::{convert, game, hashes, results, sign};
 use assay_types::request::Payload;
 use assay_types::{Hash, StateRoot};
@@ -126,6 +127,44 @@ fn values_are_those_of_the_contracts() {
     let solidity = include_str!("../../test/Vectors.t.sol");
     for (name, value) in computed() {
         let line = format!("bytes32 private constant {name} = {value};");
+        assert!(
+            solidity.contains(&line),
+            "the contracts' test does not have: {line}"
+        );
+    }
+}
+
+/// What work burns at some levels of both shares, in the order of `BURNS` in `Vectors.t.sol`.
+#[test]
+fn burns_are_those_of_the_contracts() {
+    let law = WorkLaw {
+        per_window: U256::from(150_000_000_000u64),
+        floor: U256::from(1_000_000_000),
+        doublings: 15,
+    };
+    let solidity = include_str!("../../test/Vectors.t.sol");
+    // Level, work, and whether it is claimed directly.
+    for (level, work, direct) in [
+        (0u64, 238_000_000u64, false),
+        (59_762_000_000, 238_000_000, false),
+        (45_000_000_000, 15_000_000_000, false),
+        (7_999_999_999, 1, false),
+        (0, 15_000_000_000, true),
+        (1_234_567_890, 987_654_321, true),
+    ] {
+        let cap = if direct {
+            15_000_000_000
+        } else {
+            60_000_000_000
+        };
+        let left = U256::from(cap - level);
+        let share = if direct {
+            law.direct(left)
+        } else {
+            law.batches(left)
+        };
+        let burn = share.burn(U256::from(work)).expect("it fits");
+        let line = format!("_burns({level}, {work}, {direct}, {burn});");
         assert!(
             solidity.contains(&line),
             "the contracts' test does not have: {line}"

@@ -18,7 +18,8 @@ interface IInbox is ICredits {
         BadPayload,
         BadParams,
         TooMuchWork,
-        CannotPay
+        CannotPay,
+        FeeTooLow
     }
 
     /// @notice A request is open. Everything needed to answer it is here.
@@ -31,6 +32,8 @@ interface IInbox is ICredits {
     );
     /// @notice A callback's progress.
     event CallbackChanged(bytes32 indexed id, Mode mode, Callback progress);
+    /// @notice A request is final, and its work burned `amount` of its fee.
+    event WorkBurned(bytes32 indexed id, uint256 amount);
     /// @notice `payer`'s deposit grew.
     event DepositMade(address indexed payer, uint256 amount);
     /// @notice `payer`'s deposit paid for a signed request.
@@ -89,9 +92,11 @@ interface IInbox is ICredits {
     function admit(SignedRequest[] calldata signed) external;
 
     /// @notice Open -> Claimed. Returns false, and does nothing, unless Open. Rollup only.
-    function claim(bytes32 id, uint64 segmentId, uint16 index) external returns (bool claimed);
+    /// @param burn wei of the fee that are burned if this claim becomes final; at most half of it
+    function claim(bytes32 id, uint64 segmentId, uint16 index, uint80 burn) external returns (bool claimed);
 
-    /// @notice Claimed -> Final, and credits `fee` to `executor`. Rollup only; it has checked everything.
+    /// @notice Claimed -> Final: burns what the claim's work costs, credits the rest of `fee` to `executor`. Rollup only; it
+    ///         has checked everything.
     function settle(bytes32 id, address executor, Request calldata req) external;
 
     /// @notice Claimed -> Open with a fresh deadline, if this is the standing claim. Rollup only.

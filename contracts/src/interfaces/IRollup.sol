@@ -22,7 +22,8 @@ interface IRollup {
         NotOpen,
         NoStake,
         Oversized,
-        WindowFull
+        WindowFull,
+        FeeTooLow
     }
 
     /// @notice A segment stands. Its leaves are those of its `ResultClaimed` and `ResultSkipped` events, by index.
@@ -83,7 +84,7 @@ interface IRollup {
     /// @notice Claims a request that the sequencer left past its deadline. Any executor with free stake.
     function claimDirect(Request calldata req, bytes calldata output) external returns (uint64 segmentId);
 
-    /// @notice Makes a claim final: unlocks the bond, credits the fee. Anyone, after the window, with no game open or lost.
+    /// @notice Makes a claim final: unlocks the bond, burns what its work costs, credits the rest of the fee. Anyone, after the window, with no game open or lost.
     function finalize(Request calldata req, ClaimRef calldata claim) external;
 
     /// @notice Hands the output to the consumer: after finality, or at once for Optimistic delivery.
@@ -141,8 +142,22 @@ interface IRollup {
     /// @notice Most work (model bytes x tokens) of all claims within any stretch of one window.
     function workPerWindow() external view returns (uint256);
 
-    /// @notice Work still free in the present epoch for batches and for direct claims.
+    /// @notice Work that batches, and direct claims, may still add now.
     function workLeft() external view returns (uint256 batch, uint256 direct);
+
+    /// @notice Least fee with which the inbox takes a request of `work` at its max tokens: twice what a claim burns that
+    ///         finds the direct share idle. A claim is skipped unless the fee is twice what it burns.
+    function leastFee(uint256 work) external view returns (uint256);
+
+    /// @notice Least fee of a request of `work` to be claimed now: by a batch, directly. The largest number where it does
+    ///         not fit.
+    function presentFee(uint256 work) external view returns (uint256 batch, uint256 direct);
+
+    /// @notice Price of work in an idle window, in wei burned for 2^20 units (model bytes x tokens).
+    function workPriceFloor() external view returns (uint256);
+
+    /// @notice How often that price doubles until a share of the window is full.
+    function workPriceDoublings() external view returns (uint8);
 
     /// @notice The one account that posts batches.
     function sequencer() external view returns (address);

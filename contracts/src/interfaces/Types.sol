@@ -45,7 +45,7 @@ enum Delivery {
 /// @param delivery a `Delivery`
 /// @param tolerant whether the model's tolerance ceiling applies; else the answer is exact
 /// @param minBond least bond, in wei, that a claim on this request locks (the rollup's bond is the floor)
-/// @param fee wei paid to the executor of the final claim
+/// @param fee wei paid for the final claim: to its executor, but for what its work burns, which is half of it at most
 /// @param callbackFee wei paid to whoever delivers the callbacks; zero without a callback
 /// @param refundTo account credited if nobody answers
 /// @param inclusionDeadline time (unix seconds) until which only the sequencer may bring a claim
@@ -132,6 +132,7 @@ enum Callback {
 /// | 152-159 | callback that the result is final |
 /// | 160-167 | callback that a delivered result was overturned |
 /// | 168-175 | callback fees already paid, in halves |
+/// | 176-255 | wei that the standing claim burns of the fee once it is final |
 struct RequestStatus {
     RequestState state;
     uint40 deadline;
@@ -142,6 +143,7 @@ struct RequestStatus {
     Callback finality;
     Callback overturn;
     uint8 feeHalvesPaid;
+    uint80 burn;
 }
 
 /// @notice One answer in a batch.

@@ -13,6 +13,7 @@ import {
 } from "../interfaces/Types.sol";
 import {IInbox} from "../interfaces/IInbox.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {IRollup} from "../interfaces/IRollup.sol";
 import {Credits} from "./Credits.sol";
 import {Ecdsa} from "./Ecdsa.sol";
 import {Eip712} from "./Eip712.sol";
@@ -149,10 +150,10 @@ contract Inbox is IInbox, Credits, Eip712 {
     // ---- what the rollup does ---------------------------------------------------------------------------------------
 
     /// @inheritdoc IInbox
-    function claim(bytes32 id, uint64 segmentId, uint16 index) external onlyRollup returns (bool claimed) {
+    function claim(bytes32 id, uint64 segmentId, uint16 index, uint80 burn) external onlyRollup returns (bool claimed) {
         RequestStatus memory s = status(id);
         if (s.state != RequestState.Open) return false;
-        (s.segmentId, s.index) = (segmentId, index);
+        (s.segmentId, s.index, s.burn) = (segmentId, index, burn);
         unchecked {
             ++s.claims;
         }
@@ -164,7 +165,12 @@ contract Inbox is IInbox, Credits, Eip712 {
     function settle(bytes32 id, address executor, Request calldata req) external onlyRollup {
         RequestStatus memory s = status(id);
         _transition(id, s, RequestState.Claimed, RequestState.Final);
-        _credit(executor, req.params.fee);
+        // INVARIANT: a fee is split once, here, by the claim that stands: burned + credited = fee.
+        _credit(executor, req.params.fee - s.burn);
+        if (s.burn == 0) return;
+        emit WorkBurned(id, s.burn);
+        (bool ok,) = address(0).call{value: s.burn}("");
+        if (!ok) revert TransferFailed(address(0));
     }
 
     /// @inheritdoc IInbox
@@ -173,7 +179,8 @@ contract Inbox is IInbox, Credits, Eip712 {
         if (s.segmentId != segmentId || s.index != index) revert WrongState(id, s.state);
         if (s.result == Callback.Done) s.overturn = Callback.Owed;
         s.result = Callback.None;
-        (s.segmentId, s.index) = (0, 0);
+        // INVARIANT: a lost claim burns its executor's bond and nothing of the fee, which is whole for the next claim.
+        (s.segmentId, s.index, s.burn) = (0, 0, 0);
         s.deadline = uint40(block.timestamp + reopenPeriod);
         _transition(id, s, RequestState.Claimed, RequestState.Open);
     }
@@ -265,7 +272,10 @@ contract Inbox is IInbox, Credits, Eip712 {
         Model memory model = _registry.model(params.modelId);
         if (model.programId == 0) return AdmitError.UnknownModel;
         // INVARIANT: no request can cost a watchtower more than maxWork.
-        if (RequestLaws.work(model.length, payload.length, req.maxTokens) > maxWork) return AdmitError.TooMuchWork;
+        uint256 work = RequestLaws.work(model.length, payload.length, req.maxTokens);
+        if (work > maxWork) return AdmitError.TooMuchWork;
+        // INVARIANT: whatever is open can be claimed directly at its longest while the direct share is idle.
+        if (params.fee < IRollup(rollup).leastFee(work)) return AdmitError.FeeTooLow;
         req.payloadHash = keccak256(payload);
         req.payloadLength = uint32(payload.length);
         req.userDataHash = keccak256(userData);

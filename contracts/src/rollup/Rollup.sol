@@ -21,7 +21,7 @@ import {Ecdsa} from "./Ecdsa.sol";
 import {Eip712} from "./Eip712.sol";
 import {RequestLaws} from "./RequestLaws.sol";
 import {ResultTree} from "./ResultTree.sol";
-import {WorkMeter, WorkSlot} from "./WorkMeter.sol";
+import {WorkLaw, WorkMeter, WorkSlot} from "./WorkMeter.sol";
 
 /// @title Batches of answers, their finality and their delivery
 contract Rollup is IRollup, Eip712 {
@@ -44,6 +44,10 @@ contract Rollup is IRollup, Eip712 {
     uint64 public immutable window;
     /// @inheritdoc IRollup
     uint256 public immutable workPerWindow;
+    /// @inheritdoc IRollup
+    uint256 public immutable workPriceFloor;
+    /// @inheritdoc IRollup
+    uint8 public immutable workPriceDoublings;
     IInbox private immutable _inbox;
     IStaking private immutable _staking;
     IDisputeGame private immutable _game;
@@ -62,10 +66,13 @@ contract Rollup is IRollup, Eip712 {
         address sequencer_,
         uint128 claimBond_,
         uint64 window_,
-        uint256 workPerWindow_
+        uint256 workPerWindow_,
+        uint256 workPriceFloor_,
+        uint8 workPriceDoublings_
     ) {
         (_inbox, _staking, _game) = (inbox_, staking_, game_);
         (sequencer, claimBond, window, workPerWindow) = (sequencer_, claimBond_, window_, workPerWindow_);
+        (workPriceFloor, workPriceDoublings) = (workPriceFloor_, workPriceDoublings_);
         bool wired = inbox_.rollup() == address(this) && staking_.rollup() == address(this)
             && staking_.game() == address(game_) && address(game_.rollup()) == address(this);
         // INVARIANT: stake can't leave before every claim that it backs is decided.
@@ -73,7 +80,21 @@ contract Rollup is IRollup, Eip712 {
         // INVARIANT: the largest request fits what is kept for direct claims, or censorship would be final.
         bool direct = WorkMeter.directCap(workPerWindow_) >= inbox_.maxWork();
         bool counts = window_ != 0 && workPerWindow_ <= type(uint96).max;
-        if (!(wired && bonded && direct && counts)) revert BadParameters();
+        bool priced = workPriceFloor_ != 0 && workPriceDoublings_ != 0;
+        if (!(wired && bonded && direct && counts && priced)) revert BadParameters();
+        _checkPrices(inbox_.maxWork());
+    }
+
+    function _checkPrices(uint256 maxWork) private view {
+        WorkLaw memory law = _law();
+        uint256[2] memory caps = [WorkMeter.batchCap(law.perWindow), WorkMeter.directCap(law.perWindow)];
+        for (uint256 i = 0; i < 2; ++i) {
+            // INVARIANT: what any claim burns fits its field; and as nothing overflowed here, nothing that fits its cap will.
+            bool fits = WorkMeter.cost(law, caps[i], 0, caps[i]) <= type(uint80).max;
+            // INVARIANT: work that is paid for by losing a bond, of which half is burned, is never the cheaper one.
+            bool covered = WorkMeter.cost(law, caps[i], caps[i] - maxWork, maxWork) <= claimBond / 2;
+            if (!(fits && covered)) revert BadParameters();
+        }
     }
 
     // ---- posting ----------------------------------------------------------------------------------------------------
@@ -197,7 +218,18 @@ contract Rollup is IRollup, Eip712 {
 
     /// @inheritdoc IRollup
     function workLeft() external view returns (uint256 batch, uint256 direct) {
-        return _work.left(_epoch(), workPerWindow);
+        (batch, direct) = _work.levels(block.timestamp, _law());
+        return (WorkMeter.batchCap(workPerWindow) - batch, WorkMeter.directCap(workPerWindow) - direct);
+    }
+
+    /// @inheritdoc IRollup
+    function leastFee(uint256 work) external view returns (uint256) {
+        return _leastFee(WorkSlot.wrap(block.timestamp), work, true);
+    }
+
+    /// @inheritdoc IRollup
+    function presentFee(uint256 work) external view returns (uint256 batch, uint256 direct) {
+        return (_leastFee(_work, work, false), _leastFee(_work, work, true));
     }
 
     /// @inheritdoc IRollup
@@ -270,10 +302,12 @@ contract Rollup is IRollup, Eip712 {
         if (bondOf(req) > free) return ResultError.NoStake;
         uint256 tokens = RequestLaws.outputTokens(output, req.maxTokens);
         uint256 work = RequestLaws.work(req.modelLength, req.payloadLength, tokens);
-        (bool fits, WorkSlot next) = _work.add(_epoch(), workPerWindow, work, direct);
+        (bool fits, uint256 burned, WorkSlot next) = _work.add(block.timestamp, _law(), work, direct);
         if (!fits) return ResultError.WindowFull;
+        // INVARIANT: half of a fee at least is its executor's, at whatever price the batch meets.
+        if (2 * burned > req.params.fee) return ResultError.FeeTooLow;
         // An id that was never opened is not Open either: a result for another hash, seed or chain ends here.
-        if (!_inbox.claim(id, segmentId, index)) return ResultError.NotOpen;
+        if (!_inbox.claim(id, segmentId, index, uint80(burned))) return ResultError.NotOpen;
         _work = next;
         return ResultError.None;
     }
@@ -301,8 +335,13 @@ contract Rollup is IRollup, Eip712 {
         emit SegmentSkipped(segment.executor, segment.number, reason);
     }
 
-    function _epoch() private view returns (uint64) {
-        return uint64(block.timestamp / window);
+    function _law() private view returns (WorkLaw memory) {
+        return WorkLaw(workPerWindow, window, workPriceFloor, workPriceDoublings);
+    }
+
+    function _leastFee(WorkSlot slot, uint256 work, bool direct) private view returns (uint256) {
+        (bool fits, uint256 burned,) = slot.add(block.timestamp, _law(), work, direct);
+        return fits ? 2 * burned : type(uint256).max;
     }
 
     function _claimKey(uint64 segmentId, uint16 index) private pure returns (uint256) {

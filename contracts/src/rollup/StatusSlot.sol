@@ -20,6 +20,7 @@ function unpack(StatusSlot slot) pure returns (RequestStatus memory s) {
     s.finality = Callback(uint8(w >> 152));
     s.overturn = Callback(uint8(w >> 160));
     s.feeHalvesPaid = uint8(w >> 168);
+    s.burn = uint80(w >> 176);
 }
 
 /// @notice Inverse of `unpack`.
@@ -27,5 +28,5 @@ function pack(RequestStatus memory s) pure returns (StatusSlot) {
     uint256 low = uint256(s.state) | uint256(s.deadline) << 8 | uint256(s.segmentId) << 48;
     uint256 mid = uint256(s.index) << 112 | uint256(s.claims) << 128;
     uint256 high = uint256(s.result) << 144 | uint256(s.finality) << 152 | uint256(s.overturn) << 160;
-    return StatusSlot.wrap(low | mid | high | uint256(s.feeHalvesPaid) << 168);
+    return StatusSlot.wrap(low | mid | high | uint256(s.feeHalvesPaid) << 168 | uint256(s.burn) << 176);
 }

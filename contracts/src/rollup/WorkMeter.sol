@@ -1,61 +1,95 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice Work claimed in the present epoch.
+/// @notice How full the window is.
 ///
 /// | bits | field |
 /// |---|---|
-/// | 0-63 | epoch: block time / window |
-/// | 64-159 | work claimed by batches |
-/// | 160-255 | work claimed directly |
+/// | 0-63 | time of the two levels, unix seconds |
+/// | 64-159 | level of the batches' share |
+/// | 160-255 | level of the direct claims' share |
 type WorkSlot is uint256;
 
-using {WorkMeter.add, WorkMeter.left} for WorkSlot global;
+using {WorkMeter.add, WorkMeter.levels} for WorkSlot global;
 
-/// @title How much work may be claimed in a window
-/// @notice An epoch is one window long and takes half of the window's work, since any stretch of one window touches at
-///         most two epochs. A fifth of each epoch is kept for direct claims.
+/// @notice What a deployment fixes about work.
+/// @param perWindow most work in any stretch of one window
+/// @param window seconds
+/// @param floor price in an idle window, in wei for 2^20 units of work
+/// @param doublings how often the price doubles from an empty share to a full one
+struct WorkLaw {
+    uint256 perWindow;
+    uint256 window;
+    uint256 floor;
+    uint256 doublings;
+}
+
+/// @title How much work may be claimed in a window, and what it burns
+/// @notice Each share is a bucket that holds half of its part of a window and drains as much in a window, so no stretch of
+///         one window takes more than the whole part. Batches have four fifths, direct claims a fifth. The price follows
+///         the level; a claim pays the area under the price over the levels that it fills.
 library WorkMeter {
     uint256 private constant MASK = type(uint96).max;
+    uint256 private constant UNIT_LOG2 = 20;
 
-    /// @notice Most that batches may claim in an epoch.
+    /// @notice Level at which batches may claim no more.
     function batchCap(uint256 perWindow) internal pure returns (uint256) {
         return perWindow / 2 - directCap(perWindow);
     }
 
-    /// @notice Most that may be claimed directly in an epoch.
+    /// @notice Level at which nothing more may be claimed directly.
     function directCap(uint256 perWindow) internal pure returns (uint256) {
         return perWindow / 10;
     }
 
-    /// @notice The slot with `work` added, if it still fits.
-    function add(WorkSlot slot, uint64 epoch, uint256 perWindow, uint256 work, bool direct)
+    /// @notice The slot with `work` added, if it still fits, and the wei that it burns.
+    function add(WorkSlot slot, uint256 time, WorkLaw memory law, uint256 work, bool direct)
         internal
         pure
-        returns (bool fits, WorkSlot next)
+        returns (bool fits, uint256 burned, WorkSlot next)
     {
-        (uint256 batched, uint256 directly) = used(slot, epoch);
+        (uint256 batched, uint256 directly) = levels(slot, time, law);
+        uint256 cap = direct ? directCap(law.perWindow) : batchCap(law.perWindow);
+        uint256 level = direct ? directly : batched;
+        if (level + work > cap) return (false, 0, slot);
+        burned = cost(law, cap, level, work);
         if (direct) directly += work;
         else batched += work;
-        fits = direct ? directly <= directCap(perWindow) : batched <= batchCap(perWindow);
         // INVARIANT: perWindow < 2^96, so whatever fits its cap fits its field.
-        if (fits) next = WorkSlot.wrap(uint256(epoch) | batched << 64 | directly << 160);
+        return (true, burned, WorkSlot.wrap(uint256(uint64(time)) | batched << 64 | directly << 160));
     }
 
-    /// @notice What is left of both caps.
-    function left(WorkSlot slot, uint64 epoch, uint256 perWindow)
+    /// @notice Both levels at `time`, which is not before the slot's.
+    // INVARIANT: rounded so that a share never drains more than its cap in a window.
+    function levels(WorkSlot slot, uint256 time, WorkLaw memory law)
         internal
         pure
-        returns (uint256 batch, uint256 direct)
+        returns (uint256 batched, uint256 directly)
     {
-        (uint256 batched, uint256 directly) = used(slot, epoch);
-        return (batchCap(perWindow) - batched, directCap(perWindow) - directly);
+        uint256 word = WorkSlot.unwrap(slot);
+        uint256 elapsed = time - uint64(word);
+        batched = _less(word >> 64 & MASK, elapsed * batchCap(law.perWindow) / law.window);
+        directly = _less(word >> 160, elapsed * directCap(law.perWindow) / law.window);
     }
 
-    /// @notice Work used in `epoch`: an older epoch's is forgotten.
-    function used(WorkSlot slot, uint64 epoch) internal pure returns (uint256 batched, uint256 directly) {
-        uint256 word = WorkSlot.unwrap(slot);
-        if (uint64(word) != epoch) return (0, 0);
-        return (word >> 64 & MASK, word >> 160);
+    /// @notice Wei burned for `work` that lifts a share of `cap` from `level`; `level + work <= cap`. Rounded up.
+    // INVARIANT: cutting work into pieces never makes it cheaper, and no work is free.
+    function cost(WorkLaw memory law, uint256 cap, uint256 level, uint256 work) internal pure returns (uint256) {
+        uint256 area = law.floor * (_area(law, cap, level + work) - _area(law, cap, level));
+        uint256 unit = 2 * law.doublings * cap << UNIT_LOG2;
+        return (area + unit - 1) / unit;
+    }
+
+    /// @dev The price doubles `doublings` times from level 0 to `cap` and is a straight line between two doublings. This is
+    ///      the area below it up to `level`, in units of `floor / (2 * doublings * cap)`.
+    function _area(WorkLaw memory law, uint256 cap, uint256 level) private pure returns (uint256) {
+        uint256 scaled = level * law.doublings;
+        uint256 doubled = 1 << (scaled / cap);
+        uint256 rest = scaled % cap;
+        return 3 * (doubled - 1) * cap * cap + doubled * rest * (2 * cap + rest);
+    }
+
+    function _less(uint256 level, uint256 drained) private pure returns (uint256) {
+        return level > drained ? level - drained : 0;
     }
 }

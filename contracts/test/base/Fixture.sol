@@ -12,6 +12,8 @@ import {
     Segment,
     SignedRequest
 } from "../../src/interfaces/Types.sol";
+import {IInbox} from "../../src/interfaces/IInbox.sol";
+import {IRollup} from "../../src/interfaces/IRollup.sol";
 import {DisputeGame} from "../../src/dispute/DisputeGame.sol";
 import {RomTree} from "../../src/dispute/RomTree.sol";
 import {Inbox} from "../../src/rollup/Inbox.sol";
@@ -36,6 +38,8 @@ abstract contract Fixture is TestBase {
     uint64 internal constant MODEL_LENGTH = 1000;
     uint256 internal constant MAX_WORK = MODEL_LENGTH * 1000;
     uint256 internal constant WORK_PER_WINDOW = 10 * MAX_WORK;
+    uint256 internal constant PRICE_FLOOR = 1e15;
+    uint8 internal constant DOUBLINGS = 8;
     uint32 internal constant MAX_TOKENS = 16;
 
     address internal constant SEQUENCER = address(0x5E0);
@@ -65,6 +69,8 @@ abstract contract Fixture is TestBase {
 
     uint64 internal unbonding = UNBONDING;
     uint256 internal workPerWindow = WORK_PER_WINDOW;
+    uint256 internal priceFloor = PRICE_FLOOR;
+    uint8 internal doublings = DOUBLINGS;
 
     function setUp() public virtual {
         _deploy(5, 50, true);
@@ -90,7 +96,7 @@ abstract contract Fixture is TestBase {
         game = new DisputeGame(
             Rollup(rollupAt), address(inbox), staking, registry, prover, arityLog2, ALLOWANCE, 10 gwei, 2 gwei
         );
-        rollup = new Rollup(inbox, staking, game, SEQUENCER, CLAIM_BOND, WINDOW, workPerWindow);
+        rollup = new Rollup(inbox, staking, game, SEQUENCER, CLAIM_BOND, WINDOW, workPerWindow, priceFloor, doublings);
         modelId = _registerModel(0, 0);
         vm.deal(ASKER, 1000 ether);
         vm.deal(payer, 1000 ether);
@@ -266,5 +272,48 @@ abstract contract Fixture is TestBase {
     function _finalize(Request memory r, ClaimRef memory c) internal {
         vm.warp(block.timestamp + WINDOW);
         rollup.finalize(r, c);
+    }
+
+    // ---- what was skipped, and why ------------------------------------------------------------------------------------
+
+    uint256 internal constant NONE = type(uint256).max;
+
+    /// @dev Posts one segment and says why it or its results were skipped (NONE where claimed).
+    function _reasons(Segment memory segment) internal returns (uint256 whole, uint256[] memory each) {
+        vm.recordLogs();
+        _post(segment);
+        Log[] memory logs = _logs();
+        each = new uint256[](segment.results.length);
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].topic == IRollup.SegmentSkipped.selector) {
+                (, whole) = abi.decode(logs[i].data, (uint64, uint256));
+            } else if (logs[i].topic == IRollup.ResultSkipped.selector) {
+                (uint16 index,, uint256 reason) = abi.decode(logs[i].data, (uint16, bytes32, uint256));
+                each[index] = reason;
+            } else if (logs[i].topic == IRollup.ResultClaimed.selector) {
+                (uint16 index,) = abi.decode(logs[i].data, (uint16, bytes));
+                each[index] = NONE;
+            }
+        }
+    }
+
+    function _assertOne(Segment memory segment, IRollup.ResultError reason) internal {
+        (, uint256[] memory each) = _reasons(segment);
+        assertEq(each[0], uint256(reason), "result's reason");
+    }
+
+    function _admit(SignedRequest memory s) internal returns (IInbox.AdmitError reason) {
+        SignedRequest[] memory signed = new SignedRequest[](1);
+        signed[0] = s;
+        vm.recordLogs();
+        vm.prank(SEQUENCER);
+        rollup.postBatch(new Segment[](0), signed);
+        Log[] memory logs = _logs();
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].topic == IInbox.SignedRequestSkipped.selector) {
+                (, reason) = abi.decode(logs[i].data, (uint64, IInbox.AdmitError));
+                return reason;
+            }
+        }
     }
 }

@@ -45,7 +45,7 @@ contract ReviewJudgeTest is Fixture {
         assertTrue(rollup.deliverFinality(r), "then final");
         _stage(r, ReviewJudge.Stage.Settled);
         assertEq(judge.verdict(_idOf(r)).asker, ASKER, "asker");
-        assertEq(inbox.credit(executor), 1 ether, "the executor's fee");
+        assertEq(inbox.credit(executor), 1 ether - inbox.status(_idOf(r)).burn, "the executor's fee");
     }
 
     function test_judge_overturned_thenTruth_succeeds() public {

@@ -182,6 +182,22 @@ contract DisputeGameTest is GameFixture {
         _openReverts(abi.encodeWithSelector(IRollup.NotTheClaim.selector, _idOf(req)), game.challengerBond());
     }
 
+    /// @dev [S] Nothing that decides the verdict is the challenger's choice: another seed, tolerance, model or length is another
+    ///      request, which nobody claimed.
+    function test_open_seedToleranceOrModelOfOnesChoice_reverts() public {
+        Request memory original = req;
+        for (uint256 i = 0; i < 4; ++i) {
+            req = original;
+            if (i == 0) req.entropy = keccak256("a seed that suits me");
+            if (i == 1) req.tolerance = uint64(1_000_000) << 32 | 4096;
+            if (i == 2) req.params.modelId = keccak256("a model that says so");
+            if (i == 3) req.modelLength -= 1;
+            _openReverts(abi.encodeWithSelector(IRollup.NotTheClaim.selector, _idOf(req)), game.challengerBond());
+        }
+        req = original;
+        _open();
+    }
+
     function test_open_sameChallengerTwice_reverts() public {
         Match memory m = _open();
         _openReverts(abi.encodeWithSelector(IDisputeGame.GameExists.selector, m.id), game.challengerBond());

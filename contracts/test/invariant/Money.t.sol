@@ -34,8 +34,12 @@ contract Users is GameFixture {
     uint64 private _number;
     mapping(bytes32 what => uint256 count) public done;
     uint256 public calls;
+    /// @dev Wei that games burned.
+    uint256 public burnedByGames;
+    uint256 private immutable _burnedBefore;
 
     constructor() {
+        _burnedBefore = address(0).balance;
         _games(2, 4, true, 7);
         consumer = new Recorder();
         vm.deal(address(this), 1_000_000 ether);
@@ -47,7 +51,8 @@ contract Users is GameFixture {
 
     function ask(uint96 fee, uint8 kind) external counted {
         RequestParams memory p = _params();
-        p.fee = fee % 2 ether;
+        // Near the least fee, or anywhere: what the window's level makes too dear is skipped.
+        p.fee = uint128(rollup.leastFee(39_000)) + (fee % 2 == 0 ? fee % 0.001 ether : fee % 2 ether);
         p.minBond = kind % 5 == 0 ? 7 ether : 0;
         p.delivery = kind % 2;
         if (kind % 3 != 0) {
@@ -98,7 +103,7 @@ contract Users is GameFixture {
         _did("open");
     }
 
-    function play(uint256 which) external counted {
+    function play(uint256 which) external counted burning {
         uint256 i = _pickMatch(which, false);
         Match memory m = _matches[i];
         if (m.stride > 1) {
@@ -111,7 +116,7 @@ contract Users is GameFixture {
         }
     }
 
-    function timeout(uint256 which) external counted {
+    function timeout(uint256 which) external counted burning {
         Match storage m = _matches[_pickMatch(which, false)];
         vm.warp(block.timestamp + ALLOWANCE);
         game.timeout(m.context);
@@ -189,6 +194,20 @@ contract Users is GameFixture {
         assertEq(address(inbox).balance, owed + balance, "inbox");
     }
 
+    /// @dev Burned: what the claims of final requests burn of their fees, half at most, and what games burn of bonds. Nothing
+    ///      else, and nothing of a request that is not final.
+    function checkBurned() external view returns (uint256 byWork) {
+        for (uint256 i = 0; i < _asks.length; ++i) {
+            Request memory r = _asks[i].request;
+            RequestStatus memory s = inbox.status(_idOf(r));
+            bool claimed = s.state == RequestState.Claimed || s.state == RequestState.Final;
+            assertTrue(claimed == (s.burn != 0), "a claim burns something, and nothing else does");
+            assertTrue(2 * uint256(s.burn) <= r.params.fee, "half at most");
+            if (s.state == RequestState.Final) byWork += s.burn;
+        }
+        assertEq(address(0).balance - _burnedBefore, byWork + burnedByGames, "burned");
+    }
+
     /// @dev Staking: its balance is what is staked, and each executor's locked stake is the bonds of its standing claims.
     function checkStaking() external view {
         address[2] memory executors = [executor, other];
@@ -244,6 +263,12 @@ contract Users is GameFixture {
     modifier counted() {
         ++calls;
         _;
+    }
+
+    modifier burning() {
+        uint256 before = address(0).balance;
+        _;
+        burnedByGames += address(0).balance - before;
     }
 
     function _did(bytes32 what) private {
@@ -324,6 +349,7 @@ contract MoneyTest is TestBase {
     /// @dev [S] Money is conserved: no contract owes more than it has, or has what it owes to nobody.
     function invariant_moneyIsConserved() public view {
         users.checkInbox();
+        users.checkBurned();
         users.checkStaking();
         users.checkGame();
     }
@@ -380,10 +406,12 @@ contract MoneyTest is TestBase {
         users.withdraw(8);
         users.withdraw(9);
         _check("withdraw");
+        assertTrue(users.checkBurned() > 0 && users.burnedByGames() > 0, "both ways of burning were seen");
     }
 
     function _check(bytes32 what) private view {
         users.checkInbox();
+        users.checkBurned();
         users.checkStaking();
         users.checkGame();
         assertTrue(users.done(what) > 0, string(abi.encodePacked(what)));

@@ -60,6 +60,17 @@ contract DeliveryTest is Fixture {
         assertEq(inbox.credit(ANYONE), 0.3 ether, "the whole callback fee");
     }
 
+    /// @dev [S] No consumer runs inside a batch, so none can make one fail: a claim tells nobody, not even an Optimistic one.
+    function test_postBatch_consumerInsideTheBatch_isNotCalled_succeeds() public {
+        Request memory r = _askFor(address(consumer), Delivery.Optimistic);
+        consumer.setBroken(true);
+        ClaimRef memory c = _claim(r);
+        assertEq(uint256(inbox.status(_idOf(r)).result), uint256(Callback.None), "nothing was tried");
+        consumer.setBroken(false);
+        assertTrue(_deliver(r, c), "it is called when somebody delivers");
+        assertEq(consumer.results(), 1, "once");
+    }
+
     /// @dev [S] Exactly once a mode.
     function test_deliverResult_twice_reverts() public {
         Request memory r = _askFor(address(consumer), Delivery.Final);
@@ -157,7 +168,7 @@ contract DeliveryTest is Fixture {
         consumer.setBroken(true);
         _deliver(r, c);
         _finalize(r, c);
-        assertEq(inbox.credit(executor), 1 ether, "executor paid");
+        assertEq(inbox.credit(executor), 1 ether - inbox.status(_idOf(r)).burn, "executor paid");
     }
 
     function test_deliverOverturn_failedThenNewResult_isStale_reverts() public {

@@ -211,7 +211,7 @@ contract InboxTest is Fixture {
             assertTrue(_goes(abi.encodeCall(inbox.refund, (r))) == (from == 1), "refund");
             _forceState(id, RequestState(from));
             vm.prank(address(rollup));
-            assertTrue(inbox.claim(id, 1, 1) == (from == 1), "claim");
+            assertTrue(inbox.claim(id, 1, 1, 0) == (from == 1), "claim");
             assertTrue(inbox.status(id).state == RequestState(from == 1 ? 2 : from), "claim's result");
         }
     }
@@ -231,6 +231,21 @@ contract InboxTest is Fixture {
         _assertState(r, RequestState.Open, "the right one");
     }
 
+    /// @dev [S] A rejection gives a fresh deadline: a lie can't run out the time in which the truth may be posted.
+    function test_reopen_deadlineRanOutMeanwhile_isFresh_succeeds() public {
+        Request memory r = _ask();
+        ClaimRef memory c = _claim(r);
+        vm.warp(uint256(r.params.inclusionDeadline) + DIRECT + 1);
+        vm.prank(address(game));
+        rollup.reject(_idOf(r), c.segmentId, c.index);
+        assertEq(inbox.status(_idOf(r)).deadline, block.timestamp + REOPEN, "deadline");
+        uint256 from = block.timestamp + REOPEN + DIRECT;
+        vm.expectRevert(abi.encodeWithSelector(IInbox.TooEarly.selector, from));
+        inbox.refund(r);
+        vm.warp(from - 1);
+        _claim(r);
+    }
+
     function _goes(bytes memory call) private returns (bool ok) {
         vm.prank(address(rollup));
         (ok,) = address(inbox).call(call);
@@ -248,7 +263,7 @@ contract InboxTest is Fixture {
         Request memory r = _ask();
         bytes memory refusal = abi.encodeWithSelector(IInbox.NotRollup.selector, address(this));
         vm.expectRevert(refusal);
-        inbox.claim(_idOf(r), 0, 0);
+        inbox.claim(_idOf(r), 0, 0, 0);
         vm.expectRevert(refusal);
         inbox.settle(_idOf(r), executor, r);
         vm.expectRevert(refusal);
@@ -262,8 +277,8 @@ contract InboxTest is Fixture {
     }
 
     function testFuzz_statusSlot_packUnpack_succeeds(uint256 word) public pure {
-        // Enum fields are brought into range, whatever lies above the layout is dropped.
-        uint256 w = word & ((uint256(1) << 176) - 1);
+        // Enum fields are brought into range; the layout fills the word.
+        uint256 w = word;
         for (uint256 shift = 144; shift <= 160; shift += 8) {
             w &= ~(uint256(0xfc) << shift);
         }
@@ -272,21 +287,6 @@ contract InboxTest is Fixture {
     }
 
     // ---- signed requests --------------------------------------------------------------------------------------------
-
-    function _admit(SignedRequest memory s) private returns (IInbox.AdmitError reason) {
-        SignedRequest[] memory signed = new SignedRequest[](1);
-        signed[0] = s;
-        vm.recordLogs();
-        vm.prank(SEQUENCER);
-        rollup.postBatch(new Segment[](0), signed);
-        Log[] memory logs = _logs();
-        for (uint256 i = 0; i < logs.length; ++i) {
-            if (logs[i].topic == IInbox.SignedRequestSkipped.selector) {
-                (, reason) = abi.decode(logs[i].data, (uint64, IInbox.AdmitError));
-                return reason;
-            }
-        }
-    }
 
     function _fund(uint256 amount) private {
         inbox.deposit{value: amount}(payer);

@@ -42,6 +42,48 @@ contract ModelRegistryTest is Fixture {
         }
     }
 
+    /// @dev [S] Whatever a step depends on is in the program's id: no two programs share one.
+    function test_registerProgram_anyFieldChanged_isAnotherProgram_succeeds() public {
+        bytes32[] memory ids = new bytes32[](13);
+        ids[0] = programId;
+        for (uint256 i = 1; i < ids.length; ++i) {
+            Program memory p = _program(50);
+            if (i == 1) p.codeRoot = keccak256("other");
+            if (i == 2) p.segmentsRoot = keccak256("other");
+            if (i == 3) p.tableRoot = keccak256("other");
+            if (i == 4) p.memoryRoot = keccak256("other");
+            if (i == 5) p.globalsRoot = keccak256("other");
+            if (i == 6) p.pages += 1;
+            if (i == 7) p.maxPages += 1;
+            if (i == 8) p.volatileLog2 += 1;
+            if (i == 9) p.stackCells += 1;
+            if (i == 10) (p.a, p.b) = (p.a - 1, p.b + 1);
+            if (i == 11) p.entry += 1;
+            // What one field loses the next one can't win.
+            if (i == 12) (p.pages, p.maxPages) = (0, p.maxPages + 1);
+            ids[i] = registry.registerProgram(p);
+            for (uint256 j = 0; j < i; ++j) {
+                assertTrue(ids[i] != ids[j], "two programs, one id");
+            }
+        }
+    }
+
+    /// @dev [S] A model's id binds its tolerance ceiling and its program: neither can be swapped under a known id.
+    function test_registerModel_anyFieldChanged_isAnotherModel_succeeds() public {
+        Program memory p = _program(50);
+        p.entry += 1;
+        bytes32[5] memory ids = [modelId, _registerModel(1, 0), _registerModel(0, 1), bytes32(0), bytes32(0)];
+        programId = registry.registerProgram(p);
+        ids[3] = _registerModel(0, 0);
+        (bytes32 root, bytes memory leaf, bytes32[33] memory siblings) = _modelProof(MODEL_LENGTH + 1);
+        ids[4] = registry.registerModel(root, MODEL_LENGTH + 1, programId, 0, 0, leaf, siblings, "file:toy");
+        for (uint256 i = 0; i < 5; ++i) {
+            for (uint256 j = 0; j < i; ++j) {
+                assertTrue(ids[i] != ids[j], "two models, one id");
+            }
+        }
+    }
+
     function test_registerProgram_twice_reverts() public {
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.AlreadyRegistered.selector, programId));
         registry.registerProgram(_program(50));

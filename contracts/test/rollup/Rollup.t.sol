@@ -14,37 +14,11 @@ import {IRollup} from "../../src/interfaces/IRollup.sol";
 import {Fixture} from "../base/Fixture.sol";
 
 contract RollupTest is Fixture {
-    uint256 private constant NONE = type(uint256).max;
-
-    /// @dev Posts one segment and says why it or its results were skipped (NONE where claimed).
-    function _reasons(Segment memory segment) private returns (uint256 whole, uint256[] memory each) {
-        vm.recordLogs();
-        _post(segment);
-        Log[] memory logs = _logs();
-        each = new uint256[](segment.results.length);
-        for (uint256 i = 0; i < logs.length; ++i) {
-            if (logs[i].topic == IRollup.SegmentSkipped.selector) {
-                (, whole) = abi.decode(logs[i].data, (uint64, uint256));
-            } else if (logs[i].topic == IRollup.ResultSkipped.selector) {
-                (uint16 index,, uint256 reason) = abi.decode(logs[i].data, (uint16, bytes32, uint256));
-                each[index] = reason;
-            } else if (logs[i].topic == IRollup.ResultClaimed.selector) {
-                (uint16 index,) = abi.decode(logs[i].data, (uint16, bytes));
-                each[index] = NONE;
-            }
-        }
-    }
-
     function _assertWhole(Segment memory segment, IRollup.SegmentError reason) private {
         uint64 count = rollup.segmentCount();
         (uint256 whole,) = _reasons(segment);
         assertEq(whole, uint256(reason), "segment's reason");
         assertEq(rollup.segmentCount(), count, "nothing stored");
-    }
-
-    function _assertOne(Segment memory segment, IRollup.ResultError reason) private {
-        (, uint256[] memory each) = _reasons(segment);
-        assertEq(each[0], uint256(reason), "result's reason");
     }
 
     // ---- postBatch --------------------------------------------------------------------------------------------------
@@ -190,6 +164,41 @@ contract RollupTest is Fixture {
         assertTrue(!rollup.numberUsed(executor, 1), "a forgery spends nothing");
     }
 
+    /// @dev [S] A signed segment is good once: its results don't claim again what a rejection reopened.
+    function test_postBatch_oldSegmentAfterItsRejection_skips() public {
+        Request memory r = _ask();
+        Segment memory s = _segment(EXECUTOR_KEY, 7, _results(r));
+        uint64 segmentId = _post(s);
+        vm.prank(address(game));
+        rollup.reject(_idOf(r), segmentId, 0);
+        _assertWhole(s, IRollup.SegmentError.NumberUsed);
+        _assertState(r, RequestState.Open, "still to be answered");
+    }
+
+    /// @dev [S] A signature for another chain, or another rollup, claims nothing here.
+    function test_postBatch_signatureForAnotherChainOrRollup_skips() public {
+        Segment memory s = _segment(EXECUTOR_KEY, 1, _results(_ask()));
+        bytes32 root = _leaf(s.results[0].request, output);
+        bytes memory right = _sign(EXECUTOR_KEY, _digestFor(block.chainid, address(rollup), s, root));
+        assertEq(right, s.signature, "this chain, this rollup");
+        s.signature = _sign(EXECUTOR_KEY, _digestFor(block.chainid + 1, address(rollup), s, root));
+        _assertWhole(s, IRollup.SegmentError.BadSignature);
+        s.signature = _sign(EXECUTOR_KEY, _digestFor(block.chainid, address(inbox), s, root));
+        _assertWhole(s, IRollup.SegmentError.BadSignature);
+        s.signature = right;
+        _post(s);
+        _assertState(s.results[0].request, RequestState.Claimed, "the right one");
+    }
+
+    function _digestFor(uint256 chain, address to, Segment memory s, bytes32 root) private pure returns (bytes32) {
+        bytes32 typeHash =
+            keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        bytes32 domain = keccak256(abi.encode(typeHash, keccak256("Assay"), keccak256("1"), chain, to));
+        bytes32 segmentType = keccak256("Segment(uint64 number,uint64 expiry,bytes32 root)");
+        bytes32 what = keccak256(abi.encode(segmentType, s.number, s.expiry, root));
+        return keccak256(abi.encodePacked(hex"1901", domain, what));
+    }
+
     function test_postBatch_empty_skips() public {
         _assertWhole(_segment2(new Result[](0)), IRollup.SegmentError.Empty);
     }
@@ -232,83 +241,6 @@ contract RollupTest is Fixture {
         assertEq(rollup.segmentDigest(7, 8, bytes32(uint256(9))), expected, "digest");
     }
 
-    // ---- work -------------------------------------------------------------------------------------------------------
-
-    /// @dev A request that charges `tokens` beyond its payload for an error output, and its answer.
-    function _bigRequest(uint32 tokens) private returns (Result[] memory results) {
-        payload = new bytes(1000 - tokens);
-        (payload[0], payload[2], payload[3]) = (0x01, bytes1(uint8(tokens)), bytes1(uint8(tokens >> 8)));
-        Request memory r = _requestOf(_params(), ASKER, 0, inbox.requestCount(), keccak256("entropy"));
-        r.maxTokens = tokens;
-        vm.prank(ASKER);
-        inbox.request{value: 1 ether}(_params(), payload, userData);
-        assertTrue(_state(r) == RequestState.Open, "asked");
-        results = new Result[](1);
-        results[0] = Result(r, hex"0100000000");
-    }
-
-    /// @dev [S] No window holds more work than watchtowers can check; what is beyond it is skipped.
-    function test_postBatch_windowFull_skips() public {
-        // An epoch holds 5 requests' work: 4 by batch, 1 direct.
-        for (uint64 i = 0; i < 4; ++i) {
-            _post(_segment(EXECUTOR_KEY, i, _bigRequest(900)));
-        }
-        (uint256 batch, uint256 direct) = rollup.workLeft();
-        assertEq(batch, 0, "batches have used their part");
-        assertEq(direct, MAX_WORK, "the direct part is kept");
-        Result[] memory late = _bigRequest(900);
-        _assertOne(_segment(EXECUTOR_KEY, 5, late), IRollup.ResultError.WindowFull);
-        _assertState(late[0].request, RequestState.Open, "still to be answered");
-        vm.warp((block.timestamp / WINDOW + 1) * WINDOW);
-        _post(_segment(EXECUTOR_KEY, 6, late));
-        _assertState(late[0].request, RequestState.Claimed, "in the next epoch");
-    }
-
-    /// @dev [S] An error output can't be had for less work than the longest answer.
-    function test_postBatch_errorOutput_countsMaxTokens_succeeds() public {
-        _post(_segment(EXECUTOR_KEY, 1, _bigRequest(900)));
-        (uint256 batch,) = rollup.workLeft();
-        assertEq(batch, 3 * MAX_WORK, "payload + max tokens");
-    }
-
-    function test_postBatch_answer_countsItsTokens_succeeds() public {
-        Result[] memory results = _bigRequest(900);
-        results[0].output = hex"00030000000000000000000000000000000078";
-        _post(_segment(EXECUTOR_KEY, 1, results));
-        (uint256 batch,) = rollup.workLeft();
-        assertEq(batch, 4 * MAX_WORK - MODEL_LENGTH * (100 + 3), "payload + three tokens");
-    }
-
-    /// @dev A count beyond the request's maximum is a lie: it is charged the maximum, not more, not less.
-    function test_postBatch_answerClaimingTooManyTokens_countsMaxTokens_succeeds() public {
-        Result[] memory results = _bigRequest(900);
-        results[0].output = hex"00ffffffff";
-        _post(_segment(EXECUTOR_KEY, 1, results));
-        (uint256 batch,) = rollup.workLeft();
-        assertEq(batch, 3 * MAX_WORK, "maximum");
-    }
-
-    /// @dev [S] Within any stretch of one window at most WORK_PER_WINDOW is claimed, wherever it begins.
-    function test_workPerWindow_acrossTwoEpochs_staysBelow_succeeds() public {
-        vm.warp((START / WINDOW + 1) * WINDOW - 1);
-        uint256 claimed = 0;
-        for (uint64 i = 0; i < 12; ++i) {
-            if (i == 6) vm.warp(block.timestamp + 1);
-            Result[] memory results = _bigRequest(900);
-            _post(_segment(EXECUTOR_KEY, i, results));
-            if (_state(results[0].request) == RequestState.Claimed) claimed += MAX_WORK;
-        }
-        assertEq(claimed, 8 * MAX_WORK, "two epochs' batches");
-        assertTrue(claimed <= WORK_PER_WINDOW, "below the window's");
-    }
-
-    /// @dev [S] Or the largest request could never be claimed directly.
-    function test_deploy_directShareBelowMaxWork_reverts() public {
-        workPerWindow = WORK_PER_WINDOW - 1;
-        vm.expectRevert(IRollup.BadParameters.selector);
-        this.deployAgain();
-    }
-
     // ---- claimDirect ------------------------------------------------------------------------------------------------
 
     /// @dev [S] A censoring sequencer only delays: past the deadline any bonded executor claims.
@@ -320,7 +252,7 @@ contract RollupTest is Fixture {
         _assertState(r, RequestState.Claimed, "claimed");
         assertEq(staking.freeStake(other), 100 ether - CLAIM_BOND, "bond locked");
         _finalize(r, _refOf(segmentId, 0, _results(r)));
-        assertEq(inbox.credit(other), 1 ether, "paid");
+        assertEq(inbox.credit(other), 1 ether - inbox.status(_idOf(r)).burn, "paid");
     }
 
     function test_claimDirect_beforeDeadline_reverts() public {
@@ -348,21 +280,6 @@ contract RollupTest is Fixture {
         rollup.claimDirect(r, output);
     }
 
-    /// @dev [S] A full batch share leaves the fifth for direct claims, and that is a limit too.
-    function test_claimDirect_afterFullBatches_hasItsOwnShare_succeeds() public {
-        Result[] memory a = _bigRequest(900);
-        Result[] memory b = _bigRequest(900);
-        vm.warp(uint256(a[0].request.params.inclusionDeadline) + 1);
-        for (uint64 i = 0; i < 4; ++i) {
-            _post(_segment(EXECUTOR_KEY, i, _bigRequest(900)));
-        }
-        vm.prank(other);
-        rollup.claimDirect(a[0].request, a[0].output);
-        vm.prank(other);
-        vm.expectRevert(abi.encodeWithSelector(IRollup.ClaimRefused.selector, IRollup.ResultError.WindowFull));
-        rollup.claimDirect(b[0].request, b[0].output);
-    }
-
     // ---- finalize ---------------------------------------------------------------------------------------------------
 
     function test_finalize_afterWindow_paysAndUnlocks_succeeds() public {
@@ -372,7 +289,7 @@ contract RollupTest is Fixture {
         vm.prank(ANYONE);
         rollup.finalize(r, c);
         _assertState(r, RequestState.Final, "final");
-        assertEq(inbox.credit(executor), 1 ether, "fee");
+        assertEq(inbox.credit(executor), 1 ether - inbox.status(_idOf(r)).burn, "fee");
         assertEq(inbox.credit(ANYONE), 0, "nothing to the caller");
         assertEq(staking.freeStake(executor), 100 ether, "bond back");
     }
@@ -393,7 +310,7 @@ contract RollupTest is Fixture {
         vm.expectRevert();
         rollup.finalize(r, c);
         assertEq(staking.freeStake(executor), free, "one bond");
-        assertEq(inbox.credit(executor), 1 ether, "one fee");
+        assertEq(inbox.credit(executor), 1 ether - inbox.status(_idOf(r)).burn, "one fee");
     }
 
     /// @dev [S] Finality needs the very leaf that claimed the request.

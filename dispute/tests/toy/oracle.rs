@@ -78,7 +78,7 @@ impl<W: World> Oracle<'_, W> {
 
     /// Whose move it is.
     pub fn turn(&self) -> Side {
-        if self.record.len() % 2 == 0 {
+        if self.record.len().is_multiple_of(2) {
             Side::Challenger
         } else {
             Side::Executor

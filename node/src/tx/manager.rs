@@ -1,10 +1,11 @@
 //! Sends the transactions of one account.
 
+use super::book::{Book, Sent};
 use super::policy::Fees;
 use super::{Call, TxError, TxPolicy};
-use crate::chain::{Chain, ChainError};
+use crate::chain::Chain;
 use crate::key::Key;
-use crate::revert::{ErrorBook, RevertReason};
+use crate::revert::ErrorBook;
 use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy::eips::BlockNumberOrTag;
 use alloy::eips::eip2718::Encodable2718;
@@ -18,14 +19,14 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Mutex;
 
-/// Sends transactions of one account. Clones share the nonce.
+/// Sends transactions of one account. Clones share its nonces.
 #[derive(Clone, Debug)]
 pub struct TxManager {
-    chain: Chain,
+    pub(super) chain: Chain,
+    pub(super) errors: ErrorBook,
+    pub(super) policy: TxPolicy,
+    pub(super) book: Arc<Mutex<Book>>,
     key: Key,
-    errors: ErrorBook,
-    policy: TxPolicy,
-    nonce: Arc<Mutex<Option<u64>>>,
 }
 
 impl TxManager {
@@ -36,7 +37,7 @@ impl TxManager {
             key,
             errors,
             policy,
-            nonce: Arc::default(),
+            book: Arc::default(),
         }
     }
 
@@ -68,11 +69,11 @@ impl TxManager {
 
     /// Dry run, send, wait; returns the receipt of the mined, successful transaction.
     pub async fn send(&self, call: Call) -> Result<TransactionReceipt, TxError> {
-        let sent = self.submit(&call).await?;
-        self.wait(&call, sent).await
+        let (nonce, sent) = self.submit(call).await?;
+        self.wait(nonce, sent).await
     }
 
-    fn request(&self, call: &Call) -> TransactionRequest {
+    pub(super) fn request(&self, call: &Call) -> TransactionRequest {
         let request = TransactionRequest::default()
             .with_from(self.address())
             .with_input(call.data.clone())
@@ -83,12 +84,18 @@ impl TxManager {
         }
     }
 
-    async fn submit(&self, call: &Call) -> Result<Sent, TxError> {
-        self.dry_run(call).await?;
+    async fn submit(&self, call: Call) -> Result<(u64, Sent), TxError> {
+        // Before the dry run, which then sees what a reorganization had dropped.
+        self.mend().await?;
+        self.dry_run(&call).await?;
         let gas = match call.gas {
             Some(gas) => gas,
             None => {
-                let estimate = self.chain.provider().estimate_gas(self.request(call)).await;
+                let estimate = self
+                    .chain
+                    .provider()
+                    .estimate_gas(self.request(&call))
+                    .await;
                 let estimate =
                     estimate.map_err(|e| self.refused(call.label, "eth_estimateGas", e))?;
                 // The state may move between estimate and block; a quarter covers cold slots and an event more.
@@ -103,29 +110,32 @@ impl TxManager {
             tip: fees.max_priority_fee_per_gas.min(max),
         };
 
-        let mut slot = self.nonce.lock().await;
+        let mut book = self.book.lock().await;
         for _ in 0..3 {
-            let nonce = match *slot {
+            let nonce = match book.next() {
                 Some(nonce) => nonce,
-                None => self.chain_nonce(BlockNumberOrTag::Pending).await?,
+                None => book.next_from(self.chain_nonce(BlockNumberOrTag::Pending).await?),
             };
-            let (hash, raw) = self.sign(call, nonce, gas, fees)?;
+            let (hash, raw) = self.sign(&call, nonce, gas, fees)?;
             match self.broadcast(call.label, hash, &raw).await {
                 Ok(true) => {
-                    *slot = Some(nonce + 1);
                     tracing::debug!(call = call.label, %hash, nonce, gas, "sent");
-                    return Ok(Sent {
-                        nonce,
+                    let sent = Sent {
+                        call,
                         gas,
                         fees,
                         hashes: vec![hash],
-                    });
+                        at: Instant::now(),
+                        settled: false,
+                    };
+                    book.note(nonce, sent.clone());
+                    return Ok((nonce, sent));
                 }
                 // The count is behind the chain (a restart, or a replacement was mined): ask the chain.
-                Ok(false) => *slot = None,
+                Ok(false) => book.forget_next(),
                 Err(error) => {
                     // Whether the node has it is unknown: ask the chain next time.
-                    *slot = None;
+                    book.forget_next();
                     return Err(error);
                 }
             }
@@ -138,7 +148,7 @@ impl TxManager {
         })
     }
 
-    async fn chain_nonce(&self, at: BlockNumberOrTag) -> Result<u64, TxError> {
+    pub(super) async fn chain_nonce(&self, at: BlockNumberOrTag) -> Result<u64, TxError> {
         let nonce = self
             .chain
             .provider()
@@ -148,7 +158,7 @@ impl TxManager {
         Ok(nonce.map_err(|e| self.chain.error("eth_getTransactionCount", e))?)
     }
 
-    fn sign(
+    pub(super) fn sign(
         &self,
         call: &Call,
         nonce: u64,
@@ -176,7 +186,7 @@ impl TxManager {
     }
 
     /// `Ok(false)`: the nonce is spent already.
-    async fn broadcast(
+    pub(super) async fn broadcast(
         &self,
         label: &'static str,
         hash: B256,
@@ -202,7 +212,12 @@ impl TxManager {
         Err(self.refused(label, "eth_sendRawTransaction", error))
     }
 
-    fn refused(&self, label: &'static str, what: &'static str, error: TransportError) -> TxError {
+    pub(super) fn refused(
+        &self,
+        label: &'static str,
+        what: &'static str,
+        error: TransportError,
+    ) -> TxError {
         if let RpcError::ErrorResp(payload) = &error {
             let message = payload.message.to_lowercase();
             if message.contains("insufficient funds") || message.contains("insufficient balance") {
@@ -227,138 +242,5 @@ impl TxManager {
             }
         }
         self.chain.error(what, error).into()
-    }
-
-    async fn wait(&self, call: &Call, mut sent: Sent) -> Result<TransactionReceipt, TxError> {
-        let (start, mut last) = (Instant::now(), Instant::now());
-        loop {
-            match self.receipt(&sent).await {
-                Ok(Some(receipt)) if receipt.status() => return Ok(receipt),
-                Ok(Some(receipt)) => return Err(self.why_reverted(call, &sent, &receipt).await),
-                Ok(None) => {}
-                // The chain may come back: only the deadline ends the wait.
-                Err(error) => {
-                    tracing::warn!(call = call.label, %error, "cannot look for the receipt")
-                }
-            }
-            let waited = start.elapsed();
-            if waited > self.policy.give_up_after {
-                let hash = sent.last();
-                *self.nonce.lock().await = None;
-                let (label, nonce) = (call.label, sent.nonce);
-                return Err(TxError::NotMined {
-                    label,
-                    hash,
-                    nonce,
-                    seconds: waited.as_secs(),
-                });
-            }
-            if last.elapsed() > self.policy.bump_after {
-                last = Instant::now();
-                self.bump(call, &mut sent).await?;
-            }
-            tokio::time::sleep(self.policy.poll).await;
-        }
-    }
-
-    async fn receipt(&self, sent: &Sent) -> Result<Option<TransactionReceipt>, ChainError> {
-        for hash in sent.hashes.iter().rev() {
-            let receipt = self.chain.provider().get_transaction_receipt(*hash).await;
-            if let Some(receipt) =
-                receipt.map_err(|e| self.chain.error("eth_getTransactionReceipt", e))?
-            {
-                return Ok(Some(receipt));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn bump(&self, call: &Call, sent: &mut Sent) -> Result<(), TxError> {
-        let fees = sent.fees.bumped(self.policy.max_fee_per_gas);
-        let (hash, raw) = self.sign(call, sent.nonce, sent.gas, fees)?;
-        if hash == sent.last() {
-            tracing::warn!(call = call.label, %hash, "not mined, and fees are at the limit");
-            return self.broadcast(call.label, hash, &raw).await.map(drop);
-        }
-        match self.broadcast(call.label, hash, &raw).await {
-            Ok(true) => {
-                tracing::warn!(call = call.label, %hash, nonce = sent.nonce, "not mined in time: sent again for more");
-                (sent.fees, sent.hashes) = (fees, std::mem::take(&mut sent.hashes));
-                sent.hashes.push(hash);
-                Ok(())
-            }
-            Ok(false) => {
-                // One of ours was mined just now, or a stranger's: the receipt tells.
-                if self.receipt(sent).await?.is_some() {
-                    return Ok(());
-                }
-                if self.chain_nonce(BlockNumberOrTag::Latest).await? <= sent.nonce {
-                    return Ok(());
-                }
-                *self.nonce.lock().await = None;
-                Err(TxError::NonceTaken {
-                    label: call.label,
-                    account: self.address(),
-                    nonce: sent.nonce,
-                })
-            }
-            Err(error) => {
-                tracing::warn!(call = call.label, %error, "cannot send again");
-                Ok(())
-            }
-        }
-    }
-
-    async fn why_reverted(
-        &self,
-        call: &Call,
-        sent: &Sent,
-        receipt: &TransactionReceipt,
-    ) -> TxError {
-        let hash = receipt.transaction_hash;
-        if receipt.gas_used >= sent.gas {
-            let text = format!("out of gas ({} of {})", receipt.gas_used, sent.gas);
-            let reason = RevertReason {
-                name: "OutOfGas".to_owned(),
-                text,
-                data: Bytes::new(),
-            };
-            return TxError::Reverted {
-                label: call.label,
-                hash,
-                reason,
-            };
-        }
-        let at = receipt.block_number.unwrap_or_default();
-        let again = self
-            .chain
-            .provider()
-            .call(self.request(call))
-            .block(at.into())
-            .await;
-        let reason = match again.err().map(|e| self.refused(call.label, "eth_call", e)) {
-            Some(TxError::WouldRevert { reason, .. }) => reason,
-            _ => self.errors.decode(&Bytes::new()),
-        };
-        TxError::Reverted {
-            label: call.label,
-            hash,
-            reason,
-        }
-    }
-}
-
-/// Transactions sent for one call, all with one nonce.
-#[derive(Debug)]
-struct Sent {
-    nonce: u64,
-    gas: u64,
-    fees: Fees,
-    hashes: Vec<B256>,
-}
-
-impl Sent {
-    fn last(&self) -> B256 {
-        self.hashes.last().copied().unwrap_or_default()
     }
 }

@@ -12,12 +12,12 @@ use assay_bindings::deploy::{Parameters, plan};
 use assay_bindings::{
     Inbox, ModelRegistry, Request, RequestParams, SignedRequest, Staking, results, sign,
 };
+use assay_node::anvil::Anvil;
 use assay_node::chain::Chain;
 use assay_node::deployment::{Contracts, Deployment, ModelEntry};
 use assay_node::key::{Key, write_key_file};
 use assay_node::revert::ErrorBook;
 use assay_node::tx::{Call, TxManager, TxPolicy};
-use assay_node::url::RpcUrl;
 use assay_proto::v1::sequencer_client::SequencerClient;
 use assay_proto::v1::{self, FromExecutor, SegmentStanding, from_executor, to_executor::Message};
 use assay_sequencer::wire;
@@ -25,8 +25,8 @@ use assay_types::hash::{fold, leaf_hash, zero_roots};
 use assay_types::output::Output;
 use assay_types::request::Payload;
 use assay_types::{Program, Tolerance, program};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -47,6 +47,8 @@ pub const FIRST: usize = 2;
 pub const SECOND: usize = 3;
 pub const STRANGER: usize = 4;
 pub const ETHER: u128 = 1_000_000_000_000_000_000;
+/// Wei that a request pays for its answer, a hundred times what its work needs in an idle window.
+pub const FEE: u128 = 1_000_000_000;
 
 pub fn signer(account: usize) -> PrivateKeySigner {
     KEYS[account].parse().expect("a key")
@@ -69,7 +71,7 @@ pub fn free_port() -> u16 {
 
 /// A chain with everything deployed, a model registered, two executors staked, the user's deposit paid.
 pub struct World {
-    _anvil: Running,
+    pub anvil: Anvil,
     pub dir: tempfile::TempDir,
     pub rpc: String,
     pub chain: Chain,
@@ -80,43 +82,22 @@ pub struct World {
 
 impl World {
     pub async fn new() -> World {
-        let port = free_port();
-        let local = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../contracts/node_modules/.bin/anvil"
-        );
-        let program = if std::path::Path::new(local).exists() {
-            local
-        } else {
-            "anvil"
-        };
-        let anvil = Command::new(program)
-            .args(["--port", &port.to_string(), "--silent"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("anvil is missing: run `npm ci` in contracts/");
-        let anvil = Running(anvil);
-        let rpc = format!("http://127.0.0.1:{port}");
-        let url: RpcUrl = rpc.parse().expect("a URL");
-        let start = Instant::now();
-        let chain = loop {
-            match Chain::connect(&url, Some(31_337)).await {
-                Ok(chain) => break chain,
-                Err(error) => assert!(start.elapsed() < Duration::from_secs(20), "{error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        };
+        World::with(Parameters::devnet(signer(SEQUENCER).address())).await
+    }
+
+    /// A world of these parameters.
+    pub async fn with(parameters: Parameters) -> World {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let anvil = Anvil::start(root, 0, &[], None).unwrap_or_else(|e| panic!("{e}"));
+        let chain = Chain::connect(&anvil.url(), Some(31_337)).await;
+        let (rpc, chain) = (anvil.url().to_string(), chain.expect("it answers"));
         let key = Key::parse(KEYS[USER], "the test").expect("a key");
         let policy = TxPolicy {
             poll: Duration::from_millis(20),
             ..TxPolicy::default()
         };
         let user = TxManager::new(chain.clone(), key, ErrorBook::assay(), policy);
-        let (to, creations) = plan(
-            user.address(),
-            0,
-            &Parameters::devnet(signer(SEQUENCER).address()),
-        );
+        let (to, creations) = plan(user.address(), 0, &parameters);
         for creation in creations {
             user.send(Call::create(creation.name, creation.init_code))
                 .await
@@ -160,7 +141,7 @@ impl World {
             .expect("saved");
         write_key_file(&dir.path().join("sequencer.key"), KEYS[SEQUENCER]).expect("written");
         World {
-            _anvil: anvil,
+            anvil,
             dir,
             rpc,
             chain,
@@ -184,7 +165,10 @@ impl World {
         if !more.contains(&"--batch-interval-ms") {
             command.args(["--batch-interval-ms", "100"]);
         }
-        command.args(["--log-level", "debug"]).args(more);
+        command.args(more);
+        if !more.contains(&"--log-level") {
+            command.args(["--log-level", "debug"]);
+        }
         if !more.contains(&"--key-file") {
             command.args(["--key-file", &path("sequencer.key")]);
         }
@@ -267,7 +251,7 @@ impl World {
             delivery: 0,
             tolerant: false,
             minBond: 0,
-            fee: 1_000,
+            fee: FEE,
             callbackFee: 0,
             refundTo: self.user.address(),
             inclusionDeadline: self.now().await + 600,
@@ -276,7 +260,16 @@ impl World {
 
     /// Asks on chain; returns the request's id.
     pub async fn ask(&self, prompt: &str) -> B256 {
-        let params: Inbox::RequestParams = (&self.params().await).into();
+        self.ask_for(prompt, FEE).await
+    }
+
+    /// Asks on chain for this fee.
+    pub async fn ask_for(&self, prompt: &str, fee: u128) -> B256 {
+        let params = RequestParams {
+            fee,
+            ..self.params().await
+        };
+        let params: Inbox::RequestParams = (&params).into();
         let payload = Payload::greedy(prompt, 8).encode().into();
         let call = Inbox::requestCall {
             params,
@@ -284,7 +277,7 @@ impl World {
             userData: Bytes::new(),
         };
         let call =
-            Call::new("request", self.contracts.inbox, call.abi_encode()).value(U256::from(1_000));
+            Call::new("request", self.contracts.inbox, call.abi_encode()).value(U256::from(fee));
         let receipt = self.user.send(call).await.expect("asked");
         receipt
             .decoded_log::<Inbox::Requested>()

@@ -29,6 +29,8 @@ use assay_tests::evm::{CHAIN_ID, Evm, Outcome, Snapshot, Tx};
 
 /// Wei that every account starts with.
 const PURSE: u128 = 1_000_000_000_000_000_000_000;
+/// Wei that an asker pays: more than work burns of it.
+const FEE: u128 = 1_000_000_000_000_000;
 
 /// The rollup, one program, one model, one executor.
 pub struct Court {
@@ -154,7 +156,7 @@ impl Court {
             delivery: 0,
             tolerant: false,
             minBond: 0,
-            fee: 1000,
+            fee: FEE,
             callbackFee: 0,
             refundTo: asker,
             inclusionDeadline: self.evm.now() + 60,
@@ -164,7 +166,7 @@ impl Court {
             payload: payload.to_vec().into(),
             userData: Bytes::new(),
         };
-        let outcome = self.must(asker, self.addresses.inbox, &call, 1000);
+        let outcome = self.must(asker, self.addresses.inbox, &call, FEE);
         let id = outcome.decode::<Inbox::requestCall>();
         let ask = &self.ledger.asks[&id];
         assert_eq!(request_id(CHAIN_ID, self.addresses.inbox, &ask.request), id);

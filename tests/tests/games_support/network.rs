@@ -1,5 +1,6 @@
 //! An anvil with the rollup on it: the small program, a model nobody reads, an executor with a stake.
 
+use super::FEE;
 use super::program::PROGRAM;
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::providers::Provider;
@@ -14,16 +15,14 @@ use assay_bindings::{
 };
 use assay_machine::lower::lower;
 use assay_machine::rom::Rom;
+use assay_node::anvil::Anvil;
 use assay_node::chain::Chain;
 use assay_node::deployment::{Contracts, Deployment, ModelEntry};
 use assay_node::key::{Key, write_key_file};
 use assay_node::revert::ErrorBook;
 use assay_node::tx::{Call, TxManager, TxPolicy};
-use assay_node::url::RpcUrl;
 use serde_json::json;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Bytes of the model file.
@@ -46,16 +45,6 @@ pub enum Who {
     Liar = 5,
 }
 
-struct Anvil(Child);
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        // It may have ended already; there is nothing else to clean up.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The chain, the contracts and the files that services need.
 pub struct Network {
     /// Connection.
@@ -70,46 +59,16 @@ pub struct Network {
     _anvil: Anvil,
 }
 
-fn anvil_program() -> PathBuf {
-    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/node_modules");
-    let platform = match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "amd64",
-    };
-    let bundled = modules.join(format!("@foundry-rs/anvil-linux-{platform}/bin/anvil"));
-    if bundled.exists() {
-        bundled
-    } else {
-        PathBuf::from("anvil")
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("bound").port()
-}
-
 impl Network {
     /// Starts anvil with a block every second and deploys.
     pub async fn start(window: u64, allowance: u64) -> Network {
         let dir = tempfile::tempdir().expect("a folder");
-        let (port, config) = (free_port(), dir.path().join("anvil.json"));
-        let anvil = Command::new(anvil_program())
-            .args(["--port", &port.to_string(), "--silent", "--config-out"])
-            .arg(&config)
-            .stdout(Stdio::null())
-            .spawn();
-        let anvil =
-            Anvil(anvil.expect("anvil is missing: run `npm ci` in contracts/, or install Foundry"));
-        let url: RpcUrl = format!("http://127.0.0.1:{port}").parse().expect("a URL");
-        let started = Instant::now();
-        let chain = loop {
-            match Chain::connect(&url, None).await {
-                Ok(chain) => break chain,
-                Err(error) => assert!(started.elapsed() < Duration::from_secs(20), "{error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        };
+        let config = dir.path().join("anvil.json");
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let args = ["--config-out", &config.display().to_string()];
+        let anvil = Anvil::start(root, 0, &args, None).unwrap_or_else(|e| panic!("{e}"));
+        let chain = Chain::connect(&anvil.url(), None).await;
+        let chain = chain.expect("it answers");
         let text = std::fs::read_to_string(config).expect("anvil writes its configuration");
         let config: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let keys = config["private_keys"].as_array().expect("keys").iter();
@@ -264,7 +223,7 @@ impl Network {
             delivery: 0,
             tolerant: false,
             minBond: 0,
-            fee: 1000,
+            fee: FEE,
             callbackFee: 0,
             refundTo: self.address(Who::User),
             inclusionDeadline: head.timestamp + 600,

@@ -396,7 +396,7 @@ impl<'a> Builder<'a> {
                 format!("custom section assay: a + b is not {TRACE_LOG2}"),
             );
         }
-        if config.stack_cells % FRAME_ALIGN != 0 {
+        if !config.stack_cells.is_multiple_of(FRAME_ALIGN) {
             return refuse(
                 0,
                 format!("custom section assay: stack_cells is not a multiple of {FRAME_ALIGN}"),

@@ -118,13 +118,15 @@ pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
             let (a, b) = (x.a()? as u32, x.b()? as u32);
             x.set(u64::from(a & !SIGN | b & SIGN))
         }
-        // -2^31 itself is in range; the next f32 below is not, so compare with it inclusively.
+        // -2^31 itself is in range; the next f32 below is not, so the range includes it.
         Op::I32TruncF32S => convert(x, |a| {
-            (a >= -TWO_31 && a < TWO_31).then_some(u64::from(a as i32 as u32))
+            (-TWO_31..TWO_31)
+                .contains(&a)
+                .then_some(u64::from(a as i32 as u32))
         }),
         Op::I32TruncF32U => convert(x, |a| within(a, -1.0, TWO_32).map(|a| u64::from(a as u32))),
         Op::I64TruncF32S => convert(x, |a| {
-            (a >= -TWO_63 && a < TWO_63).then_some(a as i64 as u64)
+            (-TWO_63..TWO_63).contains(&a).then_some(a as i64 as u64)
         }),
         Op::I64TruncF32U => convert(x, |a| within(a, -1.0, TWO_64).map(|a| a as u64)),
         // Rust's float-to-int casts saturate and send NaN to 0.

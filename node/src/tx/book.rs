@@ -1,0 +1,193 @@
+//! Which nonce was given to which call, so that a chain that forgets is noticed and put right.
+//!
+//! INVARIANT: a nonce is given to one call. A call whose caller was told that it is mined, or who still waits, keeps its
+//! nonce when a reorganization drops it; the same call is sent again under it, and the chain takes at most one.
+
+use super::Call;
+use super::policy::Fees;
+use alloy::primitives::B256;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// Mined transactions that are remembered: a reorganization that drops more of one account's is none that we mend.
+const DEPTH: u64 = 64;
+
+/// A call and every transaction that was sent for it, all with one nonce.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The call.
+    pub call: Call,
+    /// Its gas limit.
+    pub gas: u64,
+    /// What the last transaction offers.
+    pub fees: Fees,
+    /// Transactions, oldest first; never empty.
+    pub hashes: Vec<B256>,
+    /// When fees were last set.
+    pub at: Instant,
+    /// It was seen in the chain, and not missed since.
+    pub settled: bool,
+}
+
+impl Sent {
+    /// The transaction that offers most.
+    pub fn last(&self) -> B256 {
+        self.hashes.last().copied().unwrap_or_default()
+    }
+}
+
+/// The nonces of one account.
+#[derive(Debug, Default)]
+pub struct Book {
+    sent: BTreeMap<u64, Sent>,
+    next: Option<u64>,
+    /// The account's count in the newest block, when it was last looked at.
+    pub mined: u64,
+    /// When everything in the book was last looked after.
+    pub tended: Option<Instant>,
+}
+
+impl Book {
+    /// Whether nothing was sent yet.
+    pub fn is_empty(&self) -> bool {
+        self.sent.is_empty()
+    }
+
+    /// The next nonce, as far as it is known without asking.
+    pub fn next(&self) -> Option<u64> {
+        self.next.map(|next| self.next_from(next))
+    }
+
+    /// The next nonce, where the chain, asked for its count with what waits, says `pending`: a node may have lost what
+    /// waits or never count it, and what is in the book is not given away.
+    pub fn next_from(&self, pending: u64) -> u64 {
+        let mut nonce = pending;
+        while self.sent.contains_key(&nonce) {
+            nonce += 1;
+        }
+        nonce
+    }
+
+    /// The next nonce is unknown: ask the chain.
+    pub fn forget_next(&mut self) {
+        self.next = None;
+    }
+
+    /// Notes what was sent with `nonce`.
+    pub fn note(&mut self, nonce: u64, sent: Sent) {
+        self.sent.insert(nonce, sent);
+        self.next = Some(nonce + 1);
+    }
+
+    /// What was sent with `nonce`.
+    pub fn get(&self, nonce: u64) -> Option<&Sent> {
+        self.sent.get(&nonce)
+    }
+
+    /// Forgets what was sent with `nonce`, which another's transaction has taken.
+    pub fn strike(&mut self, nonce: u64) {
+        self.sent.remove(&nonce);
+        self.next = None;
+    }
+
+    /// What was sent with `nonce`.
+    pub fn get_mut(&mut self, nonce: u64) -> Option<&mut Sent> {
+        self.sent.get_mut(&nonce)
+    }
+
+    /// The chain's newest block counts `mined` transactions of the account; returns the nonces that it should have or
+    /// get and has not: they wait, or were mined in a block that is none any more.
+    pub fn look(&mut self, mined: u64) -> Vec<u64> {
+        self.mined = mined;
+        self.sent.retain(|nonce, _| nonce + DEPTH >= mined);
+        self.sent
+            .range_mut(..mined)
+            .for_each(|(_, sent)| sent.settled = true);
+        if self.next.is_some_and(|next| next > mined) && !self.sent.contains_key(&mined) {
+            // The chain waits for a nonce that the book knows nothing of. Whatever comes next may fill the gap.
+            self.next = None;
+        }
+        self.sent.range(mined..).map(|(nonce, _)| *nonce).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::Address;
+
+    fn sent() -> Sent {
+        Sent {
+            call: Call::new("test", Address::ZERO, vec![]),
+            gas: 21_000,
+            fees: Fees { max: 2, tip: 1 },
+            hashes: vec![B256::ZERO],
+            at: Instant::now(),
+            settled: false,
+        }
+    }
+
+    fn book(nonces: std::ops::Range<u64>) -> Book {
+        let mut book = Book::default();
+        nonces.for_each(|nonce| book.note(nonce, sent()));
+        book
+    }
+
+    #[test]
+    fn what_a_reorganization_dropped_is_named_and_keeps_its_nonce() {
+        let mut book = book(3..8);
+        assert_eq!(book.look(8), Vec::<u64>::new());
+        assert_eq!(book.look(5), [5, 6, 7]);
+        assert_eq!(book.next(), Some(8), "the next is still the next");
+        // Even where the chain is asked, which has lost them.
+        book.forget_next();
+        assert_eq!(book.next_from(5), 8);
+        assert_eq!(book.next_from(9), 9);
+    }
+
+    #[test]
+    fn what_was_counted_once_is_known_as_mined_when_it_is_missing() {
+        let mut book = book(3..8);
+        book.look(5);
+        let missing = book.look(4);
+        let settled = |nonce: &u64| book.get(*nonce).is_some_and(|sent| sent.settled);
+        assert_eq!(missing, [4, 5, 6, 7]);
+        assert_eq!(
+            missing.iter().filter(|n| settled(n)).count(),
+            1,
+            "only 4 was"
+        );
+    }
+
+    #[test]
+    fn gap_that_the_book_does_not_know_is_left_to_the_next_call() {
+        let mut book = book(3..8);
+        assert_eq!(book.look(2), [3, 4, 5, 6, 7]);
+        assert_eq!(book.next(), None);
+        assert_eq!(book.next_from(2), 2);
+        book.note(2, sent());
+        assert_eq!(
+            book.next(),
+            Some(8),
+            "what is in the book is not given away"
+        );
+    }
+
+    #[test]
+    fn nonce_that_another_took_is_asked_for_again() {
+        let mut book = book(3..5);
+        book.strike(4);
+        assert_eq!((book.next(), book.next_from(4)), (None, 4));
+        assert_eq!(book.look(3), [3]);
+    }
+
+    #[test]
+    fn book_stays_short_and_holds_what_is_not_mined() {
+        let mut book = book(0..1_000);
+        book.look(500);
+        assert!(book.get(499 - DEPTH).is_none());
+        assert!(book.get(500 - DEPTH).is_some() && book.get(999).is_some());
+        assert_eq!(book.look(1_000), Vec::<u64>::new());
+        assert!(book.get(1_000 - DEPTH).is_some());
+    }
+}

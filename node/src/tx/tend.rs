@@ -1,0 +1,195 @@
+//! Looks after what was sent until its receipt is there: sends again what the chain forgot, and for more what it leaves.
+
+use super::book::{Book, Sent};
+use super::{TxError, TxManager};
+use crate::chain::ChainError;
+use crate::revert::RevertReason;
+use alloy::eips::BlockNumberOrTag;
+use alloy::primitives::Bytes;
+use alloy::providers::Provider;
+use alloy::rpc::types::TransactionReceipt;
+use std::time::Instant;
+
+/// Looks for a receipt between two looks at the whole account.
+const LOOKS: u32 = 8;
+
+impl TxManager {
+    /// Waits for the receipt of what was sent with `nonce`.
+    pub(super) async fn wait(
+        &self,
+        nonce: u64,
+        mut sent: Sent,
+    ) -> Result<TransactionReceipt, TxError> {
+        let (start, mut passed) = (Instant::now(), None);
+        let label = sent.call.label;
+        loop {
+            match self.receipt(&sent).await {
+                Ok(Some(receipt)) => {
+                    if let Some(sent) = self.book.lock().await.get_mut(nonce) {
+                        sent.settled = true;
+                    }
+                    return match receipt.status() {
+                        true => Ok(receipt),
+                        false => Err(self.why_reverted(&sent, &receipt).await),
+                    };
+                }
+                Ok(None) => {}
+                // The chain may come back: only the deadline ends the wait.
+                Err(error) => tracing::warn!(call = label, %error, "cannot look for the receipt"),
+            }
+            let waited = start.elapsed();
+            let mut book = self.book.lock().await;
+            if waited > self.policy.give_up_after {
+                // It stays in the book: nodes may have it, and what comes after it waits for it.
+                book.forget_next();
+                return Err(TxError::NotMined {
+                    label,
+                    hash: sent.last(),
+                    nonce,
+                    seconds: waited.as_secs(),
+                });
+            }
+            let due = self.policy.poll * LOOKS;
+            if book.tended.is_none_or(|at| at.elapsed() > due)
+                && let Err(error) = self.tend(&mut book).await
+            {
+                tracing::warn!(call = label, %error, "cannot look after what was sent");
+            }
+            // Fees may have been raised, whoever looked.
+            if let Some(now) = book.get(nonce) {
+                sent = now.clone();
+            }
+            if book.mined <= nonce {
+                passed = None;
+            } else if passed.get_or_insert_with(Instant::now).elapsed() > self.policy.bump_after {
+                // The chain is past the nonce, and none of ours did that.
+                book.strike(nonce);
+                return Err(TxError::NonceTaken {
+                    label,
+                    account: self.address(),
+                    nonce,
+                });
+            }
+            drop(book);
+            tokio::time::sleep(self.policy.poll).await;
+        }
+    }
+
+    /// Sends again whatever a reorganization dropped of what was mined already, if it did.
+    pub(super) async fn mend(&self) -> Result<(), TxError> {
+        let mut book = self.book.lock().await;
+        if book.is_empty() {
+            return Ok(());
+        }
+        let missing = book.look(self.chain_nonce(BlockNumberOrTag::Latest).await?);
+        let settled = |nonce| book.get(nonce).is_some_and(|sent: &Sent| sent.settled);
+        if missing.into_iter().any(settled) {
+            self.tend(&mut book).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks after everything in the book that is not in the chain.
+    async fn tend(&self, book: &mut Book) -> Result<(), TxError> {
+        book.tended = Some(Instant::now());
+        let mined = self.chain_nonce(BlockNumberOrTag::Latest).await?;
+        for nonce in book.look(mined) {
+            let Some(sent) = book.get_mut(nonce) else {
+                continue;
+            };
+            let known = self.chain.provider().get_transaction_by_hash(sent.last());
+            let known = known.await;
+            let known = known.map_err(|e| self.chain.error("eth_getTransactionByHash", e))?;
+            let again = if known.is_none() && sent.settled {
+                self.revive(nonce, sent).await
+            } else if sent.at.elapsed() > self.policy.bump_after {
+                self.bump(nonce, sent).await
+            } else if known.is_none() {
+                self.send_again(nonce, sent).await
+            } else {
+                Ok(())
+            };
+            if let Err(error) = again {
+                tracing::warn!(call = sent.call.label, nonce, %error, "cannot send again");
+            }
+        }
+        Ok(())
+    }
+
+    /// It was mined, in a block that is none any more, and the node did not keep it.
+    async fn revive(&self, nonce: u64, sent: &mut Sent) -> Result<(), TxError> {
+        tracing::warn!(call = sent.call.label, hash = %sent.last(), nonce, "dropped by a reorganization: sent again");
+        self.send_again(nonce, sent).await?;
+        (sent.settled, sent.at) = (false, Instant::now());
+        Ok(())
+    }
+
+    async fn send_again(&self, nonce: u64, sent: &Sent) -> Result<(), TxError> {
+        let (hash, raw) = self.sign(&sent.call, nonce, sent.gas, sent.fees)?;
+        // Where it is refused because the nonce is spent, the next look tells by whom.
+        self.broadcast(sent.call.label, hash, &raw).await.map(drop)
+    }
+
+    /// Nobody took it in time.
+    async fn bump(&self, nonce: u64, sent: &mut Sent) -> Result<(), TxError> {
+        sent.at = Instant::now();
+        let fees = sent.fees.bumped(self.policy.max_fee_per_gas);
+        let (hash, raw) = self.sign(&sent.call, nonce, sent.gas, fees)?;
+        let label = sent.call.label;
+        if hash == sent.last() {
+            tracing::warn!(call = label, %hash, "not mined, and fees are at the limit");
+        }
+        if self.broadcast(label, hash, &raw).await? && hash != sent.last() {
+            tracing::warn!(call = label, %hash, nonce, "not mined in time: sent again for more");
+            sent.fees = fees;
+            sent.hashes.push(hash);
+        }
+        Ok(())
+    }
+
+    async fn receipt(&self, sent: &Sent) -> Result<Option<TransactionReceipt>, ChainError> {
+        for hash in sent.hashes.iter().rev() {
+            let receipt = self.chain.provider().get_transaction_receipt(*hash).await;
+            if let Some(receipt) =
+                receipt.map_err(|e| self.chain.error("eth_getTransactionReceipt", e))?
+            {
+                return Ok(Some(receipt));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn why_reverted(&self, sent: &Sent, receipt: &TransactionReceipt) -> TxError {
+        let call = &sent.call;
+        let hash = receipt.transaction_hash;
+        if receipt.gas_used >= sent.gas {
+            let text = format!("out of gas ({} of {})", receipt.gas_used, sent.gas);
+            let reason = RevertReason {
+                name: "OutOfGas".to_owned(),
+                text,
+                data: Bytes::new(),
+            };
+            return TxError::Reverted {
+                label: call.label,
+                hash,
+                reason,
+            };
+        }
+        let at = receipt.block_number.unwrap_or_default();
+        let again = self
+            .chain
+            .provider()
+            .call(self.request(call))
+            .block(at.into())
+            .await;
+        let reason = match again.err().map(|e| self.refused(call.label, "eth_call", e)) {
+            Some(TxError::WouldRevert { reason, .. }) => reason,
+            _ => self.errors.decode(&Bytes::new()),
+        };
+        TxError::Reverted {
+            label: call.label,
+            hash,
+            reason,
+        }
+    }
+}
