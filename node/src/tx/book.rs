@@ -21,7 +21,7 @@ pub struct Sent {
     pub gas: u64,
     /// What the last transaction offers.
     pub fees: Fees,
-    /// Transactions, oldest first; never empty.
+    /// Transactions, never empty: those of which the node's answer was lost, then the others, the one that offers most last.
     pub hashes: Vec<B256>,
     /// When fees were last set.
     pub at: Instant,
@@ -30,7 +30,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// The transaction that offers most.
+    /// The transaction that offers most of those that a node took.
     pub fn last(&self) -> B256 {
         self.hashes.last().copied().unwrap_or_default()
     }

@@ -138,11 +138,15 @@ impl TxManager {
         let label = sent.call.label;
         if hash == sent.last() {
             tracing::warn!(call = label, %hash, "not mined, and fees are at the limit");
+            return self.broadcast(label, hash, &raw).await.map(drop);
         }
-        if self.broadcast(label, hash, &raw).await? && hash != sent.last() {
+        // Its receipt is looked for whatever the answer: a lost one may hide that the node took it.
+        sent.hashes.retain(|known| *known != hash);
+        sent.hashes.insert(0, hash);
+        if self.broadcast(label, hash, &raw).await? {
             tracing::warn!(call = label, %hash, nonce, "not mined in time: sent again for more");
             sent.fees = fees;
-            sent.hashes.push(hash);
+            sent.hashes.rotate_left(1);
         }
         Ok(())
     }
