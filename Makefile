@@ -41,17 +41,17 @@ fmt: setup-contracts ## Format everything
 	cd contracts && scripts/forge.sh fmt
 
 bench: build ## Measure steps and a dispute; writes target/bench/summary.json
-	cargo test --release -p assay-tests --test lockstep
+	cargo test --release -p assay-tests --test machine lockstep::
 	@target/release/assay-devnet bench --out target/bench/summary.json
 
 fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operator, FOUNDRY_FUZZ_RUNS=10000 by default)
-	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test floats --test lockstep_fuzz
+	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test machine -- floats:: fuzz::
 	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} scripts/forge.sh test --offline --match-test testFuzz
 
 floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 10^8 and on every f32 (some hours)
-	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test floats -- --nocapture
+	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test machine floats:: -- --nocapture
 	ASSAY_SOFT_VECTORS=$${ASSAY_SOFT_VECTORS:-100000000} ASSAY_EXHAUSTIVE=$${ASSAY_EXHAUSTIVE:-1} \
-		cargo test --release -p assay-tests --test floats_soft -- --nocapture
+		cargo test --release -p assay-tests --test machine floats_soft:: -- --nocapture
 
 clean: ## Remove build output
 	cargo clean

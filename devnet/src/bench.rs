@@ -9,7 +9,7 @@ use std::path::Path;
 const PARTS: [(&[&str], &str, &str); 1] = [(
     &["osp.gas_max", "osp.gas_median", "osp.witness_bytes_max"],
     "osp.json",
-    "cargo test --release -p assay-tests --test lockstep",
+    "cargo test --release -p assay-tests --test machine lockstep::",
 )];
 
 /// What a number may be at most.

@@ -1,12 +1,12 @@
 //! One step four ways: the interpreter, the recorder, the replay of its witness, the contract on the same witness.
 
-use crate::prover::{Prover, StepContext};
 use assay_machine::access::replay::FixedRoots;
 use assay_machine::image::{Image, Limits};
 use assay_machine::isa::Op;
 use assay_machine::machine::Machine;
 use assay_machine::rom::Rom;
 use assay_machine::step::{record, replay};
+use assay_prover::prover::{Prover, StepContext, context};
 use assay_types::params::MAX_WITNESS_BYTES;
 use assay_types::{StateRoot, Status};
 use std::collections::BTreeMap;
@@ -58,27 +58,6 @@ pub struct Lockstep {
     pub samples: BTreeMap<String, Sample>,
     /// Execution gas of every step.
     pub gas: Vec<u64>,
-}
-
-/// Program part of a step's context.
-pub fn context(image: &Image, roms: &[Rom; 3]) -> (StepContext, FixedRoots) {
-    let (p, l) = (&image.program, &image.limits);
-    let fixed = FixedRoots {
-        code: p.code,
-        segments: p.segments,
-        roms: [0, 1, 2].map(|i| roms[i].root()),
-    };
-    let ctx = StepContext {
-        codeRoot: fixed.code.0.into(),
-        segmentsRoot: fixed.segments.0.into(),
-        romRoots: fixed.roms.map(|r| r.0.into()),
-        maxPages: l.max_pages,
-        volatileLog2: l.volatile_log2,
-        stackCells: l.stack_cells,
-        b: l.b,
-        entry: l.entry,
-    };
-    (ctx, fixed)
 }
 
 /// What the next step of `machine` does, for counting and for messages.

@@ -4,7 +4,7 @@ use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::SolConstructor;
 use assay_bindings::deploy::{Parameters, plan};
 use assay_bindings::{Inbox, ModelRegistry, ReviewJudge};
-use assay_tests::evm::{Evm, Outcome, Tx};
+use assay_prover::evm::{Evm, Outcome, Tx};
 use assay_types::hash::{fold, leaf_hash, zero_roots};
 use assay_types::{Program, program};
 

@@ -51,6 +51,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("twin", &["types", "machine", "inference"]),
         ("bindings", &["types"]),
         ("node", &["types", "bindings"]),
+        ("prover", &["types", "machine", "bindings"]),
         ("dispute", &services),
         ("sequencer", &["types", "proto", "bindings", "node"]),
     ];

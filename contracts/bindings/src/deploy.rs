@@ -214,9 +214,9 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
     (to, out)
 }
 
-/// The creations of the step families and the prover in front of them, and the prover's address.
-pub fn plan_prover(deployer: Address, nonce: u64) -> (Vec<Creation>, Address) {
-    let families: [(&'static str, &Bytes); 10] = [
+/// Names and creation codes of the step families, in the order of the prover's constructor.
+pub fn families() -> [(&'static str, &'static Bytes); 10] {
+    [
         ("StepControl", &StepControl::BYTECODE),
         ("StepMemory", &StepMemory::BYTECODE),
         ("StepInteger", &StepInteger::BYTECODE),
@@ -227,9 +227,13 @@ pub fn plan_prover(deployer: Address, nonce: u64) -> (Vec<Creation>, Address) {
         ("StepVectorF32", &StepVectorF32::BYTECODE),
         ("StepVectorF64", &StepVectorF64::BYTECODE),
         ("StepTable", &StepTable::BYTECODE),
-    ];
+    ]
+}
+
+/// The creations of the step families and the prover in front of them, and the prover's address.
+pub fn plan_prover(deployer: Address, nonce: u64) -> (Vec<Creation>, Address) {
     let mut out: Vec<Creation> = (nonce..)
-        .zip(families)
+        .zip(families())
         .map(|(n, (name, code))| Creation {
             name,
             address: deployer.create(n),

@@ -8,7 +8,7 @@ import {StepNumeric} from "./StepNumeric.sol";
 
 /// @title Families 2 and 3: i32 and i64
 /// @dev Mirrors vm/machine/src/step/integer.rs. The operators that both families have are in the same order, so an i64
-/// opcode less `I64_TO_I32` is its i32 twin; tests/tests/lockstep.rs holds the table to that.
+/// opcode less `I64_TO_I32` is its i32 twin; tests/tests/machine/lockstep.rs holds the table to that.
 contract StepInteger is StepNumeric {
     uint256 private constant I64_TO_I32 = OP_I64_EQZ - OP_I32_EQZ;
 

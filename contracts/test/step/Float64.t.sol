@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Float64} from "../../src/step/Float64.sol";
 import {TestBase} from "../base/TestBase.sol";
 
-/// @notice Results worked out by hand, at the edges; tests/tests/floats.rs compares with hardware by the million.
+/// @notice Results worked out by hand, at the edges; tests/tests/machine/floats.rs compares with hardware by the million.
 contract Float64Test is TestBase {
     uint256 private constant NAN = 0x7ff8000000000000;
     uint256 private constant INF = 0x7ff0000000000000;

@@ -9,7 +9,7 @@ import {StepVectorF32} from "../../src/step/StepVectorF32.sol";
 import {StepVectorF64} from "../../src/step/StepVectorF64.sol";
 import {StepVectorFloat} from "../../src/step/StepVectorFloat.sol";
 
-// The operators of the float families over many vectors in one call; for tests/tests/floats*.rs.
+// The operators of the float families over many vectors in one call; for tests/tests/machine/floats*.rs.
 
 /// @dev A result takes 16 bytes of either kind of operands.
 abstract contract Bulk {

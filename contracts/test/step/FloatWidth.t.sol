@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {FloatWidth} from "../../src/step/FloatWidth.sol";
 import {TestBase} from "../base/TestBase.sol";
 
-/// @notice Results worked out by hand, at the edges; tests/tests/floats.rs compares with hardware by the million.
+/// @notice Results worked out by hand, at the edges; tests/tests/machine/floats.rs compares with hardware by the million.
 contract FloatWidthTest is TestBase {
     function test_demote_ties_goToEven() external pure {
         assertEq(FloatWidth.demote(0x3ff0000010000000), 0x3f800000, "1 + half an ulp");

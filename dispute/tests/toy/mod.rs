@@ -1,6 +1,6 @@
 //! Small computations, an oracle for games about them, and the enumeration of every game against a liar.
 //!
-//! Shared with `tests/tests/games_toy.rs`, where a [`enumerate::Board`] plays the same games on the real contract.
+//! Shared with `tests/tests/games/toy_games.rs`, where a [`enumerate::Board`] plays the same games on the real contract.
 
 pub mod counter;
 pub mod enumerate;

@@ -4,10 +4,10 @@ use super::Pair;
 use super::compare::Engine;
 use super::operator::{Operator, family};
 use crate::artifacts::artifact;
-use crate::evm::Evm;
 use alloy::primitives::{Address, U256};
 use alloy::sol;
 use assay_machine::isa::Op;
+use assay_prover::evm::Evm;
 
 sol! {
     /// Mirrors contracts/test/step/FloatHarness.sol.

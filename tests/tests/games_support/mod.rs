@@ -25,7 +25,7 @@ use assay_dispute::ledger::{Ask, ClaimKey, Ledger, Play};
 use assay_machine::image::Image;
 use assay_machine::rom::Rom;
 use assay_node::deployment::Contracts;
-use assay_tests::evm::{CHAIN_ID, Evm, Outcome, Snapshot, Tx};
+use assay_prover::evm::{CHAIN_ID, Evm, Outcome, Snapshot, Tx};
 
 /// Wei that every account starts with.
 const PURSE: u128 = 1_000_000_000_000_000_000_000;

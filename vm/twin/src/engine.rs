@@ -28,7 +28,7 @@ impl AsRef<[u8]> for RomData {
 /// The guest's run on given inputs, computed natively.
 ///
 /// At a yield the guest's memory is: zeros in the volatile region, the module's constants, the arena; its globals are what
-/// they were at first (the stack pointer is back). `tests/tests/parity.rs` compares every yield with both other engines.
+/// they were at first (the stack pointer is back). `tests/tests/machine/parity.rs` compares every yield with both other engines.
 pub struct TwinEngine {
     image: Arc<Image>,
     roms: [Rom; 3],

@@ -1,11 +1,9 @@
 //! What is wrong at start-up is said, with what to do, and ends with a non-zero code.
 
-mod support;
-
+use crate::support::World;
 use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::World;
 
 fn fails(mut command: Command) -> String {
     let output = command.output().expect("the binary is built");
@@ -25,7 +23,10 @@ async fn bad_starts_say_what_is_wrong_and_what_to_do() {
     );
 
     let mut other = world.command(&[]);
-    let dead = format!("http://user:secret@127.0.0.1:{}/key", support::free_port());
+    let dead = format!(
+        "http://user:secret@127.0.0.1:{}/key",
+        crate::support::free_port()
+    );
     other.args(["--rpc-url", &dead]);
     let mut args: Vec<_> = other.get_args().map(ToOwned::to_owned).collect();
     // The first --rpc-url goes: flags may be given once.
@@ -39,7 +40,7 @@ async fn bad_starts_say_what_is_wrong_and_what_to_do() {
     );
 
     let stranger = world.dir.path().join("stranger.key");
-    assay_node::key::write_key_file(&stranger, support::KEYS[3]).expect("written");
+    assay_node::key::write_key_file(&stranger, crate::support::KEYS[3]).expect("written");
     let text = fails(world.command(&["--key-file", &stranger.display().to_string()]));
     assert!(text.contains("takes batches from"), "{text}");
 
@@ -51,7 +52,7 @@ async fn bad_starts_say_what_is_wrong_and_what_to_do() {
         "{text}"
     );
 
-    let sequencer = support::signer(support::SEQUENCER).address();
+    let sequencer = crate::support::signer(crate::support::SEQUENCER).address();
     world
         .raw("anvil_setBalance", serde_json::json!([sequencer, "0x1"]))
         .await;

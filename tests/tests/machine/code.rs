@@ -1,8 +1,9 @@
 //! What lockstep runs is what is committed: deployed code against `contracts/abi`, and the limits it has to keep.
 
 use alloy::primitives::{Address, keccak256};
+use assay_bindings::deploy::families;
+use assay_prover::prover::Prover;
 use assay_tests::artifacts::artifact;
-use assay_tests::prover::{FAMILIES, Prover};
 
 /// EIP-170.
 const MAX_CODE: usize = 24_576;
@@ -10,7 +11,7 @@ const MAX_CODE: usize = 24_576;
 #[test]
 fn deployed_step_contracts_are_the_committed_ones() {
     let mut prover = Prover::new();
-    for (name, address) in FAMILIES.into_iter().zip(prover.families) {
+    for ((name, _), address) in families().into_iter().zip(prover.families) {
         let artifact = artifact(name);
         assert!(
             artifact.immutables.is_empty(),

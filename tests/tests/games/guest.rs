@@ -1,8 +1,7 @@
 //! Games about the real program on the real model: a wrong token, and liars at places of a whole request's run.
 
-#[allow(dead_code, reason = "shared with games.rs, which uses other parts")]
-mod games_support;
-
+use crate::games_support::duel::{Report, duel};
+use crate::games_support::{Court, Moment, account};
 use alloy::primitives::B256;
 use assay_dispute::flipped::FlippedTrace;
 use assay_dispute::game::Side;
@@ -21,8 +20,6 @@ use assay_types::output::Output;
 use assay_types::params::{MAX_WITNESS_BYTES, TRACE_LOG2};
 use assay_types::request::Payload;
 use assay_types::{Header, Status};
-use games_support::duel::{Report, duel};
-use games_support::{Court, Moment, account};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::collections::BTreeSet;

@@ -102,7 +102,7 @@ fn compare(file: &str, text: &str) {
 #[test]
 fn gas_of_typical_steps_is_the_committed() {
     let mut text = String::from(
-        "Execution gas and witness bytes of one step; see tests/tests/lockstep_gas.rs.\n\n",
+        "Execution gas and witness bytes of one step; see tests/tests/machine/gas.rs.\n\n",
     );
     for (what, handmade) in steps() {
         let (gas, witness) = cost(what, handmade, what == "a trap");

@@ -4,10 +4,10 @@
 use assay_machine::access::replay::BadWitness;
 use assay_machine::isa::Op;
 use assay_machine::step::replay;
+use assay_prover::prover::{BadHeader, BadWitnessFold, BadWitnessLength, Prover, context};
 use assay_tests::dearest::dearest;
 use assay_tests::handmade::Handmade;
-use assay_tests::lockstep::{Lockstep, Sample, context, roms};
-use assay_tests::prover::{BadHeader, BadWitnessFold, BadWitnessLength, Prover};
+use assay_tests::lockstep::{Lockstep, Sample, roms};
 use assay_types::params::HEADER_BYTES;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};

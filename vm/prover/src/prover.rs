@@ -1,10 +1,14 @@
 //! The deployed step contracts, asked for one step at a time.
 
-use crate::artifacts::artifact;
 use crate::evm::{Evm, Outcome};
 use alloy::primitives::Address;
 use alloy::sol;
 use alloy::sol_types::{SolCall, SolValue};
+use assay_bindings::abi::OneStepProver;
+use assay_bindings::deploy::families;
+use assay_machine::access::replay::FixedRoots;
+use assay_machine::image::Image;
+use assay_machine::rom::Rom;
 use assay_types::{Hash, StateRoot};
 
 sol! {
@@ -32,25 +36,32 @@ sol! {
     error BadWitnessFold();
 }
 
-/// The families, in the order of the prover's constructor.
-pub const FAMILIES: [&str; 10] = [
-    "StepControl",
-    "StepMemory",
-    "StepInteger",
-    "StepFloat32",
-    "StepFloat64",
-    "StepVector",
-    "StepLanes",
-    "StepVectorF32",
-    "StepVectorF64",
-    "StepTable",
-];
+/// Program part of a step's context.
+pub fn context(image: &Image, roms: &[Rom; 3]) -> (StepContext, FixedRoots) {
+    let (p, l) = (&image.program, &image.limits);
+    let fixed = FixedRoots {
+        code: p.code,
+        segments: p.segments,
+        roms: [0, 1, 2].map(|i| roms[i].root()),
+    };
+    let ctx = StepContext {
+        codeRoot: fixed.code.0.into(),
+        segmentsRoot: fixed.segments.0.into(),
+        romRoots: fixed.roms.map(|r| r.0.into()),
+        maxPages: l.max_pages,
+        volatileLog2: l.volatile_log2,
+        stackCells: l.stack_cells,
+        b: l.b,
+        entry: l.entry,
+    };
+    (ctx, fixed)
+}
 
 /// An EVM with a deployed OneStepProver.
 pub struct Prover {
     /// The EVM.
     pub evm: Evm,
-    /// The families, as in [`FAMILIES`].
+    /// The families, in the order of [`assay_bindings::deploy::families`].
     pub families: [Address; 10],
     /// The OneStepProver.
     pub address: Address,
@@ -66,8 +77,8 @@ impl Prover {
     /// Deploys the committed bytecode.
     pub fn new() -> Prover {
         let mut evm = Evm::new();
-        let families = FAMILIES.map(|name| evm.deploy(&artifact(name).creation, &[]));
-        let address = evm.deploy(&artifact("OneStepProver").creation, &families.abi_encode());
+        let families = families().map(|(_, code)| evm.deploy(code, &[]));
+        let address = evm.deploy(&OneStepProver::BYTECODE, &families.abi_encode());
         Prover {
             evm,
             families,

@@ -3,15 +3,10 @@
 //! The computation is a real program of a few instructions; every attempt goes to the contract, which must accept it
 //! exactly where the oracle does, and then be in the mirror's state.
 
-#[allow(dead_code, reason = "shared with games.rs, which uses other parts")]
-mod games_support;
-#[allow(
-    dead_code,
-    reason = "shared with the run without a contract, which uses other parts"
-)]
-#[path = "../../dispute/tests/toy/mod.rs"]
-mod toy;
-
+use crate::games_support::{Court, Moment, account};
+use crate::toy::World;
+use crate::toy::enumerate::{ALLOWANCE, Board, Setup, Tally, play_all};
+use crate::toy::oracle::Attempt;
 use alloy::primitives::{B256, U256};
 use alloy::sol_types::SolCall;
 use assay_bindings::DisputeGame;
@@ -26,17 +21,13 @@ use assay_machine::isa::{IMM_FORM, Instr, Op};
 use assay_machine::machine::Machine;
 use assay_machine::rom::Rom;
 use assay_machine::step::{record, replay};
-use assay_tests::evm::Tx;
+use assay_prover::evm::Tx;
 use assay_types::params::STACK_CELLS;
 use assay_types::request::Payload;
 use assay_types::{Hash, Header, StateRoot, Status};
-use games_support::{Court, Moment, account};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use toy::World;
-use toy::enumerate::{ALLOWANCE, Board, Setup, Tally, play_all};
-use toy::oracle::Attempt;
 
 /// A program of one macro step of `2^trace_log2` micro steps that has halted with `code` at index `halts` (at least 2).
 fn program(trace_log2: u8, halts: u64, code: u64) -> Image {

@@ -1,7 +1,6 @@
 //! What work burns rises as the window fills: the sequencer posts nothing that the rollup would skip for it.
 
-mod support;
-
+use crate::support::{FIRST, Peer, SECOND, SEQUENCER, World, signer};
 use alloy::primitives::{B256, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::Filter;
@@ -12,7 +11,6 @@ use assay_proto::v1::sequencer_client::SequencerClient;
 use assay_proto::v1::{self, RequestStage, SegmentStanding};
 use assay_sequencer::chain_view::state;
 use std::time::{Duration, Instant};
-use support::{FIRST, Peer, SECOND, SEQUENCER, World, signer};
 use tonic::transport::Channel;
 
 /// Answers that take three quarters of the batches' share: 100 bytes of model x (29 of payload + 1 token) each.

@@ -1,7 +1,6 @@
 //! What executors may offer to the real binary: nobody takes another's work, and nobody can stop the posting.
 
-mod support;
-
+use crate::support::{ETHER, FIRST, Peer, SECOND, STRANGER, World};
 use alloy::primitives::B256;
 use alloy::sol_types::SolCall;
 use assay_bindings::Rollup;
@@ -10,7 +9,6 @@ use assay_proto::v1::{GetRequestRequest, SegmentStanding, to_executor::Message};
 use assay_sequencer::chain_view::state;
 use serde_json::json;
 use std::time::{Duration, Instant};
-use support::{ETHER, FIRST, Peer, SECOND, STRANGER, World};
 use tonic::Code;
 use tonic::transport::Channel;
 

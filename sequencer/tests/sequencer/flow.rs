@@ -1,7 +1,6 @@
 //! Requests on their way through the real binary to the real contracts.
 
-mod support;
-
+use crate::support::{FEE, FIRST, Peer, Running, SECOND, World};
 use alloy::primitives::{Address, B256, U256};
 use assay_proto::v1::sequencer_client::SequencerClient;
 use assay_proto::v1::{self, RequestStage, SegmentStanding, from_executor, to_executor::Message};
@@ -9,7 +8,6 @@ use assay_sequencer::chain_view::state;
 use assay_sequencer::wire;
 use assay_types::request::{Part, Payload};
 use std::time::{Duration, Instant};
-use support::{FEE, FIRST, Peer, Running, SECOND, World};
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -325,7 +323,7 @@ async fn stranger_cannot_speak_for_an_executor() {
     let mut incoming = client.work(stream).await.expect("opens").into_inner();
     incoming.message().await.expect("challenged");
     let hello = v1::Hello {
-        executor: support::signer(FIRST).address().to_vec(),
+        executor: crate::support::signer(FIRST).address().to_vec(),
         signature: vec![1; 65],
         model_ids: vec![world.model.to_vec()],
         capacity: 1,
@@ -436,7 +434,7 @@ async fn kill_in_mid_batch_posts_nothing_twice() {
     let sent = world
         .chain
         .provider()
-        .get_transaction_count(support::signer(support::SEQUENCER).address())
+        .get_transaction_count(crate::support::signer(crate::support::SEQUENCER).address())
         .await;
     assert_eq!(
         sent.expect("asked"),

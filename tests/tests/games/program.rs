@@ -1,8 +1,8 @@
 //! Liars at hundreds of places of a real program's run, against the honest player, on the committed bytecode in revm.
 
-#[allow(dead_code, reason = "shared with games_toy.rs, which uses other parts")]
-mod games_support;
-
+use crate::games_support::duel::{Report, duel};
+use crate::games_support::program::{PROGRAM, ROUNDS, right_output};
+use crate::games_support::{Court, Moment, account};
 use assay_dispute::flipped::FlippedTrace;
 use assay_dispute::game::Side;
 use assay_dispute::ledger::ClaimKey;
@@ -15,9 +15,6 @@ use assay_machine::trace::{Interpreter, ProgramTrace, is_terminal};
 use assay_types::params::{MAX_WITNESS_BYTES, TRACE_LOG2};
 use assay_types::request::Payload;
 use assay_types::{StateRoot, Status};
-use games_support::duel::{Report, duel};
-use games_support::program::{PROGRAM, ROUNDS, right_output};
-use games_support::{Court, Moment, account};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::sync::Arc;

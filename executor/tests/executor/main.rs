@@ -1,0 +1,9 @@
+//! The executor, part by part.
+//!
+//! One binary, because linking alloy and llama.cpp costs more than most of the tests.
+
+mod assignment;
+mod backends;
+mod cheat;
+mod link;
+mod llama_child;

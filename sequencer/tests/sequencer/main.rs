@@ -1,0 +1,10 @@
+//! The sequencer, as a library and as the real binary on a real chain.
+//!
+//! One binary, because linking alloy costs more than most of the tests.
+
+mod flow;
+mod journal;
+mod offers;
+mod price;
+mod start;
+mod support;

@@ -1,0 +1,16 @@
+//! The machine's step in all its implementations: interpreter, recorder, replay, contract; and its engines.
+//!
+//! One binary, because linking alloy and revm costs more than most of the tests.
+
+mod code;
+mod edges;
+mod floats;
+mod floats_soft;
+mod fuzz;
+mod gas;
+mod guest;
+mod lockstep;
+mod mutations;
+mod parity;
+mod tables;
+mod vectors;

@@ -1,0 +1,4 @@
+//! The deployed step contracts in an in-process EVM: the bytecode of `contracts/abi`, asked for one step at a time.
+
+pub mod evm;
+pub mod prover;
