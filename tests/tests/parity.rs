@@ -7,6 +7,7 @@ use assay_machine::rom::Rom;
 use assay_machine::trace::{Engine, Interpreter};
 use assay_twin::{GUEST_WASM, TwinEngine, guest};
 use assay_types::output::{ErrorCode, Output};
+use assay_types::params::STACK_CELLS;
 use assay_types::request::{Part, Payload, RomHeader};
 use assay_types::{Hash, ModelId, Status, Tolerance};
 use std::num::NonZeroUsize;
@@ -159,7 +160,7 @@ fn the_volatile_region_is_dirty_before_a_yield_clears_it() {
             "yield {y} clears the region"
         );
         assert!(
-            machine.stack.iter().all(|c| *c == 0),
+            (0..STACK_CELLS).all(|i| machine.stack.get(i) == 0),
             "yield {y} clears the register stack"
         );
     }

@@ -1,7 +1,7 @@
 //! Shared constants. `cargo xtask generate` writes `contracts/src/generated/Params.sol` from these.
 
 /// Version of the machine, part of every program id.
-pub const MACHINE_VERSION: u32 = 1;
+pub const MACHINE_VERSION: u32 = 2;
 
 /// Domain tag of a tree leaf.
 pub const TAG_LEAF: u8 = 0x00;

@@ -3,12 +3,18 @@
 use assay_machine::isa::{Format, Op};
 
 /// Families in order of their number: suffix in Solidity, title in the document.
-const FAMILIES: [(&str, &str); 5] = [
+const FAMILIES: [(&str, &str); 11] = [
     ("CONTROL", "control"),
     ("MEMORY", "memory"),
     ("I32", "i32"),
     ("I64", "i64"),
     ("F32", "f32"),
+    ("F64", "f64"),
+    ("V128", "whole vectors"),
+    ("LANES", "integer lanes"),
+    ("F32X4", "f32 lanes"),
+    ("F64X2", "f64 lanes"),
+    ("TABLE", "tables"),
 ];
 
 /// Text of `Opcodes.sol`.
@@ -65,7 +71,8 @@ pub fn markdown() -> String {
 # Opcodes
 
 What each does: `docs/encoding.md`, section 5. *imm form*: with bit 15 of the opcode set, operand `b` is the immediate
-itself. *canonical*: a NaN result is 0x7fc00000.
+itself. *canonical*: a NaN result is 0x7fc00000, or 0x7ff8000000000000 in 64 bits, in each lane. A capital letter is a vector: a pair of
+cells.
 ",
     );
     for (number, (_, title)) in FAMILIES.iter().enumerate() {
@@ -106,6 +113,16 @@ fn operands(format: Format) -> &'static str {
         Format::Jump => "`imm`",
         Format::Branch => "`a imm`",
         Format::Block => "block at `a`",
+        Format::VecUnary => "`D A`",
+        Format::VecBinary => "`D A B`",
+        Format::VecTernary => "`D A B`, third vector at slot `imm`",
+        Format::VecShift => "`D A b`",
+        Format::VecSplat => "`D a`",
+        Format::VecTest => "`d A`",
+        Format::VecExtract => "`d A`, lane `imm`",
+        Format::VecReplace => "`D A b`, lane `imm`",
+        Format::VecLoad => "`D a imm`",
+        Format::VecStore => "`a B imm`",
         Format::Special => "its own",
     }
 }
