@@ -335,7 +335,7 @@ impl Generator {
         let code = [
             "",
             "i32.add drop",
-            "loop (result v128) v128.not br 0 end drop",
+            "loop (result v128) unreachable v128.not br 0 end drop",
             "call $keep_v128 (if (i32.const 1) (then unreachable) (else nop))",
             "select i32.eqz drop",
         ];
