@@ -1,119 +1,10 @@
-//! The interpreter, its replay from witnesses, and the compiled engine agree on every state.
+//! Control, memory, read-only inputs, traps, limits, traces.
 
+use crate::harness::program;
 use assay_machine::access::replay::FixedRoots;
-use assay_machine::compiled::{Compiled, CompiledEngine};
-use assay_machine::lower::{Lowered, lower};
-use assay_machine::machine::Machine;
-use assay_machine::rom::Rom;
-use assay_machine::step::{record, replay};
-use assay_machine::trace::{Engine, Interpreter, ProgramTrace, Trace};
+use assay_machine::step::replay;
+use assay_machine::trace::{Interpreter, ProgramTrace, Trace};
 use assay_types::Status;
-use std::sync::Arc;
-
-struct Program {
-    wasm: Vec<u8>,
-    lowered: Arc<Lowered>,
-    roms: [Rom; 3],
-}
-
-fn program(wat: &str) -> Program {
-    let wasm = wat::parse_str(wat).expect("the test's WAT parses");
-    let lowered = Arc::new(lower(&wasm).expect("the test's module lowers"));
-    let roms = [b"what is the answer?".as_slice(), b"42", &[7u8; 1000]].map(Rom::new);
-    Program {
-        wasm,
-        lowered,
-        roms,
-    }
-}
-
-impl Program {
-    fn machine(&self) -> Machine {
-        Machine::new(self.lowered.image.clone(), self.roms.clone())
-    }
-
-    fn compiled(&self) -> CompiledEngine {
-        let compiled = Compiled::new(&self.wasm, self.lowered.clone())
-            .expect("the instrumented module compiles");
-        CompiledEngine::new(compiled, self.roms.clone())
-    }
-
-    /// Roots at the first `n` yields are the same in both engines; returns the final status.
-    fn agree(&self, n: u64) -> Status {
-        let yields: Vec<u64> = (0..n).collect();
-        let interpreted = Interpreter::new(self.machine())
-            .roots(&yields)
-            .expect("infallible");
-        let compiled = self
-            .compiled()
-            .roots(&yields)
-            .expect("the compiled run has a result");
-        for y in 0..n as usize {
-            if interpreted[y] != compiled[y] {
-                self.explain(y as u64);
-            }
-        }
-        let last = Interpreter::new(self.machine())
-            .machine(n - 1)
-            .expect("infallible");
-        assert_eq!(
-            self.compiled().machine(n - 1).expect("result").cpu.status,
-            last.cpu.status
-        );
-        last.cpu.status
-    }
-
-    /// Panics with the first field in which the two engines' states differ.
-    fn explain(&self, y: u64) {
-        let mut a = Interpreter::new(self.machine())
-            .machine(y)
-            .expect("infallible");
-        let mut b = self.compiled().machine(y).expect("result");
-        assert_eq!(a.cpu, b.cpu, "registers of state {y}");
-        let cell = a.globals.iter().zip(&b.globals).position(|(a, b)| a != b);
-        assert_eq!(
-            cell,
-            None,
-            "globals cell of state {y}: {:?} and {:?}",
-            &a.globals[..8],
-            &b.globals[..8]
-        );
-        let byte = a.memory.iter().zip(&b.memory).position(|(a, b)| a != b);
-        assert_eq!(byte, None, "memory byte of state {y}");
-        assert_eq!(a.header(), b.header(), "memories agree, so a tree is stale");
-        panic!("state {y}: the states agree, so the compiled engine's own tree is stale");
-    }
-
-    /// The first `n` steps replay from their witnesses to the interpreter's roots.
-    fn replays(&self, n: u64) {
-        let image = &self.lowered.image;
-        let fixed = FixedRoots {
-            code: image.program.code,
-            segments: image.program.segments,
-            roms: [0, 1, 2].map(|i| self.roms[i].root()),
-        };
-        let (mut recorded, mut direct) = (self.machine(), self.machine());
-        for index in 0..n {
-            let before = direct.root();
-            direct.run(index, 1);
-            let witness = record(&mut recorded, index);
-            let roots =
-                replay(&image.limits, &fixed, index, &witness).expect("an honest witness replays");
-            assert_eq!(
-                roots,
-                (before, direct.root()),
-                "step {index} at pc {}",
-                direct.cpu.pc
-            );
-            assert_eq!(recorded.root(), direct.root());
-            assert!(
-                witness.len() <= assay_types::params::MAX_WITNESS_BYTES,
-                "{} bytes at step {index}",
-                witness.len()
-            );
-        }
-    }
-}
 
 const EVERYTHING: &str = r#"(module
   (import "assay" "read" (func $read (param i32 i64 i32 i32)))
@@ -205,6 +96,51 @@ fn the_volatile_region_was_dirty_and_is_cleared_at_a_yield() {
     assert_eq!(m.memory[65536], 0xbe, "and only it");
 }
 
+/// Every way to write memory, each in pages of its own, and across the end of one: `{}` is the address.
+const WRITES: [&str; 18] = [
+    "(i32.store (i32.const {}) (local.get $r))",
+    "(i32.store8 (i32.const {}) (local.get $r))",
+    "(i32.store16 (i32.const {}) (i32.mul (local.get $r) (i32.const 257)))",
+    "(i64.store offset={} (i32.const 0) (i64.extend_i32_u (local.get $r)))",
+    "(i64.store8 (i32.const {}) (i64.extend_i32_u (local.get $r)))",
+    "(i64.store16 (i32.const {}) (i64.mul (i64.extend_i32_u (local.get $r)) (i64.const 257)))",
+    "(i64.store32 (i32.const {}) (i64.extend_i32_u (local.get $r)))",
+    "(f32.store (i32.const {}) (f32.convert_i32_u (local.get $r)))",
+    "(f64.store offset=1 (i32.sub (i32.const {}) (i32.const 1)) (f64.convert_i32_u (local.get $r)))",
+    "(v128.store (i32.const {}) (i8x16.splat (local.get $r)))",
+    "(v128.store8_lane 15 (i32.const {}) (i8x16.splat (local.get $r)))",
+    "(v128.store16_lane 0 (i32.const {}) (i8x16.splat (local.get $r)))",
+    "(v128.store32_lane 3 (i32.const {}) (i8x16.splat (local.get $r)))",
+    "(v128.store64_lane 1 (i32.const {}) (i8x16.splat (local.get $r)))",
+    "(memory.fill (i32.const {}) (local.get $r) (i32.const 3))",
+    "(memory.copy (i32.const {}) (local.get $r) (i32.const 2))",
+    "(memory.init $d (i32.const {}) (local.get $r) (i32.const 2))",
+    "(call $read (i32.const 0) (i64.extend_i32_u (local.get $r)) (i32.const {}) (i32.const 2))",
+];
+
+#[test]
+fn every_write_is_noted_in_its_own_page() {
+    let mut bodies = Vec::new();
+    // Every other 4 KiB page, from the second on; then over the ends of these pages.
+    for end in [7, 4095] {
+        let writes = WRITES.iter().enumerate();
+        let body = writes.map(|(i, w)| w.replace("{}", &(8192 * (i + 1) + end).to_string()));
+        bodies.push(body.collect::<String>());
+    }
+    for body in bodies {
+        let wat = format!(
+            r#"(module (import "assay" "read" (func $read (param i32 i64 i32 i32)))
+            (memory 3 3) (global $r (mut i32) (i32.const 0)) (@custom "assay" "a=38\nb=12")
+            (data (i32.const 0) "\09\07\05\03\01") (data $d "abcdefgh")
+            (func (export "step") (result i32) (local $r i32)
+              (global.set $r (local.tee $r (i32.add (global.get $r) (i32.const 1))))
+              {body}
+              (i32.eq (local.get $r) (i32.const 4))))"#
+        );
+        assert_eq!(program(&wat).agree(5), Status::Halted(0), "{body}");
+    }
+}
+
 fn step_of(body: &str) -> String {
     format!(
         r#"(module (memory 1 1) (global $n (mut i32) (i32.const 0)) (@custom "assay" "a=40\nb=10")
@@ -232,13 +168,16 @@ fn traps_agree() {
 #[test]
 fn a_macro_step_too_long_traps_and_one_near_the_limit_does_not() {
     assert_eq!(
-        program(&step_of("(loop (br 0)) (i32.const 0)")).agree(2),
+        program(&step_of("(loop (br 0)) (i32.const 0)")).agree_interpreting(2),
         Status::Trapped
     );
     // 800 or so of 1024 steps: over half, so the compiled engine must let the interpreter decide.
     let near = "(local $i i32) (loop (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 260))))
         (global.set $n (i32.add (global.get $n) (i32.const 1))) (i32.eq (global.get $n) (i32.const 3))";
-    assert_eq!(program(&step_of(near)).agree(5), Status::Halted(0));
+    assert_eq!(
+        program(&step_of(near)).agree_interpreting(5),
+        Status::Halted(0)
+    );
 }
 
 #[test]
