@@ -157,7 +157,7 @@ fn operands_in_one_two_and_three_leaves_are_opened_once() {
 fn a_step_writes_the_operand_that_it_reads() {
     let mut lockstep = Lockstep::default();
     let end = after(&mut lockstep, one(Op::I64Add, 3, 3, 3, 0).cell(3, 21));
-    assert_eq!(end.stack[3], 42);
+    assert_eq!(end.stack.get(3), 42);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn calls_past_the_stack_trap() {
     }
     // The target's high half is not part of it; an odd frame is a frame.
     let end = after(&mut lockstep, one(Op::Call, 5, 0, 0, 0xffff_ffff_0000_0009));
-    assert_eq!((end.cpu.pc, end.cpu.fp, end.stack[5]), (9, 5, 1));
+    assert_eq!((end.cpu.pc, end.cpu.fp, end.stack.get(5)), (9, 5, 1));
 }
 
 #[test]
@@ -375,7 +375,11 @@ fn memory_grow_stops_at_the_limit() {
             &mut lockstep,
             one(Op::MemoryGrow, 2, 1, 0, 0).cell(1, delta),
         );
-        assert_eq!((end.stack[2], end.cpu.pages), (result, pages), "{delta:#x}");
+        assert_eq!(
+            (end.stack.get(2), end.cpu.pages),
+            (result, pages),
+            "{delta:#x}"
+        );
     }
     // The memory grows even where the cell for the result is none: the trap then forgets it.
     assert_eq!(
