@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 pub mod evm;
+pub mod floats;
 pub mod handmade;
 pub mod lockstep;
 pub mod prover;
