@@ -118,7 +118,7 @@ impl Handmade {
         machine.cpu.pc = self.pc;
         machine.cpu.fp = self.fp;
         for (index, value) in self.cells {
-            let old = machine.stack[index as usize];
+            let old = machine.stack.get(index);
             machine.poke_stack(index, old ^ value);
         }
         machine

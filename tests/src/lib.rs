@@ -1,7 +1,9 @@
 //! What the tests between crates share. Each test is a file under `tests/`.
 
 pub mod artifacts;
+pub mod dearest;
 pub mod evm;
 pub mod handmade;
 pub mod lockstep;
+pub mod programs;
 pub mod prover;
