@@ -159,7 +159,7 @@ fn the_volatile_region_is_dirty_before_a_yield_clears_it() {
             "yield {y} clears the region"
         );
         assert!(
-            machine.stack.iter().all(|c| *c == 0),
+            (0..STACK_CELLS).all(|i| machine.stack.get(i) == 0),
             "yield {y} clears the register stack"
         );
     }

@@ -17,8 +17,8 @@ contract StepVectorF32 is StepVectorFloat {
     /// @inheritdoc StepVectorFloat
     function _evaluate(uint256 op, uint256 a, uint256 b) internal pure override returns (uint256 value) {
         unchecked {
-            for (uint256 at = 0; at < 128; at += 32) {
-                value |= _lane(op, uint32(a >> at), uint32(b >> at)) << at;
+            for (uint256 shift = 0; shift < 128; shift += 32) {
+                value |= _lane(op, uint32(a >> shift), uint32(b >> shift)) << shift;
             }
         }
     }

@@ -6,6 +6,7 @@ pub mod record;
 pub mod replay;
 
 use crate::isa::Instr;
+use crate::stack::Vector;
 
 /// Why a step stops early.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ impl<E> From<E> for Stop<E> {
 /// Reads and writes of a step, in the order of `docs/encoding.md`, sections 5 and 6.
 ///
 /// Callers have checked every bound: pc and cell indices are inside their trees, memory accesses inside
-/// `pages`, and a bulk move inside one leaf on each side.
+/// `pages`, a bulk move inside one leaf on each side, and a vector's index even.
 pub trait Access {
     /// What can go wrong besides a trap.
     type Error;
@@ -35,12 +36,24 @@ pub trait Access {
     fn cell(&mut self, index: u32) -> Result<u64, Self::Error>;
     /// Writes a cell; all writes of one step are in one leaf.
     fn set_cell(&mut self, index: u32, value: u64) -> Result<(), Self::Error>;
+    /// Cells `index` and `index + 1` of the register stack; `index` is even, so both are in one leaf.
+    fn vector(&mut self, index: u32) -> Result<Vector, Self::Error>;
+    /// Writes cells `index` and `index + 1`; as [`Access::vector`] and [`Access::set_cell`].
+    fn set_vector(&mut self, index: u32, value: Vector) -> Result<(), Self::Error>;
     /// A cell of the globals tree.
     fn global(&mut self, index: u32) -> Result<u64, Self::Error>;
     /// Writes a cell of the globals tree.
     fn set_global(&mut self, index: u32, value: u64) -> Result<(), Self::Error>;
     /// A table element.
     fn element(&mut self, index: u32) -> Result<u64, Self::Error>;
+    /// Writes a table element.
+    fn set_element(&mut self, index: u32, value: u64) -> Result<(), Self::Error>;
+    /// Sets `n` elements inside one leaf.
+    fn fill_elements(&mut self, dst: u32, value: u64, n: u32) -> Result<(), Self::Error>;
+    /// Copies `n` elements from one leaf to one leaf, as if through a buffer.
+    fn copy_elements(&mut self, dst: u32, src: u32, n: u32) -> Result<(), Self::Error>;
+    /// Copies `n` elements from byte `offset` of the passive segments, a multiple of 8.
+    fn init_elements(&mut self, dst: u32, offset: u64, n: u32) -> Result<(), Self::Error>;
     /// `N <= 16` bytes of linear memory.
     fn load<const N: usize>(&mut self, address: u64) -> Result<[u8; N], Self::Error>;
     /// Writes `N <= 16` bytes of linear memory.

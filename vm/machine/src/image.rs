@@ -40,7 +40,7 @@ pub struct Image {
     pub code: Vec<Instr>,
     /// First elements of all tables.
     pub table: Vec<u64>,
-    /// Passive data segments.
+    /// Passive data segments, then passive element segments.
     pub segments: Vec<u8>,
     /// First linear memory; zero beyond.
     pub memory: Vec<u8>,
@@ -61,6 +61,16 @@ pub struct Image {
 /// Little-endian bytes of cells.
 pub fn cell_bytes(cells: &[u64]) -> Vec<u8> {
     cells.iter().flat_map(|c| c.to_le_bytes()).collect()
+}
+
+/// Leaf `index` of a tree over `cells`, zero beyond them.
+pub fn cells_leaf(cells: &[u64], index: u64) -> [u8; LEAF_BYTES] {
+    let mut leaf = [0; LEAF_BYTES];
+    let start = cells.len().min(index as usize * LEAF_CELLS as usize);
+    for (out, cell) in leaf.chunks_exact_mut(8).zip(&cells[start..]) {
+        out.copy_from_slice(&cell.to_le_bytes());
+    }
+    leaf
 }
 
 impl Image {

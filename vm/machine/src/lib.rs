@@ -3,11 +3,13 @@
 pub mod access;
 #[cfg(feature = "wasmtime")]
 pub mod compiled;
+mod dirty;
 pub mod image;
 pub mod isa;
 pub mod lower;
 pub mod machine;
 pub mod rom;
+pub mod stack;
 pub mod step;
 pub mod trace;
 pub mod tree;

@@ -1,11 +1,13 @@
 //! A machine in memory: registers, stack, linear memory, and trees that follow them.
 
 use crate::access::Stop;
-use crate::image::{GLOBAL_TREE_CELLS, Image, cell_bytes};
+use crate::dirty::Dirty;
+use crate::image::{GLOBAL_TREE_CELLS, Image, cell_bytes, cells_leaf};
 use crate::rom::Rom;
+use crate::stack::Stack;
 use crate::step::{Cpu, execute};
 use crate::tree::{Tree, leaf_at};
-use assay_types::params::{LEAF_BYTES, PAGE_BYTES, STACK_CELLS, STACK_DEPTH};
+use assay_types::params::{LEAF_BYTES, LEAF_CELLS, MEMORY_DEPTH, PAGE_BYTES, STACK_DEPTH};
 use assay_types::{Header, StateRoot, Status, leaf_hash};
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ pub struct Trees {
     pub stack: Tree,
     /// Globals.
     pub globals: Tree,
+    /// Table elements.
+    pub table: Tree,
 }
 
 /// One machine state, runnable.
@@ -32,9 +36,11 @@ pub struct Machine {
     /// Linear memory, `cpu.pages * 65536` bytes.
     pub memory: Vec<u8>,
     /// Register stack.
-    pub stack: Box<[u64; STACK_CELLS as usize]>,
+    pub stack: Stack,
     /// Globals tree's cells.
     pub globals: Vec<u64>,
+    /// Table tree's cells, whole leaves of them; zero beyond.
+    pub table: Vec<u64>,
     /// Trees as of the last update.
     pub trees: Trees,
     /// One byte a memory leaf: written since the last update.
@@ -42,18 +48,13 @@ pub struct Machine {
     /// Cells at and above this one are zero.
     pub(crate) stack_top: u32,
     /// What the stack tree last saw.
-    stack_seen: Vec<u64>,
+    stack_seen: Vec<[u8; 8]>,
     /// What the globals tree last saw.
     globals_seen: Vec<u64>,
+    /// Table leaves written since the last update.
+    table_dirty: Dirty,
     /// Steps at which this machine was not yet at a fixpoint or yield, in all.
     pub executed: u64,
-}
-
-fn zero_stack() -> Box<[u64; STACK_CELLS as usize]> {
-    vec![0u64; STACK_CELLS as usize]
-        .into_boxed_slice()
-        .try_into()
-        .expect("made with that length")
 }
 
 impl Machine {
@@ -66,8 +67,11 @@ impl Machine {
             memory: image.memory_tree.clone(),
             stack: Tree::zeroed(STACK_DEPTH, 1 << STACK_DEPTH),
             globals: image.globals_tree.clone(),
+            table: image.table_tree.clone(),
         };
         trees.memory.reserve((memory.len() / LEAF_BYTES) as u64);
+        let mut table = image.table.clone();
+        table.resize(table.len().next_multiple_of(LEAF_CELLS as usize), 0);
         Machine {
             cpu: Cpu {
                 status: Status::Yielded,
@@ -77,29 +81,33 @@ impl Machine {
             },
             dirty: vec![0; memory.len() / LEAF_BYTES],
             memory,
-            stack: zero_stack(),
+            stack: Stack::default(),
             globals: image.globals.clone(),
+            table,
             trees,
             stack_top: 0,
             stack_seen: Vec::new(),
             globals_seen: image.globals.clone(),
+            table_dirty: Dirty::default(),
             executed: 0,
             image,
             roms,
         }
     }
 
-    /// A Yielded state of the program with this memory and these globals (stack zero, volatile region as given).
+    /// A Yielded state of the program with this memory, these globals and this table, which may be shorter than its
+    /// tree (stack zero, volatile region as given).
     pub fn at_yield(
         image: Arc<Image>,
         roms: [Rom; 3],
         memory: Vec<u8>,
         globals: Vec<u64>,
+        table: &[u64],
     ) -> Machine {
         assert_eq!(globals.len(), GLOBAL_TREE_CELLS, "globals cover their tree");
         let mut machine = Machine::new(image, roms);
         machine.cpu.pages = (memory.len() as u64 / PAGE_BYTES) as u32;
-        machine.trees.memory = Tree::build(assay_types::params::MEMORY_DEPTH, &memory);
+        machine.trees.memory = Tree::build(MEMORY_DEPTH, &memory);
         machine
             .trees
             .memory
@@ -107,6 +115,13 @@ impl Machine {
         machine.dirty = vec![0; memory.len() / LEAF_BYTES];
         machine.memory = memory;
         machine.globals = globals;
+        for index in 0..table.len().max(machine.table.len()) {
+            let value = table.get(index).copied().unwrap_or(0);
+            if machine.table.get(index).copied().unwrap_or(0) != value {
+                machine.touch_table(index as u32);
+                machine.table[index] = value;
+            }
+        }
         machine
     }
 
@@ -172,8 +187,14 @@ impl Machine {
 
     /// Flips the bits `mask` of stack cell `cell`; see [`Machine::poke`].
     pub fn poke_stack(&mut self, cell: u32, mask: u64) {
-        self.stack[cell as usize] ^= mask;
+        self.stack.set(cell, self.stack.get(cell) ^ mask);
         self.stack_top = self.stack_top.max(cell + 1);
+    }
+
+    /// Flips the bits `mask` of table element `index`; see [`Machine::poke`].
+    pub fn poke_table(&mut self, index: u32, mask: u64) {
+        self.touch_table(index);
+        self.table[index as usize] ^= mask;
     }
 
     /// The header of the present state.
@@ -190,7 +211,7 @@ impl Machine {
             memory: self.trees.memory.root(),
             stack: self.trees.stack.root(),
             globals: self.trees.globals.root(),
-            table: self.image.table_tree.root(),
+            table: self.trees.table.root(),
         }
     }
 
@@ -199,7 +220,7 @@ impl Machine {
         self.header().root()
     }
 
-    /// Brings the trees up to the memory, stack and globals.
+    /// Brings the trees up to the memory, stack, globals and table.
     pub fn update_trees(&mut self) {
         let dirty = self.dirty.iter_mut().enumerate().filter(|(_, d)| **d != 0);
         let memory = &self.memory;
@@ -213,13 +234,32 @@ impl Machine {
         update_cells(
             &mut self.trees.stack,
             &mut self.stack_seen,
-            &self.stack[..cells],
+            self.stack.first(cells),
+            |leaf| leaf.concat(),
         );
         update_cells(
             &mut self.trees.globals,
             &mut self.globals_seen,
             &self.globals,
+            cell_bytes,
         );
+        let table = &self.table;
+        let dirty = self.table_dirty.take().into_iter().map(u64::from);
+        self.trees
+            .table
+            .update(dirty.map(|i| (i, leaf_hash(&cells_leaf(table, i)))));
+    }
+
+    /// Notes a write to the table leaf that holds element `index`, and makes room for it.
+    #[inline(always)]
+    pub(crate) fn touch_table(&mut self, index: u32) {
+        let leaf = index / LEAF_CELLS;
+        let end = ((leaf + 1) * LEAF_CELLS) as usize;
+        if self.table.len() < end {
+            self.table.resize(end, 0);
+            self.trees.table.reserve(u64::from(leaf) + 1);
+        }
+        self.table_dirty.add(leaf);
     }
 
     /// Makes linear memory `pages` pages long (never shorter).
@@ -234,7 +274,7 @@ impl Machine {
 
     /// Zeroes the register stack and the volatile region.
     pub(crate) fn clear_volatile(&mut self, volatile_log2: u8) {
-        self.stack[..self.stack_top as usize].fill(0);
+        self.stack.clear(self.stack_top as usize);
         self.stack_top = 0;
         if volatile_log2 != 0 {
             let bytes = self.memory.len().min(1 << volatile_log2);
@@ -255,15 +295,20 @@ impl Machine {
 }
 
 /// Rehashes the leaves in which `cells` differs from `seen`, and makes `seen` equal.
-fn update_cells(tree: &mut Tree, seen: &mut Vec<u64>, cells: &[u64]) {
-    seen.resize(cells.len(), 0);
+fn update_cells<T: Copy + Default + PartialEq>(
+    tree: &mut Tree,
+    seen: &mut Vec<T>,
+    cells: &[T],
+    bytes: impl Fn(&[T]) -> Vec<u8>,
+) {
+    seen.resize(cells.len(), T::default());
     let changed = seen
-        .chunks_mut(16)
-        .zip(cells.chunks(16))
+        .chunks_mut(LEAF_CELLS as usize)
+        .zip(cells.chunks(LEAF_CELLS as usize))
         .enumerate()
         .filter(|(_, (old, new))| old != new);
     tree.update(changed.map(|(i, (old, new))| {
         old.copy_from_slice(new);
-        (i as u64, leaf_hash(&leaf_at(&cell_bytes(new), 0)))
+        (i as u64, leaf_hash(&leaf_at(&bytes(new), 0)))
     }));
 }

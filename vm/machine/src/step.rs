@@ -1,15 +1,25 @@
 //! The step function: dispatch only; families do the work. Mirrored by `contracts/src/step/`.
 
+mod block;
 mod control;
+mod float;
 mod float32;
+mod float64;
+mod int;
 mod integer;
+mod lanes;
 mod memory;
+mod simd;
+mod table;
+mod vector;
+mod vector_float;
 
 use crate::access::replay::{BadWitness, FixedRoots, Replayer};
 use crate::access::{Access, Stop};
 use crate::image::Limits;
 use crate::isa::{Instr, Op};
 use crate::machine::Machine;
+use crate::stack::Vector;
 use assay_types::params::{CODE_INSTRUCTIONS, HEADER_BYTES, STACK_CELLS};
 use assay_types::{Header, StateRoot, Status};
 
@@ -78,6 +88,41 @@ impl<A: Access> Ctx<'_, A> {
         self.next()
     }
 
+    /// First cell of a vector; an odd one traps, so that both its cells are in one leaf.
+    #[inline(always)]
+    fn vector_index(&self, slot: u16) -> Result<u32, Stop<A::Error>> {
+        let index = self.index(slot)?;
+        if index % 2 == 0 {
+            Ok(index)
+        } else {
+            Err(Stop::Trap)
+        }
+    }
+
+    #[inline(always)]
+    pub fn vector(&mut self, slot: u16) -> Result<Vector, Stop<A::Error>> {
+        let index = self.vector_index(slot)?;
+        Ok(self.access.vector(index)?)
+    }
+
+    #[inline(always)]
+    pub fn va(&mut self) -> Result<Vector, Stop<A::Error>> {
+        self.vector(self.ins.a)
+    }
+
+    #[inline(always)]
+    pub fn vb(&mut self) -> Result<Vector, Stop<A::Error>> {
+        self.vector(self.ins.b)
+    }
+
+    /// Writes vector `d` and goes to the next instruction.
+    #[inline(always)]
+    pub fn set_vector(&mut self, value: Vector) -> Flow<A> {
+        let index = self.vector_index(self.ins.d)?;
+        self.access.set_vector(index, value)?;
+        self.next()
+    }
+
     #[inline(always)]
     pub fn next(&mut self) -> Flow<A> {
         self.cpu.pc += 1;
@@ -109,7 +154,13 @@ fn dispatch<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
         0 => control::execute(op, x),
         1 => memory::execute(op, x),
         2 | 3 => integer::execute(op, x),
-        _ => float32::execute(op, x),
+        4 => float32::execute(op, x),
+        5 => float64::execute(op, x),
+        6 => vector::execute(op, x),
+        7 => lanes::execute(op, x),
+        8 => vector_float::execute32(op, x),
+        9 => vector_float::execute64(op, x),
+        _ => table::execute(op, x),
     }
 }
 

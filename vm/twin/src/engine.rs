@@ -157,6 +157,7 @@ impl Engine for TwinEngine {
             self.roms.clone(),
             self.memory(),
             self.image.globals.clone(),
+            &self.image.table,
         );
         machine.cpu.status = self.status;
         Ok(machine)

@@ -3,6 +3,8 @@
 use super::Access;
 use crate::isa::Instr;
 use crate::machine::Machine;
+use crate::stack::Vector;
+use crate::tree::leaf_at;
 use std::convert::Infallible;
 
 type R<T> = Result<T, Infallible>;
@@ -22,13 +24,25 @@ impl Access for Machine {
 
     #[inline(always)]
     fn cell(&mut self, index: u32) -> R<u64> {
-        Ok(self.stack[index as usize])
+        Ok(self.stack.get(index))
     }
 
     #[inline(always)]
     fn set_cell(&mut self, index: u32, value: u64) -> R<()> {
-        self.stack[index as usize] = value;
+        self.stack.set(index, value);
         self.stack_top = self.stack_top.max(index + 1);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn vector(&mut self, index: u32) -> R<Vector> {
+        Ok(self.stack.vector(index))
+    }
+
+    #[inline(always)]
+    fn set_vector(&mut self, index: u32, value: Vector) -> R<()> {
+        self.stack.set_vector(index, value);
+        self.stack_top = self.stack_top.max(index + 2);
         Ok(())
     }
 
@@ -45,7 +59,42 @@ impl Access for Machine {
 
     #[inline(always)]
     fn element(&mut self, index: u32) -> R<u64> {
-        Ok(self.image.table.get(index as usize).copied().unwrap_or(0))
+        Ok(self.table.get(index as usize).copied().unwrap_or(0))
+    }
+
+    #[inline(always)]
+    fn set_element(&mut self, index: u32, value: u64) -> R<()> {
+        self.touch_table(index);
+        self.table[index as usize] = value;
+        Ok(())
+    }
+
+    fn fill_elements(&mut self, dst: u32, value: u64, n: u32) -> R<()> {
+        self.touch_table(dst);
+        self.table[dst as usize..][..n as usize].fill(value);
+        Ok(())
+    }
+
+    fn copy_elements(&mut self, dst: u32, src: u32, n: u32) -> R<()> {
+        // Elements past the end are zero, and a write may make them exist.
+        self.touch_table(dst);
+        let n = n as usize;
+        let from = self.table.len().min(src as usize);
+        let present = n.min(self.table.len() - from);
+        self.table.copy_within(from..from + present, dst as usize);
+        self.table[dst as usize + present..][..n - present].fill(0);
+        Ok(())
+    }
+
+    fn init_elements(&mut self, dst: u32, offset: u64, n: u32) -> R<()> {
+        self.touch_table(dst);
+        let leaf = leaf_at(&self.image.segments, offset >> 7);
+        let (cells, _) = leaf[(offset & 127) as usize..].as_chunks::<8>();
+        let elements = &mut self.table[dst as usize..][..n as usize];
+        for (element, bytes) in elements.iter_mut().zip(cells) {
+            *element = u64::from_le_bytes(*bytes);
+        }
+        Ok(())
     }
 
     #[inline(always)]

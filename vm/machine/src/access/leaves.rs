@@ -2,6 +2,7 @@
 
 use super::Access;
 use crate::isa::Instr;
+use crate::stack::Vector;
 use assay_types::params::{LEAF_BYTES, LEAF_CELLS, LEAF_INSTRUCTIONS};
 
 /// The trees that a step opens leaves of.
@@ -17,7 +18,7 @@ pub enum Kind {
     Table,
     /// Linear memory.
     Memory,
-    /// Passive data segments.
+    /// Passive segments.
     Segments,
     /// A read-only input.
     Rom(u32),
@@ -72,17 +73,17 @@ impl<O: Opener> ByLeaf<O> {
         Ok(self.cache.len() - 1)
     }
 
-    fn read_cell(&mut self, kind: Kind, cell: u32) -> Result<u64, O::Error> {
+    fn read_cells<const N: usize>(&mut self, kind: Kind, cell: u32) -> Result<[u8; N], O::Error> {
         let at = self.cached(kind, u64::from(cell / LEAF_CELLS))?;
-        Ok(cell_of(&self.cache[at].2, cell))
+        Ok(bytes_at(&self.cache[at].2, cell))
     }
 
-    fn write_cell(&mut self, kind: Kind, cell: u32, value: u64) -> Result<(), O::Error> {
+    fn write_cells(&mut self, kind: Kind, cell: u32, bytes: &[u8]) -> Result<(), O::Error> {
         let index = u64::from(cell / LEAF_CELLS);
         let at = self.cached(kind, index)?;
         let start = (cell % LEAF_CELLS) as usize * 8;
         let (_, _, leaf, handle) = &mut self.cache[at];
-        leaf[start..start + 8].copy_from_slice(&value.to_le_bytes());
+        leaf[start..start + bytes.len()].copy_from_slice(bytes);
         let (leaf, handle) = (*leaf, *handle);
         self.opener.write(kind, index, handle, &leaf)
     }
@@ -95,20 +96,26 @@ impl<O: Opener> ByLeaf<O> {
         Ok(out)
     }
 
-    fn write_range(&mut self, dst: u64, bytes: &[u8]) -> Result<(), O::Error> {
+    fn write_range(&mut self, kind: Kind, dst: u64, bytes: &[u8]) -> Result<(), O::Error> {
         let index = dst >> 7;
-        let (mut leaf, handle) = self.opener.open(Kind::Memory, index)?;
+        let (mut leaf, handle) = self.opener.open(kind, index)?;
         let start = (dst & 127) as usize;
         leaf[start..start + bytes.len()].copy_from_slice(bytes);
-        self.opener.write(Kind::Memory, index, handle, &leaf)
+        self.opener.write(kind, index, handle, &leaf)
     }
 }
 
-fn cell_of(leaf: &Leaf, cell: u32) -> u64 {
+/// `N` bytes from a cell on, in the leaf that holds it.
+fn bytes_at<const N: usize>(leaf: &Leaf, cell: u32) -> [u8; N] {
     let start = (cell % LEAF_CELLS) as usize * 8;
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&leaf[start..start + 8]);
-    u64::from_le_bytes(bytes)
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&leaf[start..start + N]);
+    bytes
+}
+
+/// Offset of a table element in its tree, in bytes.
+fn element_offset(index: u32) -> u64 {
+    u64::from(index) * 8
 }
 
 /// Bytes of an `n`-byte access at `address` that lie in its first leaf.
@@ -130,26 +137,51 @@ impl<O: Opener> Access for ByLeaf<O> {
     }
 
     fn cell(&mut self, index: u32) -> Result<u64, O::Error> {
-        self.read_cell(Kind::Stack, index)
+        Ok(u64::from_le_bytes(self.read_cells(Kind::Stack, index)?))
     }
 
     fn set_cell(&mut self, index: u32, value: u64) -> Result<(), O::Error> {
-        self.write_cell(Kind::Stack, index, value)
+        self.write_cells(Kind::Stack, index, &value.to_le_bytes())
+    }
+
+    fn vector(&mut self, index: u32) -> Result<Vector, O::Error> {
+        self.read_cells(Kind::Stack, index)
+    }
+
+    fn set_vector(&mut self, index: u32, value: Vector) -> Result<(), O::Error> {
+        self.write_cells(Kind::Stack, index, &value)
     }
 
     fn global(&mut self, index: u32) -> Result<u64, O::Error> {
-        self.read_cell(Kind::Globals, index)
+        Ok(u64::from_le_bytes(self.read_cells(Kind::Globals, index)?))
     }
 
     fn set_global(&mut self, index: u32, value: u64) -> Result<(), O::Error> {
-        self.write_cell(Kind::Globals, index, value)
+        self.write_cells(Kind::Globals, index, &value.to_le_bytes())
     }
 
     fn element(&mut self, index: u32) -> Result<u64, O::Error> {
-        let (leaf, _) = self
-            .opener
-            .open(Kind::Table, u64::from(index / LEAF_CELLS))?;
-        Ok(cell_of(&leaf, index))
+        let leaf = self.read_range(Kind::Table, element_offset(index), 8)?;
+        Ok(u64::from_le_bytes(bytes_at(&leaf, 0)))
+    }
+
+    fn set_element(&mut self, index: u32, value: u64) -> Result<(), O::Error> {
+        self.write_range(Kind::Table, element_offset(index), &value.to_le_bytes())
+    }
+
+    fn fill_elements(&mut self, dst: u32, value: u64, n: u32) -> Result<(), O::Error> {
+        let bytes = value.to_le_bytes().repeat(n as usize);
+        self.write_range(Kind::Table, element_offset(dst), &bytes)
+    }
+
+    fn copy_elements(&mut self, dst: u32, src: u32, n: u32) -> Result<(), O::Error> {
+        let bytes = self.read_range(Kind::Table, element_offset(src), n * 8)?;
+        self.write_range(Kind::Table, element_offset(dst), &bytes[..n as usize * 8])
+    }
+
+    fn init_elements(&mut self, dst: u32, offset: u64, n: u32) -> Result<(), O::Error> {
+        let bytes = self.read_range(Kind::Segments, offset, n * 8)?;
+        self.write_range(Kind::Table, element_offset(dst), &bytes[..n as usize * 8])
     }
 
     fn load<const N: usize>(&mut self, address: u64) -> Result<[u8; N], O::Error> {
@@ -166,35 +198,35 @@ impl<O: Opener> Access for ByLeaf<O> {
 
     fn store<const N: usize>(&mut self, address: u64, bytes: [u8; N]) -> Result<(), O::Error> {
         let first = first_part(address, N);
-        self.write_range(address, &bytes[..first])?;
+        self.write_range(Kind::Memory, address, &bytes[..first])?;
         if first < N {
-            self.write_range(address + first as u64, &bytes[first..])?;
+            self.write_range(Kind::Memory, address + first as u64, &bytes[first..])?;
         }
         Ok(())
     }
 
     fn fill(&mut self, dst: u64, byte: u8, n: u32) -> Result<(), O::Error> {
-        self.write_range(dst, &[byte; LEAF_BYTES][..n as usize])
+        self.write_range(Kind::Memory, dst, &[byte; LEAF_BYTES][..n as usize])
     }
 
     fn copy(&mut self, dst: u64, src: u64, n: u32) -> Result<(), O::Error> {
         let bytes = self.read_range(Kind::Memory, src, n)?;
-        self.write_range(dst, &bytes[..n as usize])
+        self.write_range(Kind::Memory, dst, &bytes[..n as usize])
     }
 
     fn copy_segment(&mut self, dst: u64, offset: u64, n: u32) -> Result<(), O::Error> {
         let bytes = self.read_range(Kind::Segments, offset, n)?;
-        self.write_range(dst, &bytes[..n as usize])
+        self.write_range(Kind::Memory, dst, &bytes[..n as usize])
     }
 
     fn rom_length(&mut self, rom: u32) -> Result<u64, O::Error> {
         let (leaf, _) = self.opener.open(Kind::Rom(rom), 0)?;
-        Ok(cell_of(&leaf, 0))
+        Ok(u64::from_le_bytes(bytes_at(&leaf, 0)))
     }
 
     fn copy_rom(&mut self, dst: u64, rom: u32, offset: u64, n: u32) -> Result<(), O::Error> {
         let bytes = self.read_range(Kind::Rom(rom), offset, n)?;
-        self.write_range(dst, &bytes[..n as usize])
+        self.write_range(Kind::Memory, dst, &bytes[..n as usize])
     }
 
     fn grow(&mut self, pages: u32) -> Result<(), O::Error> {

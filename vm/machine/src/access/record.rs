@@ -2,10 +2,10 @@
 
 use super::Access;
 use super::leaves::{ByLeaf, Kind, Leaf, Opener};
+use crate::image::cells_leaf;
 use crate::machine::Machine;
 use crate::tree::leaf_at;
 use assay_types::Hash;
-use assay_types::params::LEAF_BYTES;
 use std::convert::Infallible;
 
 /// Openings of one step, appended to `witness`. The machine's trees are up to date on entry and stay so.
@@ -29,15 +29,6 @@ impl<'a> Recorder<'a> {
     }
 }
 
-fn cells_leaf(cells: &[u64], index: u64) -> Leaf {
-    let mut leaf = [0; LEAF_BYTES];
-    for (i, out) in leaf.chunks_exact_mut(8).enumerate() {
-        let value = cells.get(index as usize * 16 + i).copied().unwrap_or(0);
-        out.copy_from_slice(&value.to_le_bytes());
-    }
-    leaf
-}
-
 impl Opener for Recorder<'_> {
     type Error = Infallible;
 
@@ -48,17 +39,14 @@ impl Opener for Recorder<'_> {
                 m.image.code_leaf(index),
                 m.image.code_tree.siblings(0, index),
             ),
-            Kind::Stack => (
-                cells_leaf(&m.stack[..], index),
-                m.trees.stack.siblings(0, index),
-            ),
+            Kind::Stack => (m.stack.leaf(index), m.trees.stack.siblings(0, index)),
             Kind::Globals => (
-                cells_leaf(&m.globals[..], index),
+                cells_leaf(&m.globals, index),
                 m.trees.globals.siblings(0, index),
             ),
             Kind::Table => (
-                cells_leaf(&m.image.table, index),
-                m.image.table_tree.siblings(0, index),
+                cells_leaf(&m.table, index),
+                m.trees.table.siblings(0, index),
             ),
             Kind::Memory => (leaf_at(&m.memory, index), m.trees.memory.siblings(0, index)),
             Kind::Segments => (
@@ -82,17 +70,17 @@ impl Opener for Recorder<'_> {
                     m.store(at, <[u8; 8]>::try_from(chunk).expect("chunks of 8"))?;
                 }
             }
-            Kind::Stack | Kind::Globals => {
+            Kind::Stack | Kind::Globals | Kind::Table => {
                 for (at, chunk) in (index as u32 * 16..).zip(leaf.chunks_exact(8)) {
                     let value = u64::from_le_bytes(chunk.try_into().expect("chunks of 8"));
-                    if kind == Kind::Stack {
-                        m.set_cell(at, value)?
-                    } else {
-                        m.set_global(at, value)?
+                    match kind {
+                        Kind::Stack => m.set_cell(at, value)?,
+                        Kind::Globals => m.set_global(at, value)?,
+                        _ => m.set_element(at, value)?,
                     }
                 }
             }
-            Kind::Code | Kind::Table | Kind::Segments | Kind::Rom(_) => {
+            Kind::Code | Kind::Segments | Kind::Rom(_) => {
                 unreachable!("no step writes this tree")
             }
         }

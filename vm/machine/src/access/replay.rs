@@ -120,7 +120,8 @@ impl Opener for Replayer<'_> {
             Kind::Stack => self.header.stack = root,
             Kind::Globals => self.header.globals = root,
             Kind::Memory => self.header.memory = root,
-            Kind::Code | Kind::Table | Kind::Segments | Kind::Rom(_) => {
+            Kind::Table => self.header.table = root,
+            Kind::Code | Kind::Segments | Kind::Rom(_) => {
                 unreachable!("no step writes this tree")
             }
         }

@@ -368,7 +368,8 @@ impl Run {
             self.compiled.lowered.image.clone(),
             self.store.data().clone(),
         );
-        let mut machine = Machine::at_yield(image, roms, bytes, self.globals());
+        let mut machine =
+            Machine::at_yield(image.clone(), roms, bytes, self.globals(), &image.table);
         machine.cpu.status = self.status;
         Ok(machine)
     }

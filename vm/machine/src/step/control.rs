@@ -1,12 +1,11 @@
 //! Family 0: control, constants, moves, globals, calls. Mirrored by `StepControl.sol`.
 
+use super::table::Table;
 use super::{Ctx, Flow};
 use crate::access::{Access, Stop};
 use crate::isa::Op;
 use assay_types::Status;
-use assay_types::params::{
-    GLOBALS_CELLS, MAX_TABLES, STACK_CELLS, TABLE_ELEMENTS, TABLE_SIZE_BASE,
-};
+use assay_types::params::{GLOBALS_CELLS, STACK_CELLS};
 
 #[inline(always)]
 pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
@@ -104,16 +103,9 @@ fn call<A: Access>(x: &mut Ctx<'_, A>, target: u32) -> Flow<A> {
 
 fn call_indirect<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     let i = x.a()? as u32;
-    let table = u32::from(x.ins.b);
-    if table >= MAX_TABLES {
-        return Err(Stop::Trap);
-    }
-    let size = x.access.global(TABLE_SIZE_BASE + table)?;
-    let index = (x.ins.imm >> 32) + u64::from(i);
-    if u64::from(i) >= size || index >= u64::from(TABLE_ELEMENTS) {
-        return Err(Stop::Trap);
-    }
-    let element = x.access.element(index as u32)?;
+    let table = Table::read(x, u64::from(x.ins.b))?;
+    let index = table.element(i).ok_or(Stop::Trap)?;
+    let element = x.access.element(index)?;
     let (pc, type_id) = (element as u32, (element >> 32) as u32);
     if pc == 0 || type_id != x.ins.imm as u32 {
         return Err(Stop::Trap);

@@ -1,11 +1,10 @@
 //! Family 1: linear memory, bulk operations, read-only inputs. Mirrored by `StepMemory.sol`.
 
+use super::block::{advance, advance_both, block, from_leaf_start, operands, to_leaf_end};
 use super::{Ctx, Flow};
 use crate::access::{Access, Stop};
 use crate::isa::Op;
-use assay_types::params::{
-    DATA_DROPPED_BASE, FRAME_ALIGN, LEAF_BYTES, MAX_DATAS, PAGE_BYTES, ROM_BYTES, ROMS, STACK_CELLS,
-};
+use assay_types::params::{DATA_DROPPED_BASE, LEAF_BYTES, MAX_DATAS, PAGE_BYTES, ROM_BYTES, ROMS};
 
 const LEAF: u64 = LEAF_BYTES as u64;
 /// Bit of a rom_read block's first cell: bounds have been checked.
@@ -45,7 +44,11 @@ pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
 
 /// Checks `start + len <= memory size`.
 #[inline(always)]
-fn in_memory<A: Access>(x: &Ctx<'_, A>, start: u64, len: u64) -> Result<(), Stop<A::Error>> {
+pub(super) fn in_memory<A: Access>(
+    x: &Ctx<'_, A>,
+    start: u64,
+    len: u64,
+) -> Result<(), Stop<A::Error>> {
     if start + len <= u64::from(x.cpu.pages) * PAGE_BYTES {
         Ok(())
     } else {
@@ -54,7 +57,7 @@ fn in_memory<A: Access>(x: &Ctx<'_, A>, start: u64, len: u64) -> Result<(), Stop
 }
 
 #[inline(always)]
-fn address<A: Access>(x: &mut Ctx<'_, A>) -> Result<u64, Stop<A::Error>> {
+pub(super) fn address<A: Access>(x: &mut Ctx<'_, A>) -> Result<u64, Stop<A::Error>> {
     Ok(u64::from(x.a()? as u32) + u64::from(x.ins.imm as u32))
 }
 
@@ -89,67 +92,36 @@ fn grow<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     x.set(u64::from(old))
 }
 
-/// First cell of the operand block; its four cells are in one leaf.
-fn block<A: Access>(x: &Ctx<'_, A>) -> Result<u32, Stop<A::Error>> {
-    let first = u64::from(x.cpu.fp) + u64::from(x.ins.a);
-    if first < u64::from(STACK_CELLS) && first % u64::from(FRAME_ALIGN) == 0 {
-        Ok(first as u32)
-    } else {
-        Err(Stop::Trap)
-    }
-}
-
-/// Writes the block's progress and goes on when everything is moved.
-fn advance<A: Access>(x: &mut Ctx<'_, A>, cells: &[(u32, u64)], done: bool) -> Flow<A> {
-    for &(cell, value) in cells {
-        x.access.set_cell(cell, value)?;
-    }
-    if done { x.next() } else { Ok(()) }
-}
-
-/// Bytes from `offset` to the end of its leaf.
-fn to_leaf_end(offset: u64) -> u64 {
-    LEAF - offset % LEAF
-}
-
 fn fill<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     let first = block(x)?;
-    let dst = u64::from(x.access.cell(first)? as u32);
-    let byte = x.access.cell(first + 1)? as u8;
-    let len = u64::from(x.access.cell(first + 2)? as u32);
+    let (dst, byte, len) = operands(x, first)?;
     in_memory(x, dst, len)?;
     if len == 0 {
         return x.next();
     }
-    let n = len.min(to_leaf_end(dst));
-    x.access.fill(dst, byte, n as u32)?;
+    let n = len.min(to_leaf_end(dst, LEAF));
+    x.access.fill(dst, byte as u8, n as u32)?;
     advance(x, &[(first, dst + n), (first + 2, len - n)], n == len)
 }
 
 fn copy<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     let first = block(x)?;
-    let dst = u64::from(x.access.cell(first)? as u32);
-    let src = u64::from(x.access.cell(first + 1)? as u32);
-    let len = u64::from(x.access.cell(first + 2)? as u32);
+    let (dst, src, len) = operands(x, first)?;
     in_memory(x, dst, len)?;
     in_memory(x, src, len)?;
     if len == 0 {
         return x.next();
     }
     if dst <= src {
-        let n = len.min(to_leaf_end(dst)).min(to_leaf_end(src));
+        let n = len.min(to_leaf_end(dst, LEAF)).min(to_leaf_end(src, LEAF));
         x.access.copy(dst, src, n as u32)?;
-        return advance(
-            x,
-            &[(first, dst + n), (first + 1, src + n), (first + 2, len - n)],
-            n == len,
-        );
+        return advance_both(x, first, (dst, src, len), n);
     }
     // Overlap with the destination above the source: from the end, as memmove.
     let (src_end, dst_end) = (src + len, dst + len);
     let n = len
-        .min((src_end - 1) % LEAF + 1)
-        .min((dst_end - 1) % LEAF + 1);
+        .min(from_leaf_start(src_end, LEAF))
+        .min(from_leaf_start(dst_end, LEAF));
     x.access.copy(dst_end - n, src_end - n, n as u32)?;
     advance(x, &[(first + 2, len - n)], n == len)
 }
@@ -165,9 +137,7 @@ fn data_flag<A: Access>(x: &Ctx<'_, A>) -> Result<u32, Stop<A::Error>> {
 
 fn init<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     let first = block(x)?;
-    let dst = u64::from(x.access.cell(first)? as u32);
-    let src = u64::from(x.access.cell(first + 1)? as u32);
-    let len = u64::from(x.access.cell(first + 2)? as u32);
+    let (dst, src, len) = operands(x, first)?;
     let flag = data_flag(x)?;
     let dropped = x.access.global(flag)? != 0;
     let segment_len = if dropped { 0 } else { x.ins.imm >> 32 };
@@ -182,13 +152,11 @@ fn init<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     if offset >= 1 << 32 {
         return Err(Stop::Trap);
     }
-    let n = len.min(to_leaf_end(dst)).min(to_leaf_end(offset));
+    let n = len
+        .min(to_leaf_end(dst, LEAF))
+        .min(to_leaf_end(offset, LEAF));
     x.access.copy_segment(dst, offset, n as u32)?;
-    advance(
-        x,
-        &[(first, dst + n), (first + 1, src + n), (first + 2, len - n)],
-        n == len,
-    )
+    advance_both(x, first, (dst, src, len), n)
 }
 
 fn rom_read<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
@@ -217,7 +185,9 @@ fn rom_read<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
     if len == 0 {
         return x.next();
     }
-    let n = len.min(to_leaf_end(dst)).min(to_leaf_end(offset));
+    let n = len
+        .min(to_leaf_end(dst, LEAF))
+        .min(to_leaf_end(offset, LEAF));
     x.access.copy_rom(dst, rom, offset, n as u32)?;
     advance(
         x,
