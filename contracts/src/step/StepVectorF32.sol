@@ -9,7 +9,7 @@ import {Float32Operators} from "./Float32Operators.sol";
 import {StepVectorFloat} from "./StepVectorFloat.sol";
 
 /// @title Family 8: four lanes of f32
-/// @dev Mirrors vm/machine/src/step/vector_f32.rs. The operators of numbers and of lanes are in the same order, so an
+/// @dev Mirrors vm/machine/src/step/vector_float.rs. The operators of numbers and of lanes are in the same order, so an
 /// opcode less `LANES_TO_NUMBER` is its f32 twin; tests/tests/floats.rs holds the table to that.
 contract StepVectorF32 is StepVectorFloat {
     uint256 private constant LANES_TO_NUMBER = OP_F32X4_EQ - OP_F32_EQ;

@@ -10,7 +10,7 @@ import {FloatWidth} from "./FloatWidth.sol";
 import {StepVectorFloat} from "./StepVectorFloat.sol";
 
 /// @title Family 9: two lanes of f64
-/// @dev Mirrors vm/machine/src/step/vector_f64.rs. The operators of numbers and of lanes are in the same order, so an
+/// @dev Mirrors vm/machine/src/step/vector_float.rs. The operators of numbers and of lanes are in the same order, so an
 /// opcode less `LANES_TO_NUMBER` is its f64 twin; tests/tests/floats.rs holds the table to that.
 contract StepVectorF64 is StepVectorFloat {
     uint256 private constant LANES_TO_NUMBER = OP_F64X2_EQ - OP_F64_EQ;
