@@ -6,7 +6,6 @@ use assay_tests::artifacts::bench_file;
 use assay_tests::dearest::dearest;
 use assay_tests::lockstep::{Lockstep, name, roms};
 use assay_tests::programs;
-use assay_types::Status;
 
 /// Opcodes that no lowering makes.
 const HANDMADE: [Op; 1] = [Op::Trap];

@@ -347,7 +347,7 @@ fn operands_of_one_to_four_leaves_are_opened_once() {
             let mut handmade = Handmade::new(vec![instr(op, d, a, b, c.into())])
                 .with(|h| (h.memory, h.limits.pages) = (Vec::new(), 0));
             for slot in slots {
-                let value = u64::from(slot) * 0x1234_5678_9abc_def1;
+                let value = u64::from(slot).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 handmade = handmade
                     .cell(slot.into(), value)
                     .cell(u32::from(slot) + 1, !value);
