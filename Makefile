@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint fmt bench fuzz clean
+.PHONY: help setup setup-contracts build devnet test lint fmt bench fuzz floats clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -47,6 +47,11 @@ bench: build ## Measure a dispute; writes target/bench/summary.json
 fuzz: setup-contracts ## Longer randomized runs of the tests that have them (ASSAY_FUZZ=10 times the work by default)
 	ASSAY_FUZZ=$${ASSAY_FUZZ:-10} cargo test --release --workspace -- fuzz
 	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} forge test --offline --match-test testFuzz
+
+floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 10^8 and on every f32 (a day on two cores)
+	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test floats -- --nocapture
+	ASSAY_SOFT_VECTORS=$${ASSAY_SOFT_VECTORS:-100000000} ASSAY_EXHAUSTIVE=$${ASSAY_EXHAUSTIVE:-1} \
+		cargo test --release -p assay-tests --test floats_soft -- --nocapture
 
 clean: ## Remove build output
 	cargo clean

@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod dearest;
 pub mod evm;
+pub mod floats;
 pub mod handmade;
 pub mod lockstep;
 pub mod programs;

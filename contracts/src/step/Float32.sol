@@ -14,7 +14,7 @@ import {floorLog2, floorSqrt, halfEven} from "./FloatBits.sol";
 /// | 22-0  | fraction                                      |
 ///
 /// Inside, a finite magnitude is `significand * 2^(exponent - UNIT)` with the exponent at least 1.
-/// @dev Mirrors the hardware operators of vm/machine/src/step/float32.rs. From the first function on, Float64.sol is the
+/// @dev Mirrors the hardware operators of vm/machine/src/step/float.rs. From the first function on, Float64.sol is the
 /// same text, and tests/tests/tidy.rs holds it to that: a format that is no constant would double the gas.
 library Float32 {
     // Literals all: a constant that is computed from another one is computed, with its overflow checks, at each use.

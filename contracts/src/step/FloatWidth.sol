@@ -7,7 +7,7 @@ import {halfEven} from "./FloatBits.sol";
 
 /// @title Between binary32 and binary64
 /// @notice NaN results are canonical: payloads are lost.
-/// @dev Mirrors the conversions of vm/machine/src/step/float64.rs.
+/// @dev Mirrors the conversions of vm/machine/src/step/float.rs.
 library FloatWidth {
     uint256 private constant INFINITY32 = 0x7f800000;
     uint256 private constant INFINITY64 = 0x7ff0000000000000;

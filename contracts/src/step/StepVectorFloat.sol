@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {Step} from "../machine/Step.sol";
 import {StepBase} from "./StepBase.sol";
 
-/// @title A family whose opcodes compute vector `d` from vectors `a` and `b`
+/// @title A family of lanes of floats: vector `d` from vectors `a` and `b`
+/// @dev Mirrors vm/machine/src/step/vector_float.rs.
 abstract contract StepVectorFloat is StepBase {
     /// @dev Reads one operand or, unless bit n of `unary` is set, two; writes the result.
     function _compute(Step memory s, uint256 unary) internal pure {
