@@ -1,7 +1,8 @@
 //! What families 4, 5, 8 and 9 share: the operators of IEEE 754, defined once for cells and for lanes.
 //!
 //! Rust's float operators round to nearest even, keep subnormals and never fuse. NaN payloads are not
-//! specified, so every arithmetic result goes through [`Float::canon`].
+//! specified, so every arithmetic result goes through [`Float::canon`], which gives bits: between floats, the compiler
+//! may choose one NaN for another, and it removes a choice of the canonical one.
 
 use super::simd::{Lane, map, zip};
 use super::{Ctx, Flow};
@@ -19,10 +20,8 @@ pub(super) trait Float:
     + Mul<Output = Self>
     + Div<Output = Self>
 {
-    /// The canonical NaN, as a cell.
-    const NAN: u64;
-    /// The sign bit.
-    const SIGN: u64;
+    /// Its bits, as an integer.
+    type Bits: Copy + Into<u64>;
     /// Bounds of the integers, all exact: `below` ones are the least neighbours that are out of range.
     const BELOW_I32: Self;
     const BELOW_I64: Self;
@@ -34,8 +33,19 @@ pub(super) trait Float:
 
     /// The float in a cell.
     fn of(cell: u64) -> Self;
-    /// The cell that holds it.
-    fn cell(self) -> u64;
+    /// Its bits as they are.
+    fn bits(self) -> Self::Bits;
+    /// Its bits, those of the canonical NaN for any NaN.
+    fn canon(self) -> Self::Bits;
+    /// All bits set, or none.
+    fn mask(flag: bool) -> Self::Bits;
+    fn abs(self) -> Self::Bits;
+    fn neg(self) -> Self::Bits;
+    fn copysign(self, sign: Self) -> Self::Bits;
+    /// A NaN if one is, -0 < +0.
+    fn min(self, other: Self) -> Self;
+    /// A NaN if one is, -0 < +0.
+    fn max(self, other: Self) -> Self;
     fn ceil(self) -> Self;
     fn floor(self) -> Self;
     fn trunc(self) -> Self;
@@ -51,70 +61,6 @@ pub(super) trait Float:
     fn from_u32(a: u32) -> Self;
     fn from_i64(a: u64) -> Self;
     fn from_u64(a: u64) -> Self;
-
-    /// The canonical NaN in place of any NaN.
-    #[inline(always)]
-    fn canon(self) -> Self {
-        if self.is_nan() {
-            Self::of(Self::NAN)
-        } else {
-            self
-        }
-    }
-
-    #[inline(always)]
-    fn is_nan(self) -> bool {
-        self.partial_cmp(&self).is_none()
-    }
-
-    /// All bits set, or none.
-    #[inline(always)]
-    fn mask(flag: bool) -> Self {
-        Self::of(u64::from(flag).wrapping_neg())
-    }
-
-    #[inline(always)]
-    fn abs(self) -> Self {
-        Self::of(self.cell() & !Self::SIGN)
-    }
-
-    #[inline(always)]
-    fn neg(self) -> Self {
-        Self::of(self.cell() ^ Self::SIGN)
-    }
-
-    #[inline(always)]
-    fn copysign(self, sign: Self) -> Self {
-        Self::of(self.cell() & !Self::SIGN | sign.cell() & Self::SIGN)
-    }
-
-    /// NaN wins, -0 < +0.
-    #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        if self.is_nan() || other.is_nan() {
-            Self::of(Self::NAN)
-        } else if self == other {
-            Self::of(self.cell() | other.cell())
-        } else if self < other {
-            self
-        } else {
-            other
-        }
-    }
-
-    /// NaN wins, -0 < +0.
-    #[inline(always)]
-    fn max(self, other: Self) -> Self {
-        if self.is_nan() || other.is_nan() {
-            Self::of(Self::NAN)
-        } else if self == other {
-            Self::of(self.cell() & other.cell())
-        } else if self > other {
-            self
-        } else {
-            other
-        }
-    }
 
     /// Whether it lies between two bounds that are excluded; NaN never does.
     #[inline(always)]
@@ -151,8 +97,7 @@ pub(super) trait Float:
 macro_rules! float {
     ($float:ident, $bits:ident, nan $nan:literal, below $below_i32:literal $below_i64:literal) => {
         impl Float for $float {
-            const NAN: u64 = $nan;
-            const SIGN: u64 = 1 << ($bits::BITS - 1);
+            type Bits = $bits;
             const BELOW_I32: $float = $below_i32;
             const BELOW_I64: $float = $below_i64;
             const BELOW_U: $float = -1.0;
@@ -166,8 +111,52 @@ macro_rules! float {
                 $float::from_bits(cell as $bits)
             }
             #[inline(always)]
-            fn cell(self) -> u64 {
-                u64::from(self.to_bits())
+            fn bits(self) -> $bits {
+                self.to_bits()
+            }
+            #[inline(always)]
+            fn canon(self) -> $bits {
+                if self.is_nan() { $nan } else { self.to_bits() }
+            }
+            #[inline(always)]
+            fn mask(flag: bool) -> $bits {
+                $bits::from(flag).wrapping_neg()
+            }
+            #[inline(always)]
+            fn abs(self) -> $bits {
+                self.to_bits() & ($bits::MAX >> 1)
+            }
+            #[inline(always)]
+            fn neg(self) -> $bits {
+                self.to_bits() ^ !($bits::MAX >> 1)
+            }
+            #[inline(always)]
+            fn copysign(self, sign: $float) -> $bits {
+                Float::abs(self) | sign.to_bits() & !($bits::MAX >> 1)
+            }
+            #[inline(always)]
+            fn min(self, other: $float) -> $float {
+                if self.is_nan() || other.is_nan() {
+                    $float::NAN
+                } else if self == other {
+                    $float::from_bits(self.to_bits() | other.to_bits())
+                } else if self < other {
+                    self
+                } else {
+                    other
+                }
+            }
+            #[inline(always)]
+            fn max(self, other: $float) -> $float {
+                if self.is_nan() || other.is_nan() {
+                    $float::NAN
+                } else if self == other {
+                    $float::from_bits(self.to_bits() & other.to_bits())
+                } else if self > other {
+                    self
+                } else {
+                    other
+                }
             }
             #[inline(always)]
             fn ceil(self) -> $float {
@@ -235,7 +224,10 @@ pub(super) trait Shape {
     fn test<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(Self::Float, Self::Float) -> bool)
     -> Flow<A>;
     /// `f` as it is.
-    fn bits<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(Self::Float) -> Self::Float) -> Flow<A>;
+    fn bits<A: Access>(
+        x: &mut Ctx<'_, A>,
+        f: impl Fn(Self::Float) -> <Self::Float as Float>::Bits,
+    ) -> Flow<A>;
     /// `f` with canonical NaNs.
     fn unary<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(Self::Float) -> Self::Float) -> Flow<A>;
     /// `f` with canonical NaNs.
@@ -258,28 +250,28 @@ impl<F: Float> Shape for Scalar<F> {
     }
 
     #[inline(always)]
-    fn bits<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F) -> F) -> Flow<A> {
+    fn bits<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F) -> F::Bits) -> Flow<A> {
         let a = F::of(x.a()?);
-        x.set(f(a).cell())
+        x.set(f(a).into())
     }
 
     #[inline(always)]
     fn unary<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F) -> F) -> Flow<A> {
         let a = F::of(x.a()?);
-        x.set(f(a).canon().cell())
+        x.set(f(a).canon().into())
     }
 
     #[inline(always)]
     fn binary<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F, F) -> F) -> Flow<A> {
         let (a, b) = (F::of(x.a()?), F::of(x.b()?));
-        x.set(f(a, b).canon().cell())
+        x.set(f(a, b).canon().into())
     }
 }
 
 /// `N` floats in a vector.
 pub(super) struct Lanes<F, const N: usize>(PhantomData<F>);
 
-impl<F: Float + Lane<N>, const N: usize> Shape for Lanes<F, N> {
+impl<F: Float<Bits: Lane<N>> + Lane<N>, const N: usize> Shape for Lanes<F, N> {
     type Float = F;
 
     #[inline(always)]
@@ -288,7 +280,7 @@ impl<F: Float + Lane<N>, const N: usize> Shape for Lanes<F, N> {
     }
 
     #[inline(always)]
-    fn bits<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F) -> F) -> Flow<A> {
+    fn bits<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F) -> F::Bits) -> Flow<A> {
         map(x, f)
     }
 
@@ -343,18 +335,18 @@ pub(super) fn alike<A: Access, S: Shape>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> 
 #[inline(always)]
 pub(super) fn copysign<A: Access, F: Float>(x: &mut Ctx<'_, A>) -> Flow<A> {
     let (a, b) = (F::of(x.a()?), F::of(x.b()?));
-    x.set(a.copysign(b).cell())
+    x.set(a.copysign(b).into())
 }
 
 /// f64 to f32.
 #[inline(always)]
-pub(super) fn demote(a: f64) -> f32 {
+pub(super) fn demote(a: f64) -> u32 {
     (a as f32).canon()
 }
 
 /// f32 to f64.
 #[inline(always)]
-pub(super) fn promote(a: f32) -> f64 {
+pub(super) fn promote(a: f32) -> u64 {
     f64::from(a).canon()
 }
 
@@ -369,11 +361,11 @@ pub(super) fn to_int<A: Access, F: Float, T: Into<u64>>(
     x.set(value.into())
 }
 
-/// A conversion of a cell from an integer or the other float type.
+/// A conversion of a cell from an integer.
 #[inline(always)]
-pub(super) fn to_float<A: Access, F: Float>(x: &mut Ctx<'_, A>, f: impl Fn(u64) -> F) -> Flow<A> {
+pub(super) fn from_int<A: Access, F: Float>(x: &mut Ctx<'_, A>, f: impl Fn(u64) -> F) -> Flow<A> {
     let a = x.a()?;
-    x.set(f(a).cell())
+    x.set(f(a).bits().into())
 }
 
 #[cfg(test)]
