@@ -103,6 +103,11 @@ impl CompiledEngine {
         })
     }
 
+    /// Whether the run came to a macro step with so many steps that the interpreter had to decide it.
+    pub fn interprets(&self) -> bool {
+        self.run.as_ref().is_some_and(Run::interprets)
+    }
+
     /// Runs `f` on a thread whose native stack outlasts the machine's.
     fn on_big_stack<T: Send>(
         &mut self,

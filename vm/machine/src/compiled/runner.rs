@@ -155,6 +155,10 @@ impl Run {
         self.advance()
     }
 
+    pub fn interprets(&self) -> bool {
+        self.interpreted.is_some()
+    }
+
     /// Zeroes the written pages of the volatile region.
     fn clear_volatile(&mut self) {
         let log2 = self.compiled.lowered().image.limits.volatile_log2;

@@ -14,9 +14,7 @@ pub(super) use config::Config;
 use globals::Globals;
 use memory::Memory;
 use tables::Tables;
-use wasmparser::{
-    ExternalKind, FuncType, FunctionBody, Parser, Payload, TypeRef, ValType, Validator,
-};
+use wasmparser::{FuncType, FunctionBody, Parser, Payload, Validator};
 
 /// What the module exports to be driven by (function indices, imports counted).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
