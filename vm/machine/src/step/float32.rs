@@ -1,6 +1,7 @@
 //! Family 4: f32 and its conversions. Mirrored by `StepFloat32.sol`.
 
-use super::float::{Float, Scalar, alike, copysign, from_int, to_int};
+use super::alike::{Scalar, alike};
+use super::float::{Float, copysign, from_int, to_int};
 use super::{Ctx, Flow};
 use crate::access::Access;
 use crate::isa::Op;

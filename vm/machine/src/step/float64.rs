@@ -1,6 +1,7 @@
 //! Family 5: f64 and its conversions. Mirrored by `StepFloat64.sol`.
 
-use super::float::{Float, Scalar, alike, copysign, demote, from_int, promote, to_int};
+use super::alike::{Scalar, alike};
+use super::float::{Float, copysign, demote, from_int, promote, to_int};
 use super::{Ctx, Flow};
 use crate::access::Access;
 use crate::isa::Op;

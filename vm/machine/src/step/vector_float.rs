@@ -1,6 +1,7 @@
 //! Families 8 and 9: lanes of f32 and f64. Mirrored by `StepVectorFloat.sol`.
 
-use super::float::{Float, Lanes, alike, demote, promote};
+use super::alike::{Lanes, alike};
+use super::float::{Float, demote, promote};
 use super::simd::{map, one, zip};
 use super::{Ctx, Flow};
 use crate::access::Access;

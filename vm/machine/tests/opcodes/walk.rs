@@ -103,7 +103,7 @@ fn every_opcode_does_something_and_is_recorded_and_replayed() {
     let mut rng = SmallRng::seed_from_u64(0x09c0de);
     for &op in Op::ALL {
         let mut trapped = 0;
-        let states = 40;
+        let states = 20;
         for _ in 0..states {
             let mut machine = state(op, &mut rng).machine();
             step(&mut machine);
