@@ -97,8 +97,7 @@ impl Rewriter<'_> {
             }
             Operator::Call { function_index } if *function_index < self.added.imported => {
                 let _ = self.bases.next();
-                self.count_moves(HALF_LEAF_BYTES_LOG2);
-                self.f.instruction(instruction);
+                self.moves(instruction, HALF_LEAF_BYTES_LOG2);
             }
             Operator::Call { .. } | Operator::CallIndirect { .. } => {
                 let base = self.bases.next().copied().unwrap_or(0) as i32;
@@ -124,8 +123,7 @@ impl Rewriter<'_> {
             Operator::TableFill { .. }
             | Operator::TableCopy { .. }
             | Operator::TableInit { .. } => {
-                self.count_moves(HALF_LEAF_ELEMENTS_LOG2);
-                self.f.instruction(instruction);
+                self.moves(instruction, HALF_LEAF_ELEMENTS_LOG2);
                 self.set_flag(self.added.tables_written);
             }
             Operator::TableGrow { .. } => self.table_grow(instruction),
@@ -171,12 +169,19 @@ impl Rewriter<'_> {
             .end();
     }
 
-    /// Counts the steps of a bulk operation whose length is on the stack, in units of half a leaf.
+    /// A bulk operation whose length is on the stack.
+    fn moves(&mut self, instruction: &Instruction<'_>, half_leaf_log2: i32) {
+        self.f.instructions().local_tee(self.scratch.third);
+        self.f.instruction(instruction);
+        self.count_moves(half_leaf_log2);
+    }
+
+    /// Counts the steps of a bulk operation that has been done; its length is in the third scratch local. One that traps
+    /// does so at its first step, which its own instruction counts for.
     fn count_moves(&mut self, half_leaf_log2: i32) {
         self.f
             .instructions()
-            .local_tee(self.scratch.i32)
-            .local_get(self.scratch.i32)
+            .local_get(self.scratch.third)
             .i32_const(half_leaf_log2)
             .i32_shr_u()
             .i64_extend_i32_u()
@@ -204,7 +209,6 @@ impl Rewriter<'_> {
 
     /// A bulk write to memory: dst, something and length are on the stack.
     fn bulk_write(&mut self, instruction: &Instruction<'_>) {
-        self.count_moves(HALF_LEAF_BYTES_LOG2);
         let Scratch {
             address,
             second,
@@ -224,6 +228,7 @@ impl Rewriter<'_> {
             .local_get(address)
             .local_get(third)
             .call(self.added.mark);
+        self.count_moves(HALF_LEAF_BYTES_LOG2);
     }
 
     /// A growing table is filled step by step only if it does grow, so only then the length counts.
@@ -237,10 +242,9 @@ impl Rewriter<'_> {
             .local_get(second)
             .i32_const(-1)
             .i32_ne()
-            .if_(BlockType::Empty)
-            .local_get(third);
+            .if_(BlockType::Empty);
         self.count_moves(HALF_LEAF_ELEMENTS_LOG2);
-        self.f.instructions().drop().end();
+        self.f.instructions().end();
         self.set_flag(self.added.tables_written);
     }
 

@@ -335,7 +335,7 @@ impl Generator {
         let code = [
             "",
             "i32.add drop",
-            "loop (result v128) v128.not br 0 end drop",
+            "loop (result v128) unreachable v128.not br 0 end drop",
             "call $keep_v128 (if (i32.const 1) (then unreachable) (else nop))",
             "select i32.eqz drop",
         ];
@@ -359,7 +359,7 @@ impl Generator {
             let zero = if self.below(2) == 0 {
                 ""
             } else {
-                "(i32.shr_u (global.get $fuel) (i32.const 31)) i32.add"
+                "(i32.and (global.get $fuel) (i32.const 0)) i32.add"
             };
             self.write(&format!("i32.const {f} {zero} call_indirect (type $t{f})"));
         }

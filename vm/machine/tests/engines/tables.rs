@@ -34,7 +34,7 @@ fn traps(declarations: &str, body: &str) {
 #[test]
 fn elements_are_read_written_and_called() {
     agrees(
-        "(table $t 3 funcref) (table $u 40 funcref) (elem (table $u) (i32.const 20) func $one $two) (elem declare func $three)
+        "(table $t 3 funcref) (table $u 40 funcref) (elem (table $u) (i32.const 20) func $one $two) (elem declare func $three $other)
          (func $call (param i32) (result i32) (call_indirect $u (type $f) (local.get 0)))",
         "(table.set $u (i32.const 33) (table.get $u (i32.add (i32.const 19) (i32.and (local.get $r) (i32.const 1)))))
          (i32.store (i32.const 0) (ref.is_null (table.get $u (i32.const 33))))
@@ -53,7 +53,7 @@ fn elements_are_read_written_and_called() {
 #[test]
 fn growth_fills_what_is_new_and_ends_at_the_maximum() {
     let p = program(&thrice(
-        "(table $a 5 funcref) (table $t 10 100 funcref) (table $u 20 funcref) (elem (table $u) (i32.const 0) func $one)",
+        "(table $a 5 funcref) (table $t 10 100 funcref) (table $u 20 funcref) (elem (table $u) (i32.const 0) func $one) (elem declare func $two)",
         "(i32.store (i32.const 0) (table.grow $t (ref.func $one) (i32.const 29)))
          (i32.store (i32.const 4) (call_indirect $t (type $f) (i32.add (i32.const 37) (local.get $r))))
          (i32.store (i32.const 8) (table.grow $t (ref.null func) (i32.const 0)))

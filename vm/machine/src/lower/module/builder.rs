@@ -24,10 +24,10 @@ impl<'a> Builder<'a> {
     pub fn payload(&mut self, payload: Payload<'a>) -> Result<(), LowerError> {
         match payload {
             Payload::TypeSection(reader) => {
-                let at = reader.range().start as u64;
-                for ty in reader.into_iter_err_on_gc_types() {
-                    let ty = ty?;
-                    check_func_type(&ty, at)?;
+                let places = reader.clone().into_iter_with_offsets();
+                for (ty, place) in reader.into_iter_err_on_gc_types().zip(places) {
+                    let (ty, (at, _)) = (ty?, place?);
+                    check_func_type(&ty, at as u64)?;
                     self.types.push(ty);
                 }
             }
