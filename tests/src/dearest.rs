@@ -22,25 +22,22 @@ pub fn dearest(op: Op, imm: bool) -> Handmade {
     let [x, y] = operands(op);
     let handmade = Handmade::new(vec![if imm { imm_form(ins) } else { ins }]);
     if let Some(block) = block(op) {
-        return handmade.block(BLOCK.into(), block).with(tables);
+        return tables(handmade.block(BLOCK.into(), block));
     }
-    handmade
-        .cell(A.into(), x)
-        .cell(u32::from(A) + 1, x)
-        .cell(B.into(), y)
-        .cell(u32::from(B) + 1, y)
-        .cell(C.into(), 0x1f0e_1d0c_1b0a_1908)
-        .cell(u32::from(C) + 1, 0x0f0e_0d0c_0b0a_0908)
-        .with(tables)
+    let twice = |cell: u64| u128::from(cell) << 64 | u128::from(cell);
+    tables(handmade)
+        .vector(A.into(), twice(x))
+        .vector(B.into(), twice(y))
+        .vector(C.into(), 0x0f0e_0d0c_0b0a_0908_1f0e_1d0c_1b0a_1908)
         .with(|h| h.limits.volatile_log2 = 7)
 }
 
 /// Table 0 has elements 0 to 63 of the tree, table 17 those from 64 on; element 3 can be called.
-fn tables(h: &mut Handmade) {
-    h.globals = vec![0; 8192];
-    h.globals[4096 + usize::from(T)] = 64;
-    h.globals[4096 + usize::from(U)] = 64 << 32 | 64;
-    h.table = (0..128).map(|i| 7 << 32 | i).collect();
+fn tables(handmade: Handmade) -> Handmade {
+    handmade
+        .table(T.into(), 64, 0)
+        .table(U.into(), 64, 64)
+        .with(|h| h.table = (0..128).map(|i| 7 << 32 | i).collect())
 }
 
 /// `d`, `a`, `b` and the immediate.

@@ -72,12 +72,20 @@ fn a_wrong_reference_is_noticed() {
         let wrong: Reference = match op {
             Op::F32x4Sqrt => |a, _| {
                 let root = f32::from_bits(a as u32).sqrt();
-                let root = if root.is_nan() { 0x7fc0_0000 } else { root.to_bits() };
+                let root = if root.is_nan() {
+                    0x7fc0_0000
+                } else {
+                    root.to_bits()
+                };
                 Some(u64::from(root) ^ u64::from(a as u32 == 0x3f80_0001))
             },
             _ => |a, b| {
                 let product = f64::from_bits(a) * f64::from_bits(b);
-                let product = if product.is_nan() { 0x7ff8 << 48 } else { product.to_bits() };
+                let product = if product.is_nan() {
+                    0x7ff8 << 48
+                } else {
+                    product.to_bits()
+                };
                 Some(product ^ u64::from(a == 0x3ff0_0000_0000_0001 && b == a))
             },
         };

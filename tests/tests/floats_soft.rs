@@ -36,7 +36,11 @@ fn every_float_operator_equals_software() {
 /// The operators of one f32 on all of them, or on 2^20 that are spread over them.
 #[test]
 fn every_operator_of_one_f32_equals_software_on_all_of_them() {
-    let step = if count("ASSAY_EXHAUSTIVE", 0) == 1 { 1 } else { 4093 };
+    let step = if count("ASSAY_EXHAUSTIVE", 0) == 1 {
+        1
+    } else {
+        4093
+    };
     let unary: Vec<Operator> = Operator::all()
         .into_iter()
         .filter(|o| takes_one_f32(*o))

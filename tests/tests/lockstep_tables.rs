@@ -13,20 +13,24 @@ const T: u16 = 0;
 const U: u16 = 17;
 const V: u16 = 3;
 /// Where they begin and how long they are.
-const TABLES: [(u16, u64, u64); 3] = [(T, 0, 50), (U, 64, 40), (V, 112, 20)];
+const TABLES: [(u16, u32, u32); 3] = [(T, 0, 50), (U, 64, 40), (V, 112, 20)];
 
 /// A state with the three tables, their elements all different.
 fn state(op: Op, d: u16, a: u16, b: u16, imm: u64) -> Handmade {
-    Handmade::new(vec![instr(op, d, a, b, imm)]).with(|h| {
+    let handmade = Handmade::new(vec![instr(op, d, a, b, imm)]).with(|h| {
         (h.memory, h.limits.pages) = (Vec::new(), 0);
-        h.globals = vec![0; 8192];
-        TABLES.iter().for_each(|t| set_table(h, *t));
         h.table = initial()[..132].to_vec();
-    })
+    });
+    let set =
+        |h: Handmade, (number, base, size): (u16, u32, u32)| h.table(number.into(), size, base);
+    TABLES.into_iter().fold(handmade, set)
 }
 
-fn set_table(h: &mut Handmade, (number, base, size): (u16, u64, u64)) {
-    h.globals[4096 + usize::from(number)] = base << 32 | size;
+/// Index in the tree of element `i` of a table.
+fn place(table: u16, i: u64) -> usize {
+    let mut tables = TABLES.iter();
+    let found = tables.find(|t| t.0 == table).expect("one of the three");
+    found.1 as usize + i as usize
 }
 
 fn after(lockstep: &mut Lockstep, handmade: Handmade) -> Machine {
@@ -78,15 +82,8 @@ fn copies_overlap_as_memmove_does_within_and_between_tables() {
     ] {
         let handmade = state(Op::TableCopy, to, 4, from, 0).block(4, [dst, src, len, 9]);
         let mut want = initial();
-        let base = |t: u16| {
-            TABLES
-                .iter()
-                .find(|x| x.0 == t)
-                .expect("one of the three")
-                .1
-        };
-        let first = (base(from) + src) as usize;
-        want.copy_within(first..first + len as usize, (base(to) + dst) as usize);
+        let first = place(from, src);
+        want.copy_within(first..first + len as usize, place(to, dst));
         let end = run(&mut lockstep, handmade);
         assert_eq!(end.cpu.pc, 1);
         assert_eq!(elements(&end), want, "{to}:{dst} <- {from}:{src}, {len}");
@@ -104,15 +101,10 @@ fn fills_and_inits_write_what_they_say() {
         (V, 4, 16),
         (V, 20, 0),
     ] {
-        let base = TABLES
-            .iter()
-            .find(|x| x.0 == table)
-            .expect("one of the three")
-            .1;
-        let place = (base + dst) as usize..(base + dst + len) as usize;
+        let written = place(table, dst)..place(table, dst + len);
         let fill = state(Op::TableFill, 0, 4, table, 0).block(4, [dst, u64::MAX, len, 9]);
         let mut want = before.clone();
-        want[place.clone()].fill(u64::MAX);
+        want[written.clone()].fill(u64::MAX);
         assert_eq!(
             elements(&run(&mut lockstep, fill)),
             want,
@@ -127,7 +119,7 @@ fn fills_and_inits_write_what_they_say() {
             .map(|c| u64::from_le_bytes(c.try_into().expect("8 bytes")))
             .collect();
         let mut want = before.clone();
-        want[place].copy_from_slice(&cells[7..7 + len as usize]);
+        want[written].copy_from_slice(&cells[7..7 + len as usize]);
         assert_eq!(
             elements(&run(&mut lockstep, init)),
             want,
@@ -139,45 +131,30 @@ fn fills_and_inits_write_what_they_say() {
 #[test]
 fn accesses_end_at_the_size_and_at_the_tree() {
     let mut lockstep = Lockstep::default();
-    let last = u64::from(TABLE_ELEMENTS) - 1;
-    for (table, i, end) in [
-        ((U, 64, 40), 39u64, Status::Running),
-        ((U, 64, 40), 40, Status::Trapped),
-        ((U, 64, 40), 1 << 32 | 5, Status::Running),
-        ((U, 64, 0), 0, Status::Trapped),
-        ((U, last, 2), 0, Status::Running),
-        ((U, last, 2), 1, Status::Trapped),
-        ((U, u32::MAX.into(), u32::MAX.into()), 0, Status::Trapped),
-        (
-            (U, u32::MAX.into(), u32::MAX.into()),
-            0xffff_fffe,
-            Status::Trapped,
-        ),
+    let (last, most) = (TABLE_ELEMENTS - 1, u32::MAX);
+    for (base, size, i, end) in [
+        (64, 40, 39u64, Status::Running),
+        (64, 40, 40, Status::Trapped),
+        (64, 40, 1 << 32 | 5, Status::Running),
+        (64, 0, 0, Status::Trapped),
+        (last, 2, 0, Status::Running),
+        (last, 2, 1, Status::Trapped),
+        (most, most, 0, Status::Trapped),
+        (most, most, 0xffff_fffe, Status::Trapped),
     ] {
         for op in [Op::TableGet, Op::TableSet, Op::CallIndirect] {
             let call = op == Op::CallIndirect;
-            let state = state(
-                op,
-                20,
-                2,
-                if call { U } else { 34 },
-                if call { 7 } else { U.into() },
-            )
-            .cell(2, i)
-            .cell(34, 7 << 32 | 99)
-            .with(|h| {
-                set_table(h, table);
-                h.table.resize(200, 0);
-                h.table.fill(7 << 32 | 5);
-            });
+            let (b, imm) = if call { (U, 7) } else { (34, U.into()) };
+            let state = state(op, 20, 2, b, imm)
+                .cell(2, i)
+                .cell(34, 7 << 32 | 99)
+                .table(U.into(), size, base)
+                .with(|h| h.table = vec![7 << 32 | 5; 200]);
             // The tree's last element is null in these states, and a null is not called.
-            let end = if call && table.1 == last {
-                Status::Trapped
-            } else {
-                end
-            };
+            let null = call && base == last;
+            let end = if null { Status::Trapped } else { end };
             let got = after(&mut lockstep, state).cpu.status;
-            assert_eq!(got, end, "{} {table:?}[{i:#x}]", op.mnemonic());
+            assert_eq!(got, end, "{} {base} {size} {i:#x}", op.mnemonic());
         }
     }
     for (number, end) in [
@@ -198,20 +175,21 @@ fn grow_takes_up_to_the_limit_and_leaves_a_fill_behind() {
     let mut lockstep = Lockstep::default();
     let most = u64::from(TABLE_ELEMENTS);
     for (size, n, limit, grows) in [
-        (40u64, 0u64, 40u64, true),
+        (40u32, 0u64, 40u64, true),
         (40, 5, 45, true),
         (40, 6, 45, false),
         (40, 0, 39, false),
         (40, 1 << 32 | 5, 45, true),
         (40, u32::MAX.into(), u64::MAX, false),
-        (u32::MAX.into(), u32::MAX.into(), u64::MAX, false),
+        (u32::MAX, u32::MAX.into(), u64::MAX, false),
         (0, most, u64::MAX, true),
         (1, most, u64::MAX, false),
     ] {
         let grow = state(Op::TableGrow, 0, 4, U, limit)
             .block(4, [99, 7, n, 99])
-            .with(|h| set_table(h, (U, 64, size)));
+            .table(U.into(), size, 64);
         let end = after(&mut lockstep, grow);
+        let size = u64::from(size);
         let got = [4, 5, 6, 7].map(|i| end.stack.get(i));
         let want = if grows {
             [size, 7, n, size]
@@ -236,6 +214,7 @@ fn grow_takes_up_to_the_limit_and_leaves_a_fill_behind() {
         .with(|h| h.code.push(instr(Op::TableFill, 0, 4, U, 0)));
     let mut machine = both.machine();
     while machine.cpu.pc < 2 {
+        assert_eq!(machine.cpu.status, Status::Running);
         let mut twin = machine.clone();
         lockstep.step(&mut machine, &mut twin, INDEX);
     }
@@ -250,12 +229,12 @@ fn grow_takes_up_to_the_limit_and_leaves_a_fill_behind() {
 fn bulk_operations_out_of_bounds_trap_at_once() {
     let mut lockstep = Lockstep::default();
     let mut end = |op: Op, d: u16, b: u16, cells: [u64; 4], imm: u64| {
-        let handmade = state(op, d, 4, b, imm).block(4, cells).with(|h| {
-            h.globals[ELEM_DROPPED_BASE as usize + 8] = 1 << 63;
-            // One that leaves the tree, one that begins outside.
-            set_table(h, (40, (1 << 21) - 4, 100));
-            set_table(h, (41, u32::MAX.into(), u32::MAX.into()));
-        });
+        // Table 40 leaves the tree, table 41 begins outside.
+        let handmade = state(op, d, 4, b, imm)
+            .block(4, cells)
+            .global(ELEM_DROPPED_BASE + 8, 1 << 63)
+            .table(40, 100, TABLE_ELEMENTS - 4)
+            .table(41, u32::MAX, u32::MAX);
         let table = handmade.table.clone();
         let after = after(&mut lockstep, handmade);
         let kept = after.table[..132] == table[..];
@@ -354,10 +333,8 @@ fn tables_that_share_elements_copy_as_one() {
     for (dst, src) in [(0u64, 3u64), (3, 0), (9, 9), (8, 12), (12, 8)] {
         let shared = state(Op::TableCopy, U, 4, V, 0)
             .block(4, [dst, src, 20, 0])
-            .with(|h| {
-                set_table(h, (U, 10, 50));
-                set_table(h, (V, 13, 50));
-            });
+            .table(U.into(), 50, 10)
+            .table(V.into(), 50, 13);
         let mut want = initial();
         let first = 13 + src as usize;
         want.copy_within(first..first + 20, 10 + dst as usize);

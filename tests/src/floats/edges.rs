@@ -51,7 +51,16 @@ fn powers(format: Format) -> Vec<u64> {
     let (p, bias) = (format.fraction_bits as i32, format.bias());
     // Its square is the least subnormal, or half of it.
     let root = -(bias + p - 1) / 2;
-    let small = [-bias + 1, -bias + 2, -bias + p, root - 1, root, -p - 2, -p - 1, -p];
+    let small = [
+        -bias + 1,
+        -bias + 2,
+        -bias + p,
+        root - 1,
+        root,
+        -p - 2,
+        -p - 1,
+        -p,
+    ];
     let near_one = [-2, -1, 0, 1, 2, 3, p - 1, p, p + 1, p + 2];
     let integers = [8, 16, 29, 30, 31, 32, 33, 62, 63, 64, 65];
     let large = [bias / 2, bias / 2 + 1, bias - p, bias - 1, bias];
@@ -144,7 +153,10 @@ pub fn integers() -> Vec<u64> {
     for bit in 0..64 {
         let power = 1u64 << bit;
         // Half a last bit of the floats from this power on.
-        for half in [power >> (F32.fraction_bits + 1), power >> (F64.fraction_bits + 1)] {
+        for half in [
+            power >> (F32.fraction_bits + 1),
+            power >> (F64.fraction_bits + 1),
+        ] {
             for step in [0, 1, half, half + 1, half.wrapping_sub(1), 3 * half] {
                 let (above, below) = (power.wrapping_add(step), power.wrapping_sub(step));
                 out.extend([above, below, above.wrapping_neg(), below.wrapping_neg()]);

@@ -48,7 +48,12 @@ pub fn squares(format: Format) -> Vec<Pair> {
         for residue in (-511i64..512).filter(|r| r.rem_euclid(8) == 1) {
             let q = root(residue as u64, shift);
             let half = 1u64 << (shift - 1);
-            for q in [q, q.wrapping_neg(), q.wrapping_add(half), half.wrapping_sub(q)] {
+            for q in [
+                q,
+                q.wrapping_neg(),
+                q.wrapping_add(half),
+                half.wrapping_sub(q),
+            ] {
                 let q = q & (2 * half - 1);
                 let square = i128::from(q) * i128::from(q) - i128::from(residue);
                 let x = square >> shift;
@@ -124,7 +129,10 @@ pub fn sums(format: Format, n: usize, rng: &mut SmallRng) -> Vec<Pair> {
         let e = bias + rng.random_range(0..40);
         let signs = [0, format.sign()];
         let (sx, sy) = (signs[rng.random_range(0..2)], signs[rng.random_range(0..2)]);
-        out.push((format.number(x, e) | sx, format.number(y, e - distance as i32) | sy));
+        out.push((
+            format.number(x, e) | sx,
+            format.number(y, e - distance as i32) | sy,
+        ));
     }
     out
 }

@@ -105,9 +105,7 @@ fn arithmetic<S: Soft>(value: S) -> Option<u64> {
 }
 
 fn converted<S: FloatConvert<T>, T: Float>(value: S) -> T {
-    value
-        .convert_r(Round::NearestTiesToEven, &mut false)
-        .value
+    value.convert_r(Round::NearestTiesToEven, &mut false).value
 }
 
 fn signed<S: Soft>(a: u64, bits: u32) -> StatusAnd<u64> {
@@ -171,7 +169,8 @@ mod tests {
         assert_eq!(root(1.0 + f64::EPSILON), 1.0);
         assert_eq!(root(1.0 - f64::EPSILON / 2.0), 1.0 - f64::EPSILON / 2.0);
         assert_eq!(root(f64::from_bits(1)), 2f64.powi(-537));
-        let root = |a: f32| f32::from_bits(square_root(F32, a.to_bits().into()).expect("total") as u32);
+        let root =
+            |a: f32| f32::from_bits(square_root(F32, a.to_bits().into()).expect("total") as u32);
         assert_eq!(root(0.25), 0.5);
         assert_eq!(root(f32::MAX), 18_446_743_000_000_000_000.0);
     }
