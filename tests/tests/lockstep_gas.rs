@@ -4,7 +4,7 @@ use assay_machine::isa::{Op, Op::*};
 use assay_tests::artifacts::{bench_file, root};
 use assay_tests::dearest::dearest;
 use assay_tests::handmade::{Handmade, instr};
-use assay_tests::lockstep::{Lockstep, name};
+use assay_tests::lockstep::{Lockstep, forms, name};
 use assay_types::Status;
 use std::fmt::Write;
 
@@ -117,19 +117,14 @@ fn gas_of_each_opcode_at_its_dearest_is_the_committed() {
         "Execution gas and witness bytes of each opcode at its dearest; see tests/src/dearest.rs.\n\n",
     );
     let (mut all, mut longest) = (Vec::new(), 0);
-    for &op in Op::ALL {
-        for imm in [false, true]
-            .into_iter()
-            .take(1 + usize::from(op.has_imm_form()))
-        {
-            let what = name(op, imm);
-            let traps = matches!(op, Trap | Unreachable);
-            let (gas, witness) = cost(&what, dearest(op, imm), traps);
-            writeln!(text, "{what:30} {gas:6} gas {witness:5} bytes").expect("a string takes text");
-            assert!(gas <= 120_000, "{what}: {gas} gas");
-            all.push(gas);
-            longest = longest.max(witness);
-        }
+    for (op, imm) in forms() {
+        let what = name(op, imm);
+        let traps = matches!(op, Trap | Unreachable);
+        let (gas, witness) = cost(&what, dearest(op, imm), traps);
+        writeln!(text, "{what:30} {gas:6} gas {witness:5} bytes").expect("a string takes text");
+        assert!(gas <= 120_000, "{what}: {gas} gas");
+        all.push(gas);
+        longest = longest.max(witness);
     }
     all.sort_unstable();
     let (median, most) = (all[all.len() / 2], all[all.len() - 1]);
