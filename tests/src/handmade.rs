@@ -6,6 +6,7 @@ use assay_machine::isa::{IMM_FORM, Instr, Op};
 use assay_machine::machine::Machine;
 use assay_machine::rom::Rom;
 use assay_types::Status;
+use assay_types::params::TABLE_SIZE_BASE;
 use std::sync::Arc;
 
 /// A Running state about to execute `code[0]`, unless `pc` says otherwise.
@@ -18,9 +19,9 @@ pub struct Handmade {
     pub memory: Vec<u8>,
     /// Globals tree.
     pub globals: Vec<u64>,
-    /// Table tree.
+    /// Table tree, as the program has it at first; steps write to the machine's own.
     pub table: Vec<u64>,
-    /// Passive segments.
+    /// Passive segments, of data and of elements.
     pub segments: Vec<u8>,
     /// Read-only inputs.
     pub roms: [Rom; 3],
@@ -89,6 +90,28 @@ impl Handmade {
         (first..)
             .zip(values)
             .fold(self, |h, (index, value)| h.cell(index, value))
+    }
+
+    /// Sets the two stack cells of a vector, low half first.
+    pub fn vector(self, first: u32, value: u128) -> Handmade {
+        self.cell(first, value as u64)
+            .cell(first + 1, (value >> 64) as u64)
+    }
+
+    /// Sets a cell of the globals tree.
+    pub fn global(mut self, index: u32, value: u64) -> Handmade {
+        let index = index as usize;
+        self.globals.resize(self.globals.len().max(index + 1), 0);
+        self.globals[index] = value;
+        self
+    }
+
+    /// Makes table `number` the elements `base .. base + size` of the table tree, in it or not.
+    pub fn table(self, number: u32, size: u32, base: u32) -> Handmade {
+        self.global(
+            TABLE_SIZE_BASE + number,
+            u64::from(size) | u64::from(base) << 32,
+        )
     }
 
     /// Sets the frame base.

@@ -7,6 +7,7 @@ use assay_machine::rom::Rom;
 use assay_machine::trace::{Engine, Interpreter};
 use assay_twin::{GUEST_WASM, TwinEngine, guest};
 use assay_types::output::{ErrorCode, Output};
+use assay_types::params::STACK_CELLS;
 use assay_types::request::{Part, Payload, RomHeader};
 use assay_types::{Hash, ModelId, Status, Tolerance};
 use std::num::NonZeroUsize;

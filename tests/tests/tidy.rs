@@ -110,33 +110,21 @@ fn crates_import_only_what_the_architecture_allows() {
 #[test]
 fn every_step_file_has_its_solidity_mirror() {
     for (rust, solidity) in [
-        (
-            "vm/machine/src/step/control.rs",
-            "contracts/src/step/StepControl.sol",
-        ),
-        (
-            "vm/machine/src/step/memory.rs",
-            "contracts/src/step/StepMemory.sol",
-        ),
-        (
-            "vm/machine/src/step/integer.rs",
-            "contracts/src/step/StepInteger.sol",
-        ),
-        (
-            "vm/machine/src/step/float32.rs",
-            "contracts/src/step/StepFloat32.sol",
-        ),
-        (
-            "vm/machine/src/step/float64.rs",
-            "contracts/src/step/StepFloat64.sol",
-        ),
-        (
-            "vm/machine/src/step/vector_float.rs",
-            "contracts/src/step/StepVectorFloat.sol",
-        ),
+        ("control", "StepControl"),
+        ("memory", "StepMemory"),
+        ("block", "StepBulk"),
+        ("integer", "StepInteger"),
+        ("float32", "StepFloat32"),
+        ("float64", "StepFloat64"),
+        ("vector", "StepVector"),
+        ("lanes", "StepLanes"),
+        ("vector_float", "StepVectorFloat"),
+        ("table", "StepTable"),
     ] {
-        assert!(root().join(rust).exists(), "{rust}");
-        let text = std::fs::read_to_string(root().join(solidity)).expect(solidity);
+        let rust = format!("vm/machine/src/step/{rust}.rs");
+        let solidity = format!("contracts/src/step/{solidity}.sol");
+        assert!(root().join(&rust).exists(), "{rust}");
+        let text = std::fs::read_to_string(root().join(&solidity)).expect(&solidity);
         assert!(
             text.contains(&format!("Mirrors {rust}")),
             "{solidity} does not say which file it mirrors"

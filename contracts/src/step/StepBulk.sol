@@ -6,7 +6,7 @@ import {Step, cellOf} from "../machine/Step.sol";
 import {StepBase} from "./StepBase.sol";
 
 /// @title A family with bulk operations, whose operands are a block of four cells that keeps their progress
-/// @dev Mirrors vm/machine/src/step/bulk.rs.
+/// @dev Mirrors vm/machine/src/step/block.rs.
 abstract contract StepBulk is StepBase {
     /// @dev First cell of the operand block and its leaf, which holds all four cells.
     function _block(Step memory s) internal pure returns (uint256 first, uint256 leaf) {

@@ -14,7 +14,7 @@ import {StepBase} from "./StepBase.sol";
 /// | 6-7                | shape: log2 of the bytes of a lane      |
 /// | 0-5                | operator, named by an opcode that is it |
 ///
-/// @dev Mirrors vm/machine/src/step/lanes.rs; tests/tests/lockstep_lanes.rs holds the table to the numbering.
+/// @dev Mirrors vm/machine/src/step/lanes.rs; tests/tests/lockstep_vectors.rs holds the table to the numbering.
 contract StepLanes is StepBase {
     uint256 private constant OPERATOR = 0x3f;
     uint256 private constant EQ = OP_I8X16_EQ & OPERATOR;

@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import "../../src/generated/Opcodes.sol";
-import {le64} from "../../src/machine/Instruction.sol";
 import {IOneStepProver} from "../../src/machine/IOneStepProver.sol";
 import {StepFloat64} from "../../src/step/StepFloat64.sol";
 import {StepVectorF32} from "../../src/step/StepVectorF32.sol";
@@ -11,8 +10,10 @@ import {StepFixture} from "../base/StepFixture.sol";
 
 /// @notice Whole steps of families 5, 8 and 9: operands, lanes, traps, imm forms and gas.
 contract StepFloatsTest is StepFixture {
-    bytes private constant UNARY = hex"0002";
-    bytes private constant BINARY = hex"000102";
+    /// @dev Operands in leaves of their own, the dearest case: slots of `a`, `b` and `d`.
+    uint256 private constant A = 4;
+    uint256 private constant B = 20;
+    uint256 private constant D = 36;
     uint256 private constant GAS_LIMIT = 120_000;
     uint64 private constant ONE = 0x3ff0000000000000;
     uint64 private constant TWO = 0x4000000000000000;
@@ -27,19 +28,29 @@ contract StepFloatsTest is StepFixture {
         vectorF64 = new StepVectorF64();
         // What an operator does not write stays.
         for (uint256 i = 0; i < 64; ++i) {
-            cells[i] = uint64(0x0101010101010101 * i);
+            _cell(Tree.Stack, i, uint64(0x0101010101010101 * i));
         }
     }
 
+    /// @dev A step of `op` that opens its operands begins.
+    function _operator(IOneStepProver family_, uint256 op, bool unary) private {
+        family = family_;
+        _begin(op, D, A, B, 0);
+        _open(Tree.Stack, A);
+        if (!unary) _open(Tree.Stack, B);
+    }
+
     function _number(uint256 op, uint64 a, uint64 b, bool unary, uint64 result, string memory what) private {
-        (cells[A], cells[B]) = (a, b);
-        (bytes32 afterRoot,) = _step(float64, _instruction(op, D, A, B), unary ? UNARY : BINARY);
-        cells[D] = result;
-        _assertNext(afterRoot, what);
+        _cell(Tree.Stack, A, a);
+        _cell(Tree.Stack, B, b);
+        _operator(float64, op, unary);
+        _open(Tree.Stack, D);
+        _cell(Tree.Stack, D, result);
+        _expectNext(what);
     }
 
     function _lanes(
-        IOneStepProver family,
+        IOneStepProver family_,
         uint256 op,
         uint128 a,
         uint128 b,
@@ -47,11 +58,19 @@ contract StepFloatsTest is StepFixture {
         uint128 result,
         string memory what
     ) private {
-        (cells[A], cells[A + 1]) = (uint64(a), uint64(a >> 64));
-        (cells[B], cells[B + 1]) = (uint64(b), uint64(b >> 64));
-        (bytes32 afterRoot,) = _step(family, _instruction(op, D, A, B), unary ? UNARY : BINARY);
-        (cells[D], cells[D + 1]) = (uint64(result), uint64(result >> 64));
-        _assertNext(afterRoot, what);
+        _vector(A, a);
+        _vector(B, b);
+        _operator(family_, op, unary);
+        _open(Tree.Stack, D);
+        _vector(D, result);
+        _expectNext(what);
+    }
+
+    /// @dev An instruction that traps before anything but itself is opened.
+    function _expectTrapAtOnce(IOneStepProver family_, uint256 op, string memory what) private {
+        family = family_;
+        _begin(op, D, A, B, 0);
+        _expectTrap(what);
     }
 
     function test_float64_operatorsAndConversions_succeed() external {
@@ -72,57 +91,55 @@ contract StepFloatsTest is StepFixture {
     }
 
     function test_float64_immForm_readsTheImmediate() external {
-        cells[A] = ONE;
-        // The immediate follows the four fields, little-endian too.
-        bytes32 immediate = bytes32(le64(ONE) << 128);
-        bytes32 instruction = _instruction(IMM_FORM | OP_F64_ADD, D, A, B) | immediate;
-        (bytes32 afterRoot,) = _step(float64, instruction, UNARY);
-        cells[D] = TWO;
-        _assertNext(afterRoot, "1 + imm 1");
+        family = float64;
+        _cell(Tree.Stack, A, ONE);
+        _begin(IMM_FORM | OP_F64_ADD, D, A, B, ONE);
+        _open(Tree.Stack, A);
+        _open(Tree.Stack, D);
+        _cell(Tree.Stack, D, TWO);
+        _expectNext("1 + imm 1");
     }
 
     function test_float64_truncOutOfRange_traps() external {
-        cells[A] = 0x41e0000000000000;
-        (bytes32 afterRoot,) = _step(float64, _instruction(OP_I32_TRUNC_F64_S, D, A, B), hex"00");
-        _assertTrapped(afterRoot, "2^31 is no i32");
-        cells[A] = 0x7ff8000000000000;
-        (afterRoot,) = _step(float64, _instruction(OP_I64_TRUNC_F64_U, D, A, B), hex"00");
-        _assertTrapped(afterRoot, "NaN is no u64");
+        _cell(Tree.Stack, A, 0x41e0000000000000);
+        _operator(float64, OP_I32_TRUNC_F64_S, true);
+        _expectTrap("2^31 is no i32");
+        _cell(Tree.Stack, A, 0x7ff8000000000000);
+        _operator(float64, OP_I64_TRUNC_F64_U, true);
+        _expectTrap("NaN is no u64");
     }
 
-    function test_immForm_whereTheTableHasNone_traps() external view {
-        (bytes32 afterRoot,) = _step(float64, _instruction(IMM_FORM | OP_F64_SQRT, D, A, B), "");
-        _assertTrapped(afterRoot, "f64.sqrt");
-        (afterRoot,) = _step(vectorF32, _instruction(IMM_FORM | OP_F32X4_ADD, D, A, B), "");
-        _assertTrapped(afterRoot, "f32x4.add");
-        (afterRoot,) = _step(vectorF64, _instruction(IMM_FORM | OP_F64X2_ADD, D, A, B), "");
-        _assertTrapped(afterRoot, "f64x2.add");
+    function test_immForm_whereTheTableHasNone_traps() external {
+        _expectTrapAtOnce(float64, IMM_FORM | OP_F64_SQRT, "f64.sqrt");
+        _expectTrapAtOnce(vectorF32, IMM_FORM | OP_F32X4_ADD, "f32x4.add");
+        _expectTrapAtOnce(vectorF64, IMM_FORM | OP_F64X2_ADD, "f64x2.add");
     }
 
-    function test_unknownOpcode_traps() external view {
-        (bytes32 afterRoot,) = _step(float64, _instruction(OP_F64_PROMOTE_F32 + 1, D, A, B), "");
-        _assertTrapped(afterRoot, "family 5");
-        (afterRoot,) = _step(vectorF32, _instruction(OP_F32X4_CONVERT_I32X4_U + 1, D, A, B), "");
-        _assertTrapped(afterRoot, "family 8");
-        (afterRoot,) = _step(vectorF64, _instruction(OP_F64X2_PROMOTE_LOW_F32X4 + 1, D, A, B), "");
-        _assertTrapped(afterRoot, "family 9");
-        (afterRoot,) = _step(vectorF64, _instruction(OP_F32X4_ADD, D, A, B), "");
-        _assertTrapped(afterRoot, "another family's");
+    function test_unknownOpcode_traps() external {
+        _expectTrapAtOnce(float64, OP_F64_PROMOTE_F32 + 1, "family 5");
+        _expectTrapAtOnce(vectorF32, OP_F32X4_CONVERT_I32X4_U + 1, "family 8");
+        _expectTrapAtOnce(vectorF64, OP_F64X2_PROMOTE_LOW_F32X4 + 1, "family 9");
+        _expectTrapAtOnce(vectorF64, OP_F32X4_ADD, "another family's");
     }
 
     function test_vectorAtOddSlot_trapsWhereItIsReached() external {
-        (bytes32 afterRoot,) = _step(vectorF64, _instruction(OP_F64X2_ADD, D, A + 1, B), "");
-        _assertTrapped(afterRoot, "a");
-        (afterRoot,) = _step(vectorF64, _instruction(OP_F64X2_ADD, D, A, B + 1), hex"00");
-        _assertTrapped(afterRoot, "b");
-        (afterRoot,) = _step(vectorF64, _instruction(OP_F64X2_ADD, D + 1, A, B), hex"0001");
-        _assertTrapped(afterRoot, "d");
+        family = vectorF64;
+        _begin(OP_F64X2_ADD, D, A + 1, B, 0);
+        _expectTrap("a");
+        _begin(OP_F64X2_ADD, D, A, B + 1, 0);
+        _open(Tree.Stack, A);
+        _expectTrap("b");
+        _begin(OP_F64X2_ADD, D + 1, A, B, 0);
+        _open(Tree.Stack, A);
+        _open(Tree.Stack, B);
+        _expectTrap("d");
         // A unary operator has no b.
-        cells[A] = 0;
-        cells[A + 1] = 0;
-        (afterRoot,) = _step(vectorF64, _instruction(OP_F64X2_NEG, D, A, B + 1), UNARY);
-        (cells[D], cells[D + 1]) = (0x8000000000000000, 0x8000000000000000);
-        _assertNext(afterRoot, "no b");
+        _vector(A, 0);
+        _begin(OP_F64X2_NEG, D, A, B + 1, 0);
+        _open(Tree.Stack, A);
+        _open(Tree.Stack, D);
+        _vector(D, 0x8000000000000000_8000000000000000);
+        _expectNext("no b");
     }
 
     function test_vectorF32_lanes_succeed() external {
@@ -170,41 +187,47 @@ contract StepFloatsTest is StepFixture {
         _lanes(vectorF64, OP_F64X2_PROMOTE_LOW_F32X4, p, 0, true, 0x3ff0000000000000_7ff8000000000000, "promote");
     }
 
+    function test_gas_ofF64Steps_isBelowTheLimit() external {
+        _snapshotDearest("dearest f64", float64, FAMILY_F64, KNOWN_F64, UNARY_F64);
+    }
+
+    function test_gas_ofF32x4Steps_isBelowTheLimit() external {
+        _snapshotDearest("dearest f32x4", vectorF32, FAMILY_F32X4, KNOWN_F32X4, UNARY_F32X4);
+    }
+
+    function test_gas_ofF64x2Steps_isBelowTheLimit() external {
+        _snapshotDearest("dearest f64x2", vectorF64, FAMILY_F64X2, KNOWN_F64X2, UNARY_F64X2);
+    }
+
     /// @dev Every operator on subnormals and on numbers of all bits, each operand in a leaf of its own.
-    function test_gas_ofEveryStep_isBelowTheLimit() external {
-        uint256 f64 = _dearest(float64, FAMILY_F64, KNOWN_F64, UNARY_F64);
-        uint256 f32x4 = _dearest(vectorF32, FAMILY_F32X4, KNOWN_F32X4, UNARY_F32X4);
-        uint256 f64x2 = _dearest(vectorF64, FAMILY_F64X2, KNOWN_F64X2, UNARY_F64X2);
-        vm.snapshotValue("step", "dearest f64", f64);
-        vm.snapshotValue("step", "dearest f32x4", f32x4);
-        vm.snapshotValue("step", "dearest f64x2", f64x2);
-        assertTrue(f64 < GAS_LIMIT && f32x4 < GAS_LIMIT && f64x2 < GAS_LIMIT, "gas");
-        // A step is 55 hashes at least: this measured something.
-        assertTrue(f64 > 10_000, "no step costs as little");
-    }
-
-    /// @dev Asked from outside, so that each call begins with an empty memory.
-    function gasOf(IOneStepProver family, bytes32 instruction, bytes calldata opened)
-        external
-        view
-        returns (uint256 spent)
+    function _snapshotDearest(string memory name, IOneStepProver family_, uint256 number, uint256 known, uint256 unary)
+        private
     {
-        (, spent) = _step(family, instruction, opened);
+        uint256 most = _dearest(family_, number, known, unary);
+        vm.snapshotValue("step", name, most);
+        // A step is 55 hashes at least: this measured something.
+        assertTrue(most > 10_000 && most < GAS_LIMIT, name);
     }
 
-    function _dearest(IOneStepProver family, uint256 number, uint256 known, uint256 unary)
+    /// @dev From outside, so that the memory that building a witness takes is given back.
+    function gasOf(IOneStepProver family_, uint256 op, bool unary) external returns (uint256) {
+        _operator(family_, op, unary);
+        _open(Tree.Stack, D);
+        return this.gasOfStep();
+    }
+
+    function _dearest(IOneStepProver family_, uint256 number, uint256 known, uint256 unary)
         private
         returns (uint256 most)
     {
         // None that a conversion would trap on.
         uint64[4] memory words = [0x0000000000000001, 0x0000123400412345, 0x3ff123453f812345, 0x4123456789abcdef];
         for (uint256 i = 0; i < 16; ++i) {
-            (cells[A], cells[A + 1]) = (words[i / 4], words[i / 4]);
-            (cells[B], cells[B + 1]) = (words[i % 4], words[i % 4]);
+            _vector(A, words[i / 4] * uint256(1 << 64 | 1));
+            _vector(B, words[i % 4] * uint256(1 << 64 | 1));
             for (uint256 low = 0; low < 64; ++low) {
                 if (known >> low & 1 == 0) continue;
-                bytes memory opened = unary >> low & 1 == 0 ? BINARY : UNARY;
-                uint256 spent = this.gasOf(family, _instruction(number << 8 | low, D, A, B), opened);
+                uint256 spent = this.gasOf(family_, number << 8 | low, unary >> low & 1 != 0);
                 if (spent > most) most = spent;
             }
         }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import "../../src/generated/Opcodes.sol";
 import {StepLanes} from "../../src/step/StepLanes.sol";
-import {StepFixture} from "./StepFixture.sol";
+import {StepFixture} from "../base/StepFixture.sol";
 
 contract StepLanesTest is StepFixture {
     function setUp() public {

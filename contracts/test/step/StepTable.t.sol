@@ -11,7 +11,7 @@ import {
 } from "../../src/generated/Params.sol";
 import {StepControl} from "../../src/step/StepControl.sol";
 import {StepTable} from "../../src/step/StepTable.sol";
-import {StepFixture} from "./StepFixture.sol";
+import {StepFixture} from "../base/StepFixture.sol";
 
 contract StepTableTest is StepFixture {
     /// @dev Globals cell of table 3; tables 3 and 17 are in different leaves.

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import "../../src/generated/Opcodes.sol";
 import {STACK_CELLS} from "../../src/generated/Params.sol";
 import {StepVector} from "../../src/step/StepVector.sol";
-import {StepFixture} from "./StepFixture.sol";
+import {StepFixture} from "../base/StepFixture.sol";
 
 contract StepVectorTest is StepFixture {
     uint256 private constant A = 0x0f0e0d0c0b0a09080706050403020100;

@@ -1,6 +1,9 @@
 //! The compiled engine: the same module in wasmtime, with roots at yields. The interpreter's independent judge.
 
+mod engine;
+mod exports;
 mod instrument;
+mod rewrite;
 mod runner;
 
-pub use runner::{Compiled, CompiledEngine, NoResult};
+pub use engine::{Compiled, CompiledEngine, NoResult};

@@ -164,11 +164,30 @@ impl Instr {
     }
 
     /// The opcode and whether `b` is the immediate; `None` if unknown or if it has no imm form.
-    pub const fn opcode(&self) -> Option<(Op, bool)> {
+    #[inline(always)]
+    pub fn opcode(&self) -> Option<(Op, bool)> {
         let imm_form = self.op & IMM_FORM != 0;
-        match Op::from_number(self.op & !IMM_FORM) {
-            Some(op) if !imm_form || op.has_imm_form() => Some((op, imm_form)),
+        match BY_NUMBER.get(usize::from(self.op & !IMM_FORM)) {
+            Some(&Some((op, has_imm_form))) if !imm_form || has_imm_form => Some((op, imm_form)),
             _ => None,
         }
     }
 }
+
+/// One more than the greatest opcode number.
+const NUMBERS: usize = 1 + {
+    let last = Op::ALL[Op::ALL.len() - 1];
+    last as usize
+};
+
+/// Opcodes by their numbers, each with whether it has an imm form: every step looks one up.
+static BY_NUMBER: [Option<(Op, bool)>; NUMBERS] = {
+    let mut table = [None; NUMBERS];
+    let mut i = 0;
+    while i < Op::ALL.len() {
+        let op = Op::ALL[i];
+        table[op as usize] = Some((op, op.has_imm_form()));
+        i += 1;
+    }
+    table
+};

@@ -1,5 +1,6 @@
 //! The step function: dispatch only; families do the work. Mirrored by `contracts/src/step/`.
 
+mod alike;
 mod block;
 mod control;
 mod float;

@@ -1,33 +1,40 @@
 //! Rewrites a module so that its compiled run can be compared with the interpreter's.
 //!
 //! Adds: a count of register-stack cells that traps where `enter` does; an upper bound of micro steps; a map
-//! of written 4 KiB pages (a byte a page, in a second memory); exports of everything a state root needs.
-//! Written pages are noted by instrumentation: no signal handler, works wherever wasmtime does.
+//! of written 4 KiB pages (a byte a page, in a second memory); a flag that says that a table was written; exports of
+//! everything a state root needs. Writes are noted by instrumentation: no signal handler, works wherever wasmtime does.
 
-use crate::lower::{FunctionInfo, LowerError, Lowered};
-use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
+use super::rewrite::{mark_function, rewrite};
+use crate::lower::{LowerError, Lowered, Table};
+use assay_types::params::{DATA_DROPPED_BASE, ELEM_DROPPED_BASE};
+use std::collections::BTreeSet;
+use wasm_encoder::reencode::{Error, Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, ExportKind,
-    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
-    Instruction as I, MemArg, MemorySection, MemoryType, Module, TableSection, TypeSection,
-    ValType,
+    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, ExportKind,
+    ExportSection, FunctionSection, GlobalSection, GlobalType, ImportSection, MemorySection,
+    MemoryType, Module, TableSection, TypeSection, ValType,
 };
-use wasmparser::{FunctionBody, Operator, Parser, Payload};
+use wasmparser::{FunctionBody, Operator, Parser, Payload, TableSectionReader};
 
 /// log2 of the bytes whose writes are noted together.
 pub(super) const MAP_LOG2: u32 = 12;
 /// Pages of the map's memory: a byte for each 4 KiB of 4 GiB, and one more for an access across the end.
 const MAP_PAGES: u64 = 17;
 
-/// Export names; none can be a user's, since names of exports are the module's own and these are checked.
+/// Export names. None can be a user's: of the user's exports only the driven function is kept.
 pub(super) mod names {
     pub const MEMORY: &str = "assay:memory";
     pub const MAP: &str = "assay:map";
     pub const CELLS: &str = "assay:cells";
     pub const STEPS: &str = "assay:steps";
+    pub const TABLES_WRITTEN: &str = "assay:tables-written";
     pub const START: &str = "assay:start";
     pub const GLOBAL: &str = "assay:global:";
-    pub const DROPPED: &str = "assay:dropped:";
+    pub const TABLE: &str = "assay:table:";
+    pub const DATA_DROPPED: &str = "assay:data-dropped:";
+    pub const ELEM_DROPPED: &str = "assay:elem-dropped:";
+    /// Functions that something refers to, by their index.
+    pub const FUNCTION: &str = "assay:function:";
 }
 
 /// The instrumented module.
@@ -39,11 +46,43 @@ pub(super) fn instrument(wasm: &[u8], lowered: &Lowered) -> Result<Vec<u8>, Lowe
     sections.build(lowered)
 }
 
-fn unsupported<E: std::fmt::Debug>(e: E) -> LowerError {
+pub(super) fn unsupported<E: std::fmt::Debug>(e: E) -> LowerError {
     LowerError {
         offset: 0,
         reason: format!("re-encoding for the compiled engine: {e:?}"),
     }
+}
+
+/// Re-encodes as it is, and notes the functions that are referred to.
+#[derive(Default)]
+struct References(BTreeSet<u32>);
+
+impl Reencode for References {
+    type Error = std::convert::Infallible;
+
+    fn function_index(&mut self, function: u32) -> Result<u32, Error<Self::Error>> {
+        self.0.insert(function);
+        Ok(function)
+    }
+}
+
+/// Indices of what is added, and limits.
+#[derive(Clone, Copy)]
+pub(super) struct Added {
+    /// Number of imported functions.
+    pub imported: u32,
+    pub cells: u32,
+    pub steps: u32,
+    pub tables_written: u32,
+    /// First of the flags that say which data segments have been dropped.
+    pub data_dropped: u32,
+    /// As `data_dropped`, of element segments.
+    pub elem_dropped: u32,
+    pub mark: u32,
+    pub map: u32,
+    pub stack_cells: u32,
+    /// Micro steps of a macro step above which the interpreter decides.
+    pub step_bound: i64,
 }
 
 /// The module's sections, re-encoded, in the order they are written.
@@ -65,6 +104,7 @@ struct Sections<'a> {
     data_count: Option<u32>,
     bodies: Vec<FunctionBody<'a>>,
     data: DataSection,
+    references: References,
 }
 
 impl<'a> Sections<'a> {
@@ -90,29 +130,21 @@ impl<'a> Sections<'a> {
                 r.parse_function_section(&mut self.functions, reader)
                     .map_err(unsupported)?;
             }
-            Payload::TableSection(reader) => r
-                .parse_table_section(&mut self.tables, reader)
-                .map_err(unsupported)?,
+            Payload::TableSection(reader) => self.tables(reader, &lowered.tables)?,
             Payload::MemorySection(reader) => {
+                let maximum = u64::from(lowered.image.limits.max_pages);
                 for memory in reader {
-                    self.memory = Some(memory_type(
-                        memory?.initial,
-                        u64::from(lowered.image.limits.max_pages),
-                    ));
+                    self.memory = Some(memory_type(memory?.initial, maximum));
                 }
             }
-            Payload::GlobalSection(reader) => {
-                for global in reader {
-                    let global = global?;
-                    let ty = r.global_type(global.ty).map_err(unsupported)?;
-                    self.globals
-                        .global(ty, &r.const_expr(global.init_expr).map_err(unsupported)?);
-                }
-            }
+            Payload::GlobalSection(reader) => self
+                .references
+                .parse_global_section(&mut self.globals, reader)
+                .map_err(unsupported)?,
             Payload::ExportSection(reader) => {
                 for export in reader {
                     let export = export?;
-                    let driven = matches!(export.name, "step" | "_start" | "main");
+                    let driven = export.name == lowered.driver.export();
                     if driven && export.kind == wasmparser::ExternalKind::Func {
                         self.exports
                             .export(export.name, ExportKind::Func, export.index);
@@ -120,11 +152,15 @@ impl<'a> Sections<'a> {
                 }
             }
             Payload::StartSection { func, .. } => self.start = Some(func),
-            Payload::ElementSection(reader) => r
+            Payload::ElementSection(reader) => self
+                .references
                 .parse_element_section(&mut self.elements, reader)
                 .map_err(unsupported)?,
             Payload::DataCountSection { count, .. } => self.data_count = Some(count),
-            Payload::CodeSectionEntry(body) => self.bodies.push(body),
+            Payload::CodeSectionEntry(body) => {
+                self.note_references(&body)?;
+                self.bodies.push(body);
+            }
             Payload::DataSection(reader) => r
                 .parse_data_section(&mut self.data, reader)
                 .map_err(unsupported)?,
@@ -133,57 +169,46 @@ impl<'a> Sections<'a> {
         Ok(())
     }
 
+    /// Tables that can grow as far as the machine's, and no further.
+    fn tables(
+        &mut self,
+        reader: TableSectionReader<'a>,
+        places: &[Table],
+    ) -> Result<(), LowerError> {
+        for (table, place) in reader.into_iter().zip(places) {
+            let mut table = table?;
+            table.ty.maximum = Some(u64::from(place.capacity));
+            self.references
+                .parse_table(&mut self.tables, table)
+                .map_err(unsupported)?;
+        }
+        Ok(())
+    }
+
+    fn note_references(&mut self, body: &FunctionBody<'_>) -> Result<(), LowerError> {
+        let mut reader = body.get_operators_reader()?;
+        while !reader.eof() {
+            if let Operator::RefFunc { function_index } = reader.read()? {
+                self.references.0.insert(function_index);
+            }
+        }
+        Ok(())
+    }
+
     fn build(mut self, lowered: &Lowered) -> Result<Vec<u8>, LowerError> {
-        let users = self.globals.len();
-        let added = Added {
-            cells: users,
-            steps: users + 1,
-            dropped: users + 2,
-            mark: self.imported + self.bodies.len() as u32,
-            map: u32::from(self.memory.is_some()),
-            stack_cells: lowered.image.limits.stack_cells,
-            step_bound: 1 << (lowered.image.limits.b - 1),
-        };
+        let added = self.add_globals(lowered);
         self.functions.function(self.types.len());
         self.types.ty().function([ValType::I32, ValType::I32], []);
-        self.globals
-            .global(mutable(ValType::I32), &ConstExpr::i32_const(0));
-        self.globals
-            .global(mutable(ValType::I64), &ConstExpr::i64_const(0));
-
         let mut memories = MemorySection::new();
         if let Some(memory) = self.memory {
             memories.memory(memory);
-            self.exports.export(names::MEMORY, ExportKind::Memory, 0);
         }
         memories.memory(memory_type(MAP_PAGES, MAP_PAGES));
-        self.exports
-            .export(names::MAP, ExportKind::Memory, added.map);
-        self.exports
-            .export(names::CELLS, ExportKind::Global, added.cells);
-        self.exports
-            .export(names::STEPS, ExportKind::Global, added.steps);
-        (0..users).for_each(|i| {
-            self.exports
-                .export(&format!("{}{i}", names::GLOBAL), ExportKind::Global, i);
-        });
-        for i in 0..self.data.len() {
-            self.globals
-                .global(mutable(ValType::I64), &ConstExpr::i64_const(0));
-            self.exports.export(
-                &format!("{}{i}", names::DROPPED),
-                ExportKind::Global,
-                added.dropped + i,
-            );
-        }
-        // The driver calls the start function itself, after it has set the cell count.
-        if let Some(start) = self.start {
-            self.exports.export(names::START, ExportKind::Func, start);
-        }
+        self.add_exports(&added);
 
         let mut code = CodeSection::new();
         for ((body, info), params) in self.bodies.iter().zip(&lowered.functions).zip(&self.params) {
-            code.function(&rewrite(body, info, *params, &added, self.imported)?);
+            code.function(&rewrite(body, info, *params, &added)?);
         }
         code.function(&mark_function(&added));
 
@@ -192,8 +217,7 @@ impl<'a> Sections<'a> {
             .section(&self.types)
             .section(&self.imports)
             .section(&self.functions)
-            .section(&self.tables);
-        module
+            .section(&self.tables)
             .section(&memories)
             .section(&self.globals)
             .section(&self.exports)
@@ -204,20 +228,84 @@ impl<'a> Sections<'a> {
         module.section(&code).section(&self.data);
         Ok(module.finish())
     }
-}
 
-/// Indices of what is added, and the stack limit.
-#[derive(Clone, Copy)]
-struct Added {
-    cells: u32,
-    steps: u32,
-    /// First of the flags that say which data segments have been dropped.
-    dropped: u32,
-    mark: u32,
-    map: u32,
-    stack_cells: u32,
-    /// Micro steps of a macro step above which the interpreter decides.
-    step_bound: i64,
+    /// Adds the counts and the flags, after the user's globals.
+    fn add_globals(&mut self, lowered: &Lowered) -> Added {
+        let users = self.globals.len();
+        let added = Added {
+            imported: self.imported,
+            cells: users,
+            steps: users + 1,
+            tables_written: users + 2,
+            data_dropped: users + 3,
+            elem_dropped: users + 3 + self.data.len(),
+            mark: self.imported + self.bodies.len() as u32,
+            map: u32::from(self.memory.is_some()),
+            stack_cells: lowered.image.limits.stack_cells,
+            step_bound: 1 << (lowered.image.limits.b - 1),
+        };
+        let flag = |base: u32, i: u32| lowered.image.globals[(base + i) as usize] as i32;
+        let (i32, i64) = (mutable(ValType::I32), mutable(ValType::I64));
+        self.globals.global(i32, &ConstExpr::i32_const(0));
+        self.globals.global(i64, &ConstExpr::i64_const(0));
+        self.globals.global(i32, &ConstExpr::i32_const(0));
+        for i in 0..self.data.len() {
+            self.globals
+                .global(i32, &ConstExpr::i32_const(flag(DATA_DROPPED_BASE, i)));
+        }
+        for i in 0..self.elements.len() {
+            self.globals
+                .global(i32, &ConstExpr::i32_const(flag(ELEM_DROPPED_BASE, i)));
+        }
+        added
+    }
+
+    fn add_exports(&mut self, added: &Added) {
+        let exports = &mut self.exports;
+        let mut export = |name: &str, kind: ExportKind, index: u32| {
+            exports.export(name, kind, index);
+        };
+        if self.memory.is_some() {
+            export(names::MEMORY, ExportKind::Memory, 0);
+        }
+        export(names::MAP, ExportKind::Memory, added.map);
+        export(names::CELLS, ExportKind::Global, added.cells);
+        export(names::STEPS, ExportKind::Global, added.steps);
+        export(
+            names::TABLES_WRITTEN,
+            ExportKind::Global,
+            added.tables_written,
+        );
+        // The driver calls the start function itself, after it has set the cell count.
+        if let Some(start) = self.start {
+            export(names::START, ExportKind::Func, start);
+        }
+        let mut series = |prefix: &str, kind: ExportKind, first: u32, count: u32| {
+            (0..count).for_each(|i| export(&format!("{prefix}{i}"), kind, first + i));
+        };
+        let (data, elem) = (self.data.len(), self.elements.len());
+        series(names::GLOBAL, ExportKind::Global, 0, added.cells);
+        series(names::TABLE, ExportKind::Table, 0, self.tables.len());
+        series(
+            names::DATA_DROPPED,
+            ExportKind::Global,
+            added.data_dropped,
+            data,
+        );
+        series(
+            names::ELEM_DROPPED,
+            ExportKind::Global,
+            added.elem_dropped,
+            elem,
+        );
+        for &function in &self.references.0 {
+            export(
+                &format!("{}{function}", names::FUNCTION),
+                ExportKind::Func,
+                function,
+            );
+        }
+    }
 }
 
 fn memory_type(minimum: u64, maximum: u64) -> MemoryType {
@@ -236,211 +324,4 @@ fn mutable(val_type: ValType) -> GlobalType {
         mutable: true,
         shared: false,
     }
-}
-
-/// Scratch locals of a rewritten function.
-struct Scratch {
-    address: u32,
-    second: u32,
-    third: u32,
-    i32: u32,
-    i64: u32,
-    f32: u32,
-}
-
-fn rewrite(
-    body: &FunctionBody<'_>,
-    info: &FunctionInfo,
-    params: u32,
-    added: &Added,
-    imported: u32,
-) -> Result<Function, LowerError> {
-    let mut r = RoundtripReencoder;
-    let mut locals = Vec::new();
-    let mut count = params;
-    for local in body.get_locals_reader()? {
-        let (n, ty) = local?;
-        locals.push((n, r.val_type(ty).map_err(unsupported)?));
-        count += n;
-    }
-    locals.extend([(4, ValType::I32), (1, ValType::I64), (1, ValType::F32)]);
-    let scratch = Scratch {
-        address: count,
-        second: count + 1,
-        third: count + 2,
-        i32: count + 3,
-        i64: count + 4,
-        f32: count + 5,
-    };
-    let mut f = Function::new(locals);
-    enter(&mut f, info, added);
-    let (mut bases, mut weights) = (info.call_bases.iter(), info.weights.iter().skip(1));
-    let mut reader = body.get_operators_reader()?;
-    while !reader.eof() {
-        let operator = reader.read()?;
-        let instruction = r.instruction(operator.clone()).map_err(unsupported)?;
-        match &operator {
-            Operator::Loop { .. } => {
-                f.instruction(&instruction);
-                count_steps(&mut f, added, weights.next().copied().unwrap_or(0));
-            }
-            Operator::Call { function_index } if *function_index < imported => {
-                let _ = bases.next();
-                count_bulk(&mut f, added, &scratch);
-                f.instruction(&instruction);
-            }
-            Operator::Call { .. } | Operator::CallIndirect { .. } => {
-                let base = bases.next().copied().unwrap_or(0);
-                move_frame(&mut f, added, base, &I::I32Add);
-                f.instruction(&instruction);
-                move_frame(&mut f, added, base, &I::I32Sub);
-            }
-            Operator::MemoryFill { .. }
-            | Operator::MemoryCopy { .. }
-            | Operator::MemoryInit { .. } => {
-                count_bulk(&mut f, added, &scratch);
-                f.instruction(&I::LocalSet(scratch.third))
-                    .instruction(&I::LocalSet(scratch.second));
-                f.instruction(&I::LocalTee(scratch.address));
-                f.instruction(&I::LocalGet(scratch.second))
-                    .instruction(&I::LocalGet(scratch.third));
-                f.instruction(&instruction);
-                f.instruction(&I::LocalGet(scratch.address))
-                    .instruction(&I::LocalGet(scratch.third));
-                f.instruction(&I::Call(added.mark));
-            }
-            Operator::DataDrop { data_index } => {
-                f.instruction(&instruction).instruction(&I::I64Const(1));
-                f.instruction(&I::GlobalSet(added.dropped + data_index));
-            }
-            other => match stored(other, &scratch) {
-                Some((value, offset)) => {
-                    f.instruction(&I::LocalSet(value))
-                        .instruction(&I::LocalTee(scratch.address));
-                    f.instruction(&I::LocalGet(value)).instruction(&instruction);
-                    mark_store(&mut f, added, scratch.address, offset);
-                }
-                None => {
-                    f.instruction(&instruction);
-                }
-            },
-        }
-    }
-    Ok(f)
-}
-
-/// The scratch local for the value of a store, and the store's offset.
-fn stored(operator: &Operator<'_>, scratch: &Scratch) -> Option<(u32, u64)> {
-    match operator {
-        Operator::I32Store { memarg }
-        | Operator::I32Store8 { memarg }
-        | Operator::I32Store16 { memarg } => Some((scratch.i32, memarg.offset)),
-        Operator::I64Store { memarg }
-        | Operator::I64Store8 { memarg }
-        | Operator::I64Store16 { memarg }
-        | Operator::I64Store32 { memarg } => Some((scratch.i64, memarg.offset)),
-        Operator::F32Store { memarg } => Some((scratch.f32, memarg.offset)),
-        _ => None,
-    }
-}
-
-/// Traps exactly where the machine's `enter` traps.
-fn enter(f: &mut Function, info: &FunctionInfo, added: &Added) {
-    f.instruction(&I::GlobalGet(added.cells))
-        .instruction(&I::I32Const(info.frame_cells as i32));
-    f.instruction(&I::I32Add)
-        .instruction(&I::I32Const(added.stack_cells as i32))
-        .instruction(&I::I32GtU);
-    f.instruction(&I::If(BlockType::Empty))
-        .instruction(&I::Unreachable)
-        .instruction(&I::End);
-    count_steps(f, added, info.weights.first().copied().unwrap_or(0));
-}
-
-fn count_steps(f: &mut Function, added: &Added, weight: u32) {
-    f.instruction(&I::GlobalGet(added.steps))
-        .instruction(&I::I64Const(i64::from(weight)));
-    f.instruction(&I::I64Add)
-        .instruction(&I::GlobalSet(added.steps));
-    // Past the bound the interpreter decides; stopping here ends loops that would not.
-    f.instruction(&I::GlobalGet(added.steps))
-        .instruction(&I::I64Const(added.step_bound))
-        .instruction(&I::I64GtS);
-    f.instruction(&I::If(BlockType::Empty))
-        .instruction(&I::Unreachable)
-        .instruction(&I::End);
-}
-
-/// Counts the steps of a bulk operation, whose length is on the stack: at most two for each 128 bytes, and a few.
-fn count_bulk(f: &mut Function, added: &Added, scratch: &Scratch) {
-    f.instruction(&I::LocalTee(scratch.i32))
-        .instruction(&I::LocalGet(scratch.i32))
-        .instruction(&I::I32Const(6));
-    f.instruction(&I::I32ShrU)
-        .instruction(&I::I64ExtendI32U)
-        .instruction(&I::I64Const(6))
-        .instruction(&I::I64Add);
-    f.instruction(&I::GlobalGet(added.steps))
-        .instruction(&I::I64Add)
-        .instruction(&I::GlobalSet(added.steps));
-}
-
-fn move_frame(f: &mut Function, added: &Added, base: u32, op: &I<'_>) {
-    f.instruction(&I::GlobalGet(added.cells))
-        .instruction(&I::I32Const(base as i32));
-    f.instruction(op).instruction(&I::GlobalSet(added.cells));
-}
-
-fn map_byte(added: &Added) -> MemArg {
-    MemArg {
-        offset: 0,
-        align: 0,
-        memory_index: added.map,
-    }
-}
-
-/// Notes the page of a store that has just succeeded.
-fn mark_store(f: &mut Function, added: &Added, address: u32, offset: u64) {
-    f.instruction(&I::LocalGet(address))
-        .instruction(&I::I32Const(offset as u32 as i32))
-        .instruction(&I::I32Add);
-    f.instruction(&I::I32Const(MAP_LOG2 as i32))
-        .instruction(&I::I32ShrU)
-        .instruction(&I::I32Const(1));
-    f.instruction(&I::I32Store8(map_byte(added)));
-}
-
-/// `mark(dst, len)`: notes every page of a bulk write.
-fn mark_function(added: &Added) -> Function {
-    let (dst, len, last) = (0, 1, 2);
-    let mut f = Function::new([(1, ValType::I32)]);
-    f.instruction(&I::LocalGet(len)).instruction(&I::I32Eqz);
-    f.instruction(&I::If(BlockType::Empty))
-        .instruction(&I::Return)
-        .instruction(&I::End);
-    f.instruction(&I::LocalGet(dst))
-        .instruction(&I::LocalGet(len))
-        .instruction(&I::I32Add);
-    f.instruction(&I::I32Const(1)).instruction(&I::I32Sub);
-    f.instruction(&I::I32Const(MAP_LOG2 as i32))
-        .instruction(&I::I32ShrU)
-        .instruction(&I::LocalSet(last));
-    f.instruction(&I::LocalGet(dst))
-        .instruction(&I::I32Const(MAP_LOG2 as i32))
-        .instruction(&I::I32ShrU);
-    f.instruction(&I::LocalSet(dst))
-        .instruction(&I::Loop(BlockType::Empty));
-    f.instruction(&I::LocalGet(dst))
-        .instruction(&I::I32Const(1))
-        .instruction(&I::I32Store8(map_byte(added)));
-    f.instruction(&I::LocalGet(dst))
-        .instruction(&I::I32Const(1))
-        .instruction(&I::I32Add)
-        .instruction(&I::LocalTee(dst));
-    f.instruction(&I::LocalGet(last))
-        .instruction(&I::I32LeU)
-        .instruction(&I::BrIf(0))
-        .instruction(&I::End);
-    f.instruction(&I::End);
-    f
 }

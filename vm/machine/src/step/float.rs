@@ -1,16 +1,14 @@
-//! What families 4, 5, 8 and 9 share: the operators of IEEE 754, defined once for cells and for lanes.
+//! The floats of families 4, 5, 8 and 9, on the hardware.
 //!
 //! Rust's float operators round to nearest even, keep subnormals and never fuse. NaN payloads are not
-//! specified, so every arithmetic result goes through [`Float::canon`].
+//! specified, so every arithmetic result goes through [`Float::canon`], which gives bits: between floats, the compiler
+//! may choose one NaN for another, and it removes a choice of the canonical one.
 
-use super::simd::{Lane, map, zip};
 use super::{Ctx, Flow};
 use crate::access::{Access, Stop};
-use crate::isa::Op;
-use std::marker::PhantomData;
 use std::ops::{Add, Div, Mul, Sub};
 
-/// f32 or f64, on the hardware.
+/// f32 or f64.
 pub(super) trait Float:
     Copy
     + PartialOrd
@@ -19,10 +17,8 @@ pub(super) trait Float:
     + Mul<Output = Self>
     + Div<Output = Self>
 {
-    /// The canonical NaN, as a cell.
-    const NAN: u64;
-    /// The sign bit.
-    const SIGN: u64;
+    /// Its bits, as an integer.
+    type Bits: Copy + Into<u64>;
     /// Bounds of the integers, all exact: `below` ones are the least neighbours that are out of range.
     const BELOW_I32: Self;
     const BELOW_I64: Self;
@@ -34,8 +30,19 @@ pub(super) trait Float:
 
     /// The float in a cell.
     fn of(cell: u64) -> Self;
-    /// The cell that holds it.
-    fn cell(self) -> u64;
+    /// Its bits as they are.
+    fn bits(self) -> Self::Bits;
+    /// Its bits, those of the canonical NaN for any NaN.
+    fn canon(self) -> Self::Bits;
+    /// All bits set, or none.
+    fn mask(flag: bool) -> Self::Bits;
+    fn abs(self) -> Self::Bits;
+    fn neg(self) -> Self::Bits;
+    fn copysign(self, sign: Self) -> Self::Bits;
+    /// A NaN if one is, -0 < +0.
+    fn min(self, other: Self) -> Self;
+    /// A NaN if one is, -0 < +0.
+    fn max(self, other: Self) -> Self;
     fn ceil(self) -> Self;
     fn floor(self) -> Self;
     fn trunc(self) -> Self;
@@ -51,70 +58,6 @@ pub(super) trait Float:
     fn from_u32(a: u32) -> Self;
     fn from_i64(a: u64) -> Self;
     fn from_u64(a: u64) -> Self;
-
-    /// The canonical NaN in place of any NaN.
-    #[inline(always)]
-    fn canon(self) -> Self {
-        if self.is_nan() {
-            Self::of(Self::NAN)
-        } else {
-            self
-        }
-    }
-
-    #[inline(always)]
-    fn is_nan(self) -> bool {
-        self.partial_cmp(&self).is_none()
-    }
-
-    /// All bits set, or none.
-    #[inline(always)]
-    fn mask(flag: bool) -> Self {
-        Self::of(u64::from(flag).wrapping_neg())
-    }
-
-    #[inline(always)]
-    fn abs(self) -> Self {
-        Self::of(self.cell() & !Self::SIGN)
-    }
-
-    #[inline(always)]
-    fn neg(self) -> Self {
-        Self::of(self.cell() ^ Self::SIGN)
-    }
-
-    #[inline(always)]
-    fn copysign(self, sign: Self) -> Self {
-        Self::of(self.cell() & !Self::SIGN | sign.cell() & Self::SIGN)
-    }
-
-    /// NaN wins, -0 < +0.
-    #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        if self.is_nan() || other.is_nan() {
-            Self::of(Self::NAN)
-        } else if self == other {
-            Self::of(self.cell() | other.cell())
-        } else if self < other {
-            self
-        } else {
-            other
-        }
-    }
-
-    /// NaN wins, -0 < +0.
-    #[inline(always)]
-    fn max(self, other: Self) -> Self {
-        if self.is_nan() || other.is_nan() {
-            Self::of(Self::NAN)
-        } else if self == other {
-            Self::of(self.cell() & other.cell())
-        } else if self > other {
-            self
-        } else {
-            other
-        }
-    }
 
     /// Whether it lies between two bounds that are excluded; NaN never does.
     #[inline(always)]
@@ -151,8 +94,7 @@ pub(super) trait Float:
 macro_rules! float {
     ($float:ident, $bits:ident, nan $nan:literal, below $below_i32:literal $below_i64:literal) => {
         impl Float for $float {
-            const NAN: u64 = $nan;
-            const SIGN: u64 = 1 << ($bits::BITS - 1);
+            type Bits = $bits;
             const BELOW_I32: $float = $below_i32;
             const BELOW_I64: $float = $below_i64;
             const BELOW_U: $float = -1.0;
@@ -166,8 +108,52 @@ macro_rules! float {
                 $float::from_bits(cell as $bits)
             }
             #[inline(always)]
-            fn cell(self) -> u64 {
-                u64::from(self.to_bits())
+            fn bits(self) -> $bits {
+                self.to_bits()
+            }
+            #[inline(always)]
+            fn canon(self) -> $bits {
+                if self.is_nan() { $nan } else { self.to_bits() }
+            }
+            #[inline(always)]
+            fn mask(flag: bool) -> $bits {
+                $bits::from(flag).wrapping_neg()
+            }
+            #[inline(always)]
+            fn abs(self) -> $bits {
+                self.to_bits() & ($bits::MAX >> 1)
+            }
+            #[inline(always)]
+            fn neg(self) -> $bits {
+                self.to_bits() ^ !($bits::MAX >> 1)
+            }
+            #[inline(always)]
+            fn copysign(self, sign: $float) -> $bits {
+                Float::abs(self) | sign.to_bits() & !($bits::MAX >> 1)
+            }
+            #[inline(always)]
+            fn min(self, other: $float) -> $float {
+                if self.is_nan() || other.is_nan() {
+                    $float::NAN
+                } else if self == other {
+                    $float::from_bits(self.to_bits() | other.to_bits())
+                } else if self < other {
+                    self
+                } else {
+                    other
+                }
+            }
+            #[inline(always)]
+            fn max(self, other: $float) -> $float {
+                if self.is_nan() || other.is_nan() {
+                    $float::NAN
+                } else if self == other {
+                    $float::from_bits(self.to_bits() & other.to_bits())
+                } else if self > other {
+                    self
+                } else {
+                    other
+                }
             }
             #[inline(always)]
             fn ceil(self) -> $float {
@@ -228,133 +214,22 @@ macro_rules! float {
 float!(f32, u32, nan 0x7fc0_0000, below -2_147_483_904.0 -9_223_373_136_366_403_584.0);
 float!(f64, u64, nan 0x7ff8_0000_0000_0000, below -2_147_483_649.0 -9_223_372_036_854_777_856.0);
 
-/// Where a family has its floats.
-pub(super) trait Shape {
-    type Float: Float;
-    /// Truth of `f`: 1 or 0 in a cell, all bits or none in a lane.
-    fn test<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(Self::Float, Self::Float) -> bool)
-    -> Flow<A>;
-    /// `f` as it is.
-    fn bits<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(Self::Float) -> Self::Float) -> Flow<A>;
-    /// `f` with canonical NaNs.
-    fn unary<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(Self::Float) -> Self::Float) -> Flow<A>;
-    /// `f` with canonical NaNs.
-    fn binary<A: Access>(
-        x: &mut Ctx<'_, A>,
-        f: impl Fn(Self::Float, Self::Float) -> Self::Float,
-    ) -> Flow<A>;
-}
-
-/// One float in a cell.
-pub(super) struct Scalar<F>(PhantomData<F>);
-
-impl<F: Float> Shape for Scalar<F> {
-    type Float = F;
-
-    #[inline(always)]
-    fn test<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F, F) -> bool) -> Flow<A> {
-        let (a, b) = (F::of(x.a()?), F::of(x.b()?));
-        x.set(u64::from(f(a, b)))
-    }
-
-    #[inline(always)]
-    fn bits<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F) -> F) -> Flow<A> {
-        let a = F::of(x.a()?);
-        x.set(f(a).cell())
-    }
-
-    #[inline(always)]
-    fn unary<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F) -> F) -> Flow<A> {
-        let a = F::of(x.a()?);
-        x.set(f(a).canon().cell())
-    }
-
-    #[inline(always)]
-    fn binary<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F, F) -> F) -> Flow<A> {
-        let (a, b) = (F::of(x.a()?), F::of(x.b()?));
-        x.set(f(a, b).canon().cell())
-    }
-}
-
-/// `N` floats in a vector.
-pub(super) struct Lanes<F, const N: usize>(PhantomData<F>);
-
-impl<F: Float + Lane<N>, const N: usize> Shape for Lanes<F, N> {
-    type Float = F;
-
-    #[inline(always)]
-    fn test<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F, F) -> bool) -> Flow<A> {
-        zip(x, |a, b| F::mask(f(a, b)))
-    }
-
-    #[inline(always)]
-    fn bits<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F) -> F) -> Flow<A> {
-        map(x, f)
-    }
-
-    #[inline(always)]
-    fn unary<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F) -> F) -> Flow<A> {
-        map(x, |a| f(a).canon())
-    }
-
-    #[inline(always)]
-    fn binary<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F, F) -> F) -> Flow<A> {
-        zip(x, |a, b| f(a, b).canon())
-    }
-}
-
-/// The operators that the four families number alike.
-#[inline(always)]
-pub(super) fn alike<A: Access, S: Shape>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
-    macro_rules! numbers {
-        ($($name:ident $op:ident)*) => { $(const $name: u16 = Op::$op as u16 & 0xff;)* };
-    }
-    numbers! {
-        EQ F32Eq NE F32Ne LT F32Lt GT F32Gt LE F32Le GE F32Ge ABS F32Abs NEG F32Neg
-        CEIL F32Ceil FLOOR F32Floor TRUNC F32Trunc NEAREST F32Nearest SQRT F32Sqrt
-        ADD F32Add SUB F32Sub MUL F32Mul DIV F32Div MIN F32Min MAX F32Max
-    }
-    match op as u16 & 0xff {
-        EQ => S::test(x, |a, b| a == b),
-        NE => S::test(x, |a, b| a != b),
-        LT => S::test(x, |a, b| a < b),
-        GT => S::test(x, |a, b| a > b),
-        LE => S::test(x, |a, b| a <= b),
-        GE => S::test(x, |a, b| a >= b),
-        ABS => S::bits(x, Float::abs),
-        NEG => S::bits(x, Float::neg),
-        CEIL => S::unary(x, Float::ceil),
-        FLOOR => S::unary(x, Float::floor),
-        TRUNC => S::unary(x, Float::trunc),
-        NEAREST => S::unary(x, Float::nearest),
-        SQRT => S::unary(x, Float::sqrt),
-        ADD => S::binary(x, |a, b| a + b),
-        SUB => S::binary(x, |a, b| a - b),
-        MUL => S::binary(x, |a, b| a * b),
-        DIV => S::binary(x, |a, b| a / b),
-        MIN => S::binary(x, Float::min),
-        MAX => S::binary(x, Float::max),
-        // Unreachable: families match the rest themselves.
-        _ => Err(Stop::Trap),
-    }
-}
-
 /// copysign of two cells.
 #[inline(always)]
 pub(super) fn copysign<A: Access, F: Float>(x: &mut Ctx<'_, A>) -> Flow<A> {
     let (a, b) = (F::of(x.a()?), F::of(x.b()?));
-    x.set(a.copysign(b).cell())
+    x.set(a.copysign(b).into())
 }
 
 /// f64 to f32.
 #[inline(always)]
-pub(super) fn demote(a: f64) -> f32 {
+pub(super) fn demote(a: f64) -> u32 {
     (a as f32).canon()
 }
 
 /// f32 to f64.
 #[inline(always)]
-pub(super) fn promote(a: f32) -> f64 {
+pub(super) fn promote(a: f32) -> u64 {
     f64::from(a).canon()
 }
 
@@ -369,32 +244,9 @@ pub(super) fn to_int<A: Access, F: Float, T: Into<u64>>(
     x.set(value.into())
 }
 
-/// A conversion of a cell from an integer or the other float type.
+/// A conversion of a cell from an integer.
 #[inline(always)]
-pub(super) fn to_float<A: Access, F: Float>(x: &mut Ctx<'_, A>, f: impl Fn(u64) -> F) -> Flow<A> {
+pub(super) fn from_int<A: Access, F: Float>(x: &mut Ctx<'_, A>, f: impl Fn(u64) -> F) -> Flow<A> {
     let a = x.a()?;
-    x.set(f(a).cell())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// [`alike`] reads a number for a name.
-    #[test]
-    fn the_four_families_number_their_common_operators_alike() {
-        let operator = |op: Op| {
-            op.mnemonic()
-                .split('.')
-                .nth(1)
-                .expect("a type and an operator")
-        };
-        for family in [5u16, 8, 9] {
-            for number in 0..=0x12u16 {
-                let named = |f: u16| Op::from_number(f << 8 | number).expect("a row");
-                assert_eq!(operator(named(family)), operator(named(4)));
-                assert_eq!(named(family).canonical_nan(), named(4).canonical_nan());
-            }
-        }
-    }
+    x.set(f(a).bits().into())
 }

@@ -1,6 +1,7 @@
 //! Family 4: f32 and its conversions. Mirrored by `StepFloat32.sol`.
 
-use super::float::{Float, Scalar, alike, copysign, to_float, to_int};
+use super::alike::{Scalar, alike};
+use super::float::{Float, copysign, from_int, to_int};
 use super::{Ctx, Flow};
 use crate::access::Access;
 use crate::isa::Op;
@@ -17,10 +18,10 @@ pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
         Op::I32TruncSatF32U => to_int(x, |a: f32| Some(a.sat_u32())),
         Op::I64TruncSatF32S => to_int(x, |a: f32| Some(a.sat_i64())),
         Op::I64TruncSatF32U => to_int(x, |a: f32| Some(a.sat_u64())),
-        Op::F32ConvertI32S => to_float(x, |a| f32::from_i32(a as u32)),
-        Op::F32ConvertI32U => to_float(x, |a| f32::from_u32(a as u32)),
-        Op::F32ConvertI64S => to_float(x, f32::from_i64),
-        Op::F32ConvertI64U => to_float(x, f32::from_u64),
+        Op::F32ConvertI32S => from_int(x, |a| f32::from_i32(a as u32)),
+        Op::F32ConvertI32U => from_int(x, |a| f32::from_u32(a as u32)),
+        Op::F32ConvertI64S => from_int(x, f32::from_i64),
+        Op::F32ConvertI64U => from_int(x, f32::from_u64),
         _ => alike::<A, Scalar<f32>>(op, x),
     }
 }

@@ -1,6 +1,7 @@
 //! Family 5: f64 and its conversions. Mirrored by `StepFloat64.sol`.
 
-use super::float::{Float, Scalar, alike, copysign, demote, promote, to_float, to_int};
+use super::alike::{Scalar, alike};
+use super::float::{Float, copysign, demote, from_int, promote, to_int};
 use super::{Ctx, Flow};
 use crate::access::Access;
 use crate::isa::Op;
@@ -17,12 +18,12 @@ pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
         Op::I32TruncSatF64U => to_int(x, |a: f64| Some(a.sat_u32())),
         Op::I64TruncSatF64S => to_int(x, |a: f64| Some(a.sat_i64())),
         Op::I64TruncSatF64U => to_int(x, |a: f64| Some(a.sat_u64())),
-        Op::F64ConvertI32S => to_float(x, |a| f64::from_i32(a as u32)),
-        Op::F64ConvertI32U => to_float(x, |a| f64::from_u32(a as u32)),
-        Op::F64ConvertI64S => to_float(x, f64::from_i64),
-        Op::F64ConvertI64U => to_float(x, f64::from_u64),
-        Op::F32DemoteF64 => to_float(x, |a| demote(f64::of(a))),
-        Op::F64PromoteF32 => to_float(x, |a| promote(f32::of(a))),
+        Op::F64ConvertI32S => from_int(x, |a| f64::from_i32(a as u32)),
+        Op::F64ConvertI32U => from_int(x, |a| f64::from_u32(a as u32)),
+        Op::F64ConvertI64S => from_int(x, f64::from_i64),
+        Op::F64ConvertI64U => from_int(x, f64::from_u64),
+        Op::F32DemoteF64 => to_int(x, |a| Some(demote(a))),
+        Op::F64PromoteF32 => to_int(x, |a| Some(promote(a))),
         _ => alike::<A, Scalar<f64>>(op, x),
     }
 }

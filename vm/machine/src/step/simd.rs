@@ -62,7 +62,8 @@ pub(super) fn map<A: Access, T: Lane<N>, U: Lane<N>, const N: usize>(
     x: &mut Ctx<'_, A>,
     f: impl Fn(T) -> U,
 ) -> Flow<A> {
-    one(x, |a| from_fn(|i| f(a[i])))
+    let a = T::split(x.va()?);
+    x.set_vector(U::join(from_fn(|i| f(a[i]))))
 }
 
 /// Each lane of vector `d` is `f` of its lanes of `a` and `b`.
@@ -71,5 +72,6 @@ pub(super) fn zip<A: Access, T: Lane<N>, U: Lane<N>, const N: usize>(
     x: &mut Ctx<'_, A>,
     f: impl Fn(T, T) -> U,
 ) -> Flow<A> {
-    two(x, |a, b| from_fn(|i| f(a[i], b[i])))
+    let (a, b) = (T::split(x.va()?), T::split(x.vb()?));
+    x.set_vector(U::join(from_fn(|i| f(a[i], b[i]))))
 }

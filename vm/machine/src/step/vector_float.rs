@@ -1,6 +1,7 @@
 //! Families 8 and 9: lanes of f32 and f64. Mirrored by `StepVectorFloat.sol`.
 
-use super::float::{Float, Lanes, alike, demote, promote};
+use super::alike::{Lanes, alike};
+use super::float::{Float, demote, promote};
 use super::simd::{map, one, zip};
 use super::{Ctx, Flow};
 use crate::access::Access;
@@ -26,7 +27,7 @@ pub(super) fn execute64<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
         Op::I32x4TruncSatF64x2UZero => one(x, |[a, b]: [f64; 2]| [a.sat_u32(), b.sat_u32(), 0, 0]),
         Op::F64x2ConvertLowI32x4S => one(x, |[a, b, _, _]| [a, b].map(f64::from_i32)),
         Op::F64x2ConvertLowI32x4U => one(x, |[a, b, _, _]| [a, b].map(f64::from_u32)),
-        Op::F32x4DemoteF64x2Zero => one(x, |[a, b]| [demote(a), demote(b), 0.0, 0.0]),
+        Op::F32x4DemoteF64x2Zero => one(x, |[a, b]| [demote(a), demote(b), 0, 0]),
         Op::F64x2PromoteLowF32x4 => one(x, |[a, b, _, _]| [promote(a), promote(b)]),
         _ => alike::<A, Lanes<f64, 2>>(op, x),
     }
@@ -34,12 +35,12 @@ pub(super) fn execute64<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
 
 /// `b` if it is less, else `a`, whatever NaN that is.
 #[inline(always)]
-fn pmin<F: Float>(a: F, b: F) -> F {
-    if b < a { b } else { a }
+fn pmin<F: Float>(a: F, b: F) -> F::Bits {
+    if b < a { b.bits() } else { a.bits() }
 }
 
 /// `b` if it is greater, else `a`, whatever NaN that is.
 #[inline(always)]
-fn pmax<F: Float>(a: F, b: F) -> F {
-    if a < b { b } else { a }
+fn pmax<F: Float>(a: F, b: F) -> F::Bits {
+    if a < b { b.bits() } else { a.bits() }
 }

@@ -1,119 +1,10 @@
-//! The interpreter, its replay from witnesses, and the compiled engine agree on every state.
+//! Control, memory, read-only inputs, traps, limits, traces.
 
+use crate::harness::program;
 use assay_machine::access::replay::FixedRoots;
-use assay_machine::compiled::{Compiled, CompiledEngine};
-use assay_machine::lower::{Lowered, lower};
-use assay_machine::machine::Machine;
-use assay_machine::rom::Rom;
-use assay_machine::step::{record, replay};
-use assay_machine::trace::{Engine, Interpreter, ProgramTrace, Trace};
+use assay_machine::step::replay;
+use assay_machine::trace::{Interpreter, ProgramTrace, Trace};
 use assay_types::Status;
-use std::sync::Arc;
-
-struct Program {
-    wasm: Vec<u8>,
-    lowered: Arc<Lowered>,
-    roms: [Rom; 3],
-}
-
-fn program(wat: &str) -> Program {
-    let wasm = wat::parse_str(wat).expect("the test's WAT parses");
-    let lowered = Arc::new(lower(&wasm).expect("the test's module lowers"));
-    let roms = [b"what is the answer?".as_slice(), b"42", &[7u8; 1000]].map(Rom::new);
-    Program {
-        wasm,
-        lowered,
-        roms,
-    }
-}
-
-impl Program {
-    fn machine(&self) -> Machine {
-        Machine::new(self.lowered.image.clone(), self.roms.clone())
-    }
-
-    fn compiled(&self) -> CompiledEngine {
-        let compiled = Compiled::new(&self.wasm, self.lowered.clone())
-            .expect("the instrumented module compiles");
-        CompiledEngine::new(compiled, self.roms.clone())
-    }
-
-    /// Roots at the first `n` yields are the same in both engines; returns the final status.
-    fn agree(&self, n: u64) -> Status {
-        let yields: Vec<u64> = (0..n).collect();
-        let interpreted = Interpreter::new(self.machine())
-            .roots(&yields)
-            .expect("infallible");
-        let compiled = self
-            .compiled()
-            .roots(&yields)
-            .expect("the compiled run has a result");
-        for y in 0..n as usize {
-            if interpreted[y] != compiled[y] {
-                self.explain(y as u64);
-            }
-        }
-        let last = Interpreter::new(self.machine())
-            .machine(n - 1)
-            .expect("infallible");
-        assert_eq!(
-            self.compiled().machine(n - 1).expect("result").cpu.status,
-            last.cpu.status
-        );
-        last.cpu.status
-    }
-
-    /// Panics with the first field in which the two engines' states differ.
-    fn explain(&self, y: u64) {
-        let mut a = Interpreter::new(self.machine())
-            .machine(y)
-            .expect("infallible");
-        let mut b = self.compiled().machine(y).expect("result");
-        assert_eq!(a.cpu, b.cpu, "registers of state {y}");
-        let cell = a.globals.iter().zip(&b.globals).position(|(a, b)| a != b);
-        assert_eq!(
-            cell,
-            None,
-            "globals cell of state {y}: {:?} and {:?}",
-            &a.globals[..8],
-            &b.globals[..8]
-        );
-        let byte = a.memory.iter().zip(&b.memory).position(|(a, b)| a != b);
-        assert_eq!(byte, None, "memory byte of state {y}");
-        assert_eq!(a.header(), b.header(), "memories agree, so a tree is stale");
-        panic!("state {y}: the states agree, so the compiled engine's own tree is stale");
-    }
-
-    /// The first `n` steps replay from their witnesses to the interpreter's roots.
-    fn replays(&self, n: u64) {
-        let image = &self.lowered.image;
-        let fixed = FixedRoots {
-            code: image.program.code,
-            segments: image.program.segments,
-            roms: [0, 1, 2].map(|i| self.roms[i].root()),
-        };
-        let (mut recorded, mut direct) = (self.machine(), self.machine());
-        for index in 0..n {
-            let before = direct.root();
-            direct.run(index, 1);
-            let witness = record(&mut recorded, index);
-            let roots =
-                replay(&image.limits, &fixed, index, &witness).expect("an honest witness replays");
-            assert_eq!(
-                roots,
-                (before, direct.root()),
-                "step {index} at pc {}",
-                direct.cpu.pc
-            );
-            assert_eq!(recorded.root(), direct.root());
-            assert!(
-                witness.len() <= assay_types::params::MAX_WITNESS_BYTES,
-                "{} bytes at step {index}",
-                witness.len()
-            );
-        }
-    }
-}
 
 const EVERYTHING: &str = r#"(module
   (import "assay" "read" (func $read (param i32 i64 i32 i32)))
@@ -232,13 +123,16 @@ fn traps_agree() {
 #[test]
 fn a_macro_step_too_long_traps_and_one_near_the_limit_does_not() {
     assert_eq!(
-        program(&step_of("(loop (br 0)) (i32.const 0)")).agree(2),
+        program(&step_of("(loop (br 0)) (i32.const 0)")).agree_interpreting(2),
         Status::Trapped
     );
     // 800 or so of 1024 steps: over half, so the compiled engine must let the interpreter decide.
     let near = "(local $i i32) (loop (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 260))))
         (global.set $n (i32.add (global.get $n) (i32.const 1))) (i32.eq (global.get $n) (i32.const 3))";
-    assert_eq!(program(&step_of(near)).agree(5), Status::Halted(0));
+    assert_eq!(
+        program(&step_of(near)).agree_interpreting(5),
+        Status::Halted(0)
+    );
 }
 
 #[test]

@@ -1,0 +1,338 @@
+//! Rewrites function bodies: they count cells and steps, and note what they write.
+
+use super::instrument::{Added, MAP_LOG2, unsupported};
+use crate::lower::{FunctionInfo, LowerError};
+use std::slice::Iter;
+use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
+use wasm_encoder::{BlockType, Function, Instruction, MemArg, ValType};
+use wasmparser::{FunctionBody, Operator};
+
+/// log2 of bytes, and of table elements, in half a leaf: a bulk operation takes at most two steps a leaf, and a few.
+const HALF_LEAF_BYTES_LOG2: i32 = 6;
+const HALF_LEAF_ELEMENTS_LOG2: i32 = 3;
+
+/// Scratch locals of a rewritten function.
+struct Scratch {
+    address: u32,
+    second: u32,
+    third: u32,
+    i32: u32,
+    i64: u32,
+    f32: u32,
+    f64: u32,
+    v128: u32,
+}
+
+impl Scratch {
+    fn new(first: u32) -> Scratch {
+        Scratch {
+            address: first,
+            second: first + 1,
+            third: first + 2,
+            i32: first + 3,
+            i64: first + 4,
+            f32: first + 5,
+            f64: first + 6,
+            v128: first + 7,
+        }
+    }
+
+    const TYPES: [(u32, ValType); 5] = [
+        (4, ValType::I32),
+        (1, ValType::I64),
+        (1, ValType::F32),
+        (1, ValType::F64),
+        (1, ValType::V128),
+    ];
+}
+
+/// A function being rewritten.
+struct Rewriter<'a> {
+    f: Function,
+    added: &'a Added,
+    scratch: Scratch,
+    bases: Iter<'a, u32>,
+    weights: Iter<'a, u32>,
+}
+
+/// Rewrites one body of a function with `params` parameters.
+pub(super) fn rewrite(
+    body: &FunctionBody<'_>,
+    info: &FunctionInfo,
+    params: u32,
+    added: &Added,
+) -> Result<Function, LowerError> {
+    let mut encoder = RoundtripReencoder;
+    let mut locals = Vec::new();
+    let mut count = params;
+    for local in body.get_locals_reader()? {
+        let (n, ty) = local?;
+        locals.push((n, encoder.val_type(ty).map_err(unsupported)?));
+        count += n;
+    }
+    locals.extend(Scratch::TYPES);
+    let mut rewriter = Rewriter {
+        f: Function::new(locals),
+        added,
+        scratch: Scratch::new(count),
+        bases: info.call_bases.iter(),
+        weights: info.weights.iter(),
+    };
+    rewriter.enter(info.frame_cells);
+    let mut reader = body.get_operators_reader()?;
+    while !reader.eof() {
+        let operator = reader.read()?;
+        let instruction = encoder.instruction(operator.clone()).map_err(unsupported)?;
+        rewriter.operator(&operator, &instruction);
+    }
+    Ok(rewriter.f)
+}
+
+impl Rewriter<'_> {
+    fn operator(&mut self, operator: &Operator<'_>, instruction: &Instruction<'_>) {
+        match operator {
+            Operator::Loop { .. } => {
+                self.f.instruction(instruction);
+                self.count_visit();
+            }
+            Operator::Call { function_index } if *function_index < self.added.imported => {
+                let _ = self.bases.next();
+                self.moves(instruction, HALF_LEAF_BYTES_LOG2);
+            }
+            Operator::Call { .. } | Operator::CallIndirect { .. } => {
+                let base = self.bases.next().copied().unwrap_or(0) as i32;
+                self.move_frame(base);
+                self.f.instruction(instruction);
+                self.move_frame(-base);
+            }
+            Operator::MemoryFill { .. }
+            | Operator::MemoryCopy { .. }
+            | Operator::MemoryInit { .. } => self.bulk_write(instruction),
+            Operator::DataDrop { data_index } => {
+                self.f.instruction(instruction);
+                self.set_flag(self.added.data_dropped + data_index);
+            }
+            Operator::ElemDrop { elem_index } => {
+                self.f.instruction(instruction);
+                self.set_flag(self.added.elem_dropped + elem_index);
+            }
+            Operator::TableSet { .. } => {
+                self.f.instruction(instruction);
+                self.set_flag(self.added.tables_written);
+            }
+            Operator::TableFill { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableInit { .. } => {
+                self.moves(instruction, HALF_LEAF_ELEMENTS_LOG2);
+                self.set_flag(self.added.tables_written);
+            }
+            Operator::TableGrow { .. } => self.table_grow(instruction),
+            other => match stored(other, &self.scratch) {
+                Some((value, offset)) => self.store(instruction, value, offset),
+                None => {
+                    self.f.instruction(instruction);
+                }
+            },
+        }
+    }
+
+    /// Traps exactly where the machine's `enter` traps.
+    fn enter(&mut self, frame_cells: u32) {
+        self.f
+            .instructions()
+            .global_get(self.added.cells)
+            .i32_const(frame_cells as i32)
+            .i32_add()
+            .i32_const(self.added.stack_cells as i32)
+            .i32_gt_u()
+            .if_(BlockType::Empty)
+            .unreachable()
+            .end();
+        self.count_visit();
+    }
+
+    /// Counts the instructions of a visit to the function, or to the loop just entered.
+    fn count_visit(&mut self) {
+        let weight = self.weights.next().copied().unwrap_or(0);
+        // Past the bound the interpreter decides; stopping here ends loops that would not.
+        self.f
+            .instructions()
+            .global_get(self.added.steps)
+            .i64_const(i64::from(weight))
+            .i64_add()
+            .global_set(self.added.steps)
+            .global_get(self.added.steps)
+            .i64_const(self.added.step_bound)
+            .i64_gt_s()
+            .if_(BlockType::Empty)
+            .unreachable()
+            .end();
+    }
+
+    /// A bulk operation whose length is on the stack.
+    fn moves(&mut self, instruction: &Instruction<'_>, half_leaf_log2: i32) {
+        self.f.instructions().local_tee(self.scratch.third);
+        self.f.instruction(instruction);
+        self.count_moves(half_leaf_log2);
+    }
+
+    /// Counts the steps of a bulk operation that has been done; its length is in the third scratch local. One that traps
+    /// does so at its first step, which its own instruction counts for.
+    fn count_moves(&mut self, half_leaf_log2: i32) {
+        self.f
+            .instructions()
+            .local_get(self.scratch.third)
+            .i32_const(half_leaf_log2)
+            .i32_shr_u()
+            .i64_extend_i32_u()
+            .i64_const(6)
+            .i64_add()
+            .global_get(self.added.steps)
+            .i64_add()
+            .global_set(self.added.steps);
+    }
+
+    /// The callee's frame starts `cells` further on.
+    fn move_frame(&mut self, cells: i32) {
+        self.f
+            .instructions()
+            .global_get(self.added.cells)
+            .i32_const(cells)
+            .i32_add()
+            .global_set(self.added.cells);
+    }
+
+    /// Sets an i32 global to 1.
+    fn set_flag(&mut self, global: u32) {
+        self.f.instructions().i32_const(1).global_set(global);
+    }
+
+    /// A bulk write to memory: dst, something and length are on the stack.
+    fn bulk_write(&mut self, instruction: &Instruction<'_>) {
+        let Scratch {
+            address,
+            second,
+            third,
+            ..
+        } = self.scratch;
+        self.f
+            .instructions()
+            .local_set(third)
+            .local_set(second)
+            .local_tee(address)
+            .local_get(second)
+            .local_get(third);
+        self.f.instruction(instruction);
+        self.f
+            .instructions()
+            .local_get(address)
+            .local_get(third)
+            .call(self.added.mark);
+        self.count_moves(HALF_LEAF_BYTES_LOG2);
+    }
+
+    /// A growing table is filled step by step only if it does grow, so only then the length counts.
+    fn table_grow(&mut self, instruction: &Instruction<'_>) {
+        let Scratch { second, third, .. } = self.scratch;
+        self.f.instructions().local_tee(third);
+        self.f.instruction(instruction);
+        self.f
+            .instructions()
+            .local_tee(second)
+            .local_get(second)
+            .i32_const(-1)
+            .i32_ne()
+            .if_(BlockType::Empty);
+        self.count_moves(HALF_LEAF_ELEMENTS_LOG2);
+        self.f.instructions().end();
+        self.set_flag(self.added.tables_written);
+    }
+
+    /// A store: its address, and its value of the type of local `value`, are on the stack.
+    fn store(&mut self, instruction: &Instruction<'_>, value: u32, offset: u64) {
+        let address = self.scratch.address;
+        self.f
+            .instructions()
+            .local_set(value)
+            .local_tee(address)
+            .local_get(value);
+        self.f.instruction(instruction);
+        // The store has succeeded, so the sum does not wrap.
+        self.f
+            .instructions()
+            .local_get(address)
+            .i32_const(offset as u32 as i32)
+            .i32_add()
+            .i32_const(MAP_LOG2 as i32)
+            .i32_shr_u()
+            .i32_const(1)
+            .i32_store8(map_byte(self.added));
+    }
+}
+
+/// The scratch local for the value of a store, and the store's offset.
+fn stored(operator: &Operator<'_>, scratch: &Scratch) -> Option<(u32, u64)> {
+    match operator {
+        Operator::I32Store { memarg }
+        | Operator::I32Store8 { memarg }
+        | Operator::I32Store16 { memarg } => Some((scratch.i32, memarg.offset)),
+        Operator::I64Store { memarg }
+        | Operator::I64Store8 { memarg }
+        | Operator::I64Store16 { memarg }
+        | Operator::I64Store32 { memarg } => Some((scratch.i64, memarg.offset)),
+        Operator::F32Store { memarg } => Some((scratch.f32, memarg.offset)),
+        Operator::F64Store { memarg } => Some((scratch.f64, memarg.offset)),
+        Operator::V128Store { memarg }
+        | Operator::V128Store8Lane { memarg, .. }
+        | Operator::V128Store16Lane { memarg, .. }
+        | Operator::V128Store32Lane { memarg, .. }
+        | Operator::V128Store64Lane { memarg, .. } => Some((scratch.v128, memarg.offset)),
+        _ => None,
+    }
+}
+
+fn map_byte(added: &Added) -> MemArg {
+    MemArg {
+        offset: 0,
+        align: 0,
+        memory_index: added.map,
+    }
+}
+
+/// `mark(dst, len)`: notes every page of a bulk write.
+pub(super) fn mark_function(added: &Added) -> Function {
+    let (dst, len, last) = (0, 1, 2);
+    let mut f = Function::new([(1, ValType::I32)]);
+    f.instructions()
+        .local_get(len)
+        .i32_eqz()
+        .if_(BlockType::Empty)
+        .return_()
+        .end()
+        .local_get(dst)
+        .local_get(len)
+        .i32_add()
+        .i32_const(1)
+        .i32_sub()
+        .i32_const(MAP_LOG2 as i32)
+        .i32_shr_u()
+        .local_set(last)
+        .local_get(dst)
+        .i32_const(MAP_LOG2 as i32)
+        .i32_shr_u()
+        .local_set(dst)
+        .loop_(BlockType::Empty)
+        .local_get(dst)
+        .i32_const(1)
+        .i32_store8(map_byte(added))
+        .local_get(dst)
+        .i32_const(1)
+        .i32_add()
+        .local_tee(dst)
+        .local_get(last)
+        .i32_le_u()
+        .br_if(0)
+        .end()
+        .end();
+    f
+}
