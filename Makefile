@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint fmt bench fuzz clean
+.PHONY: help setup setup-contracts build devnet test lint fmt bench fuzz floats clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -47,6 +47,11 @@ bench: build ## Measure steps and a dispute; writes target/bench/summary.json
 fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operator, FOUNDRY_FUZZ_RUNS=10000 by default)
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test floats --test lockstep_fuzz
 	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} scripts/forge.sh test --offline --match-test testFuzz
+
+floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 10^8 and on every f32 (some hours)
+	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test floats -- --nocapture
+	ASSAY_SOFT_VECTORS=$${ASSAY_SOFT_VECTORS:-100000000} ASSAY_EXHAUSTIVE=$${ASSAY_EXHAUSTIVE:-1} \
+		cargo test --release -p assay-tests --test floats_soft -- --nocapture
 
 clean: ## Remove build output
 	cargo clean

@@ -13,7 +13,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const abiDir = join(root, "abi");
 
 /** Contracts of test/ that Rust's tests deploy; the rest of test/ is forge's alone. */
-const harnesses = ["test/step/Float32Harness.sol"].map((f) => join(root, f));
+const harnesses = ["test/step/FloatHarness.sol"].map((f) => join(root, f));
 
 const walk = (dir) =>
   readdirSync(dir, { withFileTypes: true })

@@ -103,6 +103,13 @@ pub fn name(op: Op, imm_form: bool) -> String {
     format!("{}{}", op.mnemonic(), if imm_form { " imm" } else { "" })
 }
 
+/// Every opcode, plain and in its imm form.
+pub fn forms() -> impl Iterator<Item = (Op, bool)> {
+    let plain = Op::ALL.iter().map(|op| (*op, false));
+    let imm = Op::ALL.iter().filter(|op| op.has_imm_form());
+    plain.chain(imm.map(|op| (*op, true)))
+}
+
 impl Lockstep {
     /// Executes the step at `index` of `direct` in all four ways; panics with the step and the field that differs.
     /// `recorded` is a twin of `direct` and stays one.

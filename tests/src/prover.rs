@@ -33,14 +33,25 @@ sol! {
 }
 
 /// The families, in the order of the prover's constructor.
-pub const FAMILIES: [&str; 4] = ["StepControl", "StepMemory", "StepInteger", "StepFloat32"];
+pub const FAMILIES: [&str; 10] = [
+    "StepControl",
+    "StepMemory",
+    "StepInteger",
+    "StepFloat32",
+    "StepFloat64",
+    "StepVector",
+    "StepLanes",
+    "StepVectorF32",
+    "StepVectorF64",
+    "StepTable",
+];
 
 /// An EVM with a deployed OneStepProver.
 pub struct Prover {
     /// The EVM.
     pub evm: Evm,
     /// The families, as in [`FAMILIES`].
-    pub families: [Address; 4],
+    pub families: [Address; 10],
     /// The OneStepProver.
     pub address: Address,
 }

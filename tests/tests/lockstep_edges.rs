@@ -34,7 +34,7 @@ fn one(op: Op, d: u16, a: u16, b: u16, imm: u64) -> Handmade {
 fn malformed_code_traps_or_steps_but_never_reverts() {
     let mut lockstep = Lockstep::default();
     let mut words: Vec<u16> = (0..=0xffffu16)
-        .filter(|w| w & 0x7f00 < 0x0600 || w % 97 == 0)
+        .filter(|w| w & 0x7f00 < 0x0c00 || w % 97 == 0)
         .collect();
     words.push(0xffff);
     let code: Vec<Instr> = words
@@ -185,16 +185,16 @@ fn calls_past_the_stack_trap() {
 fn call_indirect_traps_on_every_bad_element() {
     let mut lockstep = Lockstep::default();
     let good = 7u64 << 32 | 3;
-    let call = |b: u16, imm: u64, i: u64, size: u64| {
+    let call = |b: u16, imm: u64, i: u64, table: u64| {
         one(Op::CallIndirect, 8, 0, b, imm).cell(0, i).with(|h| {
             h.globals = vec![0; 4096 + 1024];
-            h.globals[4096 + usize::from(b).min(1023)] = size;
+            h.globals[4096 + usize::from(b).min(1023)] = table;
             h.table = vec![0, good, 3, 7 << 32, good];
         })
     };
     let mut end = |h: Handmade| status(&mut lockstep, h);
     assert_eq!(end(call(0, 7, 1, 5)), Status::Running);
-    assert_eq!(end(call(1023, 3 << 32 | 7, 1, 2)), Status::Running);
+    assert_eq!(end(call(1023, 7, 1, 3 << 32 | 2)), Status::Running);
     assert_eq!(end(call(1024, 7, 1, 5)), Status::Trapped, "table number");
     assert_eq!(end(call(0, 7, 5, 5)), Status::Trapped, "index at the size");
     assert_eq!(
@@ -210,17 +210,25 @@ fn call_indirect_traps_on_every_bad_element() {
         "pc 0 of the right type"
     );
     assert_eq!(
-        end(call(0, (1 << 53) | 7, 1, u64::MAX)),
+        end(call(0, 7, 1, ((1 << 21) - 1) << 32 | 5)),
         Status::Trapped,
         "element past the tree"
     );
     assert_eq!(
-        end(call(0, 0xffff_ffff_0000_0007, u32::MAX.into(), u64::MAX)),
+        end(call(0, 7, u32::MAX.into(), u64::MAX)),
         Status::Trapped,
         "both at most"
     );
-    // A size with a high half, as no table has: the whole cell is compared.
-    assert_eq!(end(call(0, 7, 1, 1 << 32)), Status::Running);
+    assert_eq!(
+        end(call(0, 7, 0xdead_0000_0001, 5)),
+        Status::Running,
+        "the index is 32 bits of its cell"
+    );
+    assert_eq!(
+        end(call(0, 0xdead_0000_0007, 1, 5)),
+        Status::Running,
+        "the type is 32 bits of the immediate"
+    );
     assert_eq!(
         end(call(0, 7, 1, 5).fp(TOP - 4).cell(TOP - 4, 1)),
         Status::Trapped,
@@ -322,9 +330,15 @@ fn accesses_at_the_end_of_memory_are_exact() {
         Op::Load8U | Op::Load8S32 | Op::Load8S64 | Op::Store8 => 1u64,
         Op::Load16U | Op::Load16S32 | Op::Load16S64 | Op::Store16 => 2,
         Op::Load32U | Op::Load32S64 | Op::Store32 => 4,
+        Op::V128Load | Op::V128Store => 16,
         _ => 8,
     };
-    let accesses = |op: &&Op| matches!(op.format(), Format::Load | Format::Store);
+    let accesses = |op: &&Op| {
+        matches!(
+            op.format(),
+            Format::Load | Format::Store | Format::VecLoad | Format::VecStore
+        )
+    };
     for &op in Op::ALL.iter().filter(accesses) {
         let n = sizes(op);
         for (base, offset, end) in [
@@ -336,9 +350,10 @@ fn accesses_at_the_end_of_memory_are_exact() {
             (0xffff_ffff, 1, Status::Trapped),
             (0x1_0000_0003, 0x1_0000_0001, Status::Running),
         ] {
-            let access = one(op, 2, 1, 3, offset)
+            let access = one(op, 2, 1, 4, offset)
                 .cell(1, base)
-                .cell(3, 0x8877_6655_4433_2211);
+                .cell(4, 0x8877_6655_4433_2211)
+                .cell(5, 0x1122_3344_5566_7788);
             assert_eq!(
                 status(&mut lockstep, access),
                 end,
@@ -347,15 +362,16 @@ fn accesses_at_the_end_of_memory_are_exact() {
             );
         }
         // Across each place in a leaf, and with no memory at all.
-        for base in 248..=264 {
+        for base in 240..=264 {
             after(
                 &mut lockstep,
-                one(op, 2, 1, 3, 0)
+                one(op, 2, 1, 4, 0)
                     .cell(1, base)
-                    .cell(3, 0x8877_6655_4433_2211),
+                    .cell(4, 0x8877_6655_4433_2211)
+                    .cell(5, 0x1122_3344_5566_7788),
             );
         }
-        let none = one(op, 2, 1, 3, 0).with(|h| (h.memory, h.limits.pages) = (Vec::new(), 0));
+        let none = one(op, 2, 1, 4, 0).with(|h| (h.memory, h.limits.pages) = (Vec::new(), 0));
         assert_eq!(status(&mut lockstep, none), Status::Trapped);
     }
 }
@@ -572,7 +588,7 @@ fn a_forged_checked_bit_is_only_another_state() {
 #[test]
 fn misaligned_blocks_trap() {
     let mut lockstep = Lockstep::default();
-    for op in [Op::MemoryFill, Op::MemoryCopy, Op::MemoryInit, Op::RomRead] {
+    for &op in Op::ALL.iter().filter(|op| op.format() == Format::Block) {
         for a in [0, 4, 12, 16] {
             assert_eq!(
                 status(&mut lockstep, one(op, 0, a, 0, 0)),

@@ -33,7 +33,7 @@ fn value(rng: &mut StdRng) -> u64 {
 fn slot(rng: &mut StdRng) -> u16 {
     match rng.random_range(0..8) {
         0 => rng.next_u32() as u16,
-        1..4 => rng.random_range(0..8) * 4,
+        1..5 => rng.random_range(0..10) * 4,
         _ => rng.random_range(0..40),
     }
 }
@@ -45,7 +45,9 @@ fn instruction(rng: &mut StdRng) -> Instr {
         1..6 => op | IMM_FORM,
         _ => op,
     };
-    let imm = match rng.random_range(0..4) {
+    let imm = match rng.random_range(0..5) {
+        // A slot, as the third operand's, or a segment's place.
+        4 => value(rng) << 32 | u64::from(slot(rng)) * [1, 128][rng.random_range(0..2usize)],
         // Two halves, as segments and typed calls have.
         0 => value(rng) << 32 | value(rng) & 0xffff_ffff,
         1 => rng.random_range(0..64),
@@ -89,6 +91,20 @@ fn random_instructions_on_random_states_agree() {
         handmade.globals = (0..8192)
             .map(|i| if i % 7 == 0 { value(rng) } else { 0 })
             .collect();
+        // Tables that one can use: sizes and bases that mean something, and flags that are not set.
+        for table in 4096..5120 {
+            let (size, base) = (value(rng), value(rng));
+            handmade.globals[table] = match rng.random_range(0..4) {
+                0 => size,
+                1 => (base & 0xffff) << 32 | size & 0xffff,
+                _ => rng.random_range(0..100) << 32 | rng.random_range(0..100),
+            };
+        }
+        for flag in 5120..8192 {
+            if rng.random_range(0..4) != 0 {
+                handmade.globals[flag] = 0;
+            }
+        }
         handmade.table = (0..200).map(|_| value(rng)).collect();
         for _ in 0..60 {
             let cell = (u64::from(fp) + rng.random_range(0..40)) as u32;

@@ -1,9 +1,10 @@
 //! What steps cost, committed: `tests/snapshots/osp_gas.txt`. `ASSAY_SNAPSHOT=write` writes it anew.
 
 use assay_machine::isa::{Op, Op::*};
-use assay_tests::artifacts::root;
+use assay_tests::artifacts::{bench_file, root};
+use assay_tests::dearest::dearest;
 use assay_tests::handmade::{Handmade, instr};
-use assay_tests::lockstep::Lockstep;
+use assay_tests::lockstep::{Lockstep, forms, name};
 use assay_types::Status;
 use std::fmt::Write;
 
@@ -74,30 +75,69 @@ fn steps() -> Vec<(&'static str, Handmade)> {
     ]
 }
 
-#[test]
-fn gas_of_typical_steps_is_the_committed() {
-    let mut text = String::from(
-        "Execution gas and witness bytes of one step; see tests/tests/lockstep_gas.rs.\n\n",
-    );
-    for (name, handmade) in steps() {
-        let mut lockstep = Lockstep::default();
-        let mut machine = handmade.machine();
-        let mut twin = machine.clone();
-        lockstep.step(&mut machine, &mut twin, 5);
-        assert!(
-            machine.cpu.status != Status::Trapped || name == "a trap",
-            "{name} traps"
-        );
-        let (_, gas, witness, _) = lockstep.summary();
-        writeln!(text, "{name:26} {gas:6} gas {witness:5} bytes").expect("a string takes text");
-    }
-    let path = root().join("tests/snapshots/osp_gas.txt");
+/// Steps the state once; its gas and the bytes of its witness.
+fn cost(what: &str, handmade: Handmade, traps: bool) -> (u64, usize) {
+    let mut lockstep = Lockstep::default();
+    let mut machine = handmade.machine();
+    let mut twin = machine.clone();
+    lockstep.step(&mut machine, &mut twin, 5);
+    assert_eq!(machine.cpu.status == Status::Trapped, traps, "{what}");
+    let (_, gas, witness, _) = lockstep.summary();
+    (gas, witness)
+}
+
+/// Compares with the committed text, or writes it.
+fn compare(file: &str, text: &str) {
+    let path = root().join("tests/snapshots").join(file);
     if std::env::var("ASSAY_SNAPSHOT").is_ok_and(|v| v == "write") {
-        std::fs::write(&path, &text).expect("tests/ is writable");
+        std::fs::write(&path, text).expect("tests/ is writable");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         text, committed,
         "run again with ASSAY_SNAPSHOT=write and look at the difference"
     );
+}
+
+#[test]
+fn gas_of_typical_steps_is_the_committed() {
+    let mut text = String::from(
+        "Execution gas and witness bytes of one step; see tests/tests/lockstep_gas.rs.\n\n",
+    );
+    for (what, handmade) in steps() {
+        let (gas, witness) = cost(what, handmade, what == "a trap");
+        writeln!(text, "{what:26} {gas:6} gas {witness:5} bytes").expect("a string takes text");
+    }
+    compare("osp_gas.txt", &text);
+}
+
+#[test]
+fn gas_of_each_opcode_at_its_dearest_is_the_committed() {
+    let mut text = String::from(
+        "Execution gas and witness bytes of each opcode at its dearest; see tests/src/dearest.rs.\n\n",
+    );
+    let (mut all, mut longest) = (Vec::new(), 0);
+    for (op, imm) in forms() {
+        let what = name(op, imm);
+        let traps = matches!(op, Trap | Unreachable);
+        let (gas, witness) = cost(&what, dearest(op, imm), traps);
+        writeln!(text, "{what:30} {gas:6} gas {witness:5} bytes").expect("a string takes text");
+        assert!(gas <= 120_000, "{what}: {gas} gas");
+        all.push(gas);
+        longest = longest.max(witness);
+    }
+    all.sort_unstable();
+    let (median, most) = (all[all.len() / 2], all[all.len() - 1]);
+    println!(
+        "{} kinds: gas median {median}, most {most}; {longest} bytes at most",
+        all.len()
+    );
+    let json = serde_json::json!({
+        "osp.opcode_gas_median": median,
+        "osp.opcode_gas_max": most,
+        "osp.opcode_witness_bytes_max": longest,
+    });
+    let pretty = serde_json::to_string_pretty(&json).expect("plain numbers");
+    std::fs::write(bench_file("osp_opcodes.json"), pretty + "\n").expect("target/ is writable");
+    compare("osp_gas_opcodes.txt", &text);
 }

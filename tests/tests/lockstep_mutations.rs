@@ -2,7 +2,9 @@
 //! before. One witness of every opcode, every region of it.
 
 use assay_machine::access::replay::BadWitness;
+use assay_machine::isa::Op;
 use assay_machine::step::replay;
+use assay_tests::dearest::dearest;
 use assay_tests::handmade::Handmade;
 use assay_tests::lockstep::{Lockstep, Sample, context, roms};
 use assay_tests::prover::{BadHeader, BadWitnessFold, BadWitnessLength, Prover};
@@ -17,11 +19,25 @@ const PROGRAM: &str = r#"(module
   (type $unary (func (param i32) (result i32)))
   (memory 1)
   (data $passive "a passive segment")
-  (table 2 funcref)
+  (table $t 2 9 funcref)
+  (table $u 20 funcref)
   (elem (i32.const 1) $double)
+  (elem $more func $double $double $double)
   (global $n (mut i32) (i32.const 0))
   (func $double (type $unary) (i32.mul (local.get 0) (i32.const 2)))
-  (func (export "step") (result i32)
+  (func (export "step") (result i32) (local $v v128)
+    (local.set $v (v128.load (i32.const 120)))
+    (v128.store (i32.const 376) (local.get $v))
+    (local.set $v (v128.bitselect (local.get $v) (v128.load (i32.const 500)) (v128.const i64x2 1 2)))
+    (local.set $v (i16x8.mul (local.get $v) (i8x16.swizzle (local.get $v) (local.get $v))))
+    (local.set $v (f32x4.add (local.get $v) (f64x2.sqrt (local.get $v))))
+    (drop (f64.mul (f64.load (i32.const 8)) (f64.const 3)))
+    (table.init $u $more (i32.const 0) (i32.const 0) (i32.const 3))
+    (table.copy $t $u (i32.const 0) (i32.const 1) (i32.const 2))
+    (drop (table.grow $t (ref.func $double) (i32.const 3)))
+    (table.set $t (i32.const 0) (table.get $t (i32.const 4)))
+    (elem.drop $more)
+    (drop (table.size $t))
     (i64.store (i32.const 124) (i64.const 0x1122334455667788))
     (drop (i64.load (i32.const 252)))
     (drop (f32.add (f32.load (i32.const 4)) (f32.const 1)))
@@ -40,7 +56,7 @@ const PROGRAM: &str = r#"(module
 fn samples() -> Vec<Sample> {
     let mut lockstep = Lockstep::default();
     // The second macro step would drop the segment again: one is enough, with its padding and the next resume.
-    lockstep.run_wat(PROGRAM, roms(), 130);
+    lockstep.run_wat(PROGRAM, roms(), 200);
     let names = [
         "store64",
         "load64",
@@ -57,6 +73,20 @@ fn samples() -> Vec<Sample> {
         "yielded",
         "global_set",
         "f32.add imm",
+        "v128.load",
+        "v128.store",
+        "v128.bitselect",
+        "i16x8.mul",
+        "f32x4.add",
+        "f64x2.sqrt",
+        "f64.mul imm",
+        "table_get",
+        "table_set",
+        "table_grow",
+        "table_fill",
+        "table_copy",
+        "table_init",
+        "elem_drop",
     ]) {
         assert!(lockstep.samples.contains_key(name), "no sample of {name}");
     }
@@ -148,6 +178,42 @@ fn a_flipped_byte_in_any_region_is_refused() {
     }
     println!("{tried} flips, {folds} of them in openings");
     assert!(folds > 1000);
+}
+
+/// As above for each opcode of the families that only made-up states reach in full, at its dearest.
+#[test]
+fn a_flipped_byte_is_refused_whatever_the_opcode() {
+    let mut prover = Prover::new();
+    let mut rng = StdRng::seed_from_u64(0xd3a7);
+    let mut folds = 0;
+    for &op in Op::ALL.iter().filter(|op| **op as u16 >= 0x0500) {
+        let mut lockstep = Lockstep::default();
+        let mut machine = dearest(op, false).machine();
+        lockstep.step(&mut machine.clone(), &mut machine, 5);
+        for sample in lockstep.samples.into_values() {
+            for (name, range) in regions(&sample) {
+                let mut witness = sample.witness.clone();
+                let at = rng.random_range(range);
+                witness[at] ^= 1u8 << rng.random_range(0..8);
+                let what = format!("{}, {name}, byte {at}", op.mnemonic());
+                let verdict = verdict(&mut prover, &sample, &witness, &what);
+                if name != "header" {
+                    assert_eq!(verdict, Err(BadWitness::Fold), "{what}");
+                    folds += 1;
+                }
+            }
+            let n = sample.witness.len();
+            let short = verdict(
+                &mut prover,
+                &sample,
+                &sample.witness[..n - 32],
+                op.mnemonic(),
+            );
+            assert!(short.is_err(), "{}", op.mnemonic());
+        }
+    }
+    println!("{folds} flips in openings");
+    assert!(folds > 2000, "{folds}");
 }
 
 #[test]

@@ -110,30 +110,47 @@ fn crates_import_only_what_the_architecture_allows() {
 #[test]
 fn every_step_file_has_its_solidity_mirror() {
     for (rust, solidity) in [
-        (
-            "vm/machine/src/step/control.rs",
-            "contracts/src/step/StepControl.sol",
-        ),
-        (
-            "vm/machine/src/step/memory.rs",
-            "contracts/src/step/StepMemory.sol",
-        ),
-        (
-            "vm/machine/src/step/integer.rs",
-            "contracts/src/step/StepInteger.sol",
-        ),
-        (
-            "vm/machine/src/step/float32.rs",
-            "contracts/src/step/StepFloat32.sol",
-        ),
+        ("control", "StepControl"),
+        ("memory", "StepMemory"),
+        ("block", "StepBulk"),
+        ("integer", "StepInteger"),
+        ("float32", "StepFloat32"),
+        ("float64", "StepFloat64"),
+        ("vector", "StepVector"),
+        ("lanes", "StepLanes"),
+        ("vector_float", "StepVectorFloat"),
+        ("table", "StepTable"),
     ] {
-        assert!(root().join(rust).exists(), "{rust}");
-        let text = std::fs::read_to_string(root().join(solidity)).expect(solidity);
+        let rust = format!("vm/machine/src/step/{rust}.rs");
+        let solidity = format!("contracts/src/step/{solidity}.sol");
+        assert!(root().join(&rust).exists(), "{rust}");
+        let text = std::fs::read_to_string(root().join(&solidity)).expect(&solidity);
         assert!(
             text.contains(&format!("Mirrors {rust}")),
             "{solidity} does not say which file it mirrors"
         );
     }
+}
+
+/// Two libraries, one algorithm: what the tests of one format show of it holds for the other.
+#[test]
+fn the_float_libraries_differ_in_their_constants_alone() {
+    let read = |name: &str| {
+        let path = root().join(format!("contracts/src/step/{name}.sol"));
+        std::fs::read_to_string(path).expect("the library is there")
+    };
+    let body = |text: &str| {
+        let (_, body) = text.split_once("    function ").expect("a function");
+        body.to_owned()
+    };
+    let (f32, f64) = (read("Float32"), read("Float64"));
+    assert_eq!(body(&f32), body(&f64));
+    assert!(body(&f32).len() > 8000, "the algorithm is in the body");
+    let names = |text: &str| text.replace("64", "32");
+    assert_eq!(
+        body(&names(&read("Float32Operators"))),
+        body(&names(&read("Float64Operators")))
+    );
 }
 
 #[test]

@@ -40,6 +40,18 @@ contracts! {
     step_integer StepInteger "../abi/StepInteger.json";
     /// Step family: f32.
     step_float32 StepFloat32 "../abi/StepFloat32.json";
+    /// Step family: f64.
+    step_float64 StepFloat64 "../abi/StepFloat64.json";
+    /// Step family: whole vectors.
+    step_vector StepVector "../abi/StepVector.json";
+    /// Step family: integer lanes.
+    step_lanes StepLanes "../abi/StepLanes.json";
+    /// Step family: f32 lanes.
+    step_vector_f32 StepVectorF32 "../abi/StepVectorF32.json";
+    /// Step family: f64 lanes.
+    step_vector_f64 StepVectorF64 "../abi/StepVectorF64.json";
+    /// Step family: tables.
+    step_table StepTable "../abi/StepTable.json";
     /// The sample dApp.
     review_judge ReviewJudge "../abi/ReviewJudge.json";
 }

@@ -4,7 +4,8 @@
 
 use crate::abi::{
     DisputeGame, Inbox, ModelRegistry, OneStepProver, Rollup, Staking, StepControl, StepFloat32,
-    StepInteger, StepMemory,
+    StepFloat64, StepInteger, StepLanes, StepMemory, StepTable, StepVector, StepVectorF32,
+    StepVectorF64,
 };
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::SolConstructor;
@@ -211,11 +212,17 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
 
 /// The creations of the step families and the prover in front of them, and the prover's address.
 pub fn plan_prover(deployer: Address, nonce: u64) -> (Vec<Creation>, Address) {
-    let families = [
+    let families: [(&'static str, &Bytes); 10] = [
         ("StepControl", &StepControl::BYTECODE),
         ("StepMemory", &StepMemory::BYTECODE),
         ("StepInteger", &StepInteger::BYTECODE),
         ("StepFloat32", &StepFloat32::BYTECODE),
+        ("StepFloat64", &StepFloat64::BYTECODE),
+        ("StepVector", &StepVector::BYTECODE),
+        ("StepLanes", &StepLanes::BYTECODE),
+        ("StepVectorF32", &StepVectorF32::BYTECODE),
+        ("StepVectorF64", &StepVectorF64::BYTECODE),
+        ("StepTable", &StepTable::BYTECODE),
     ];
     let mut out: Vec<Creation> = (nonce..)
         .zip(families)
@@ -227,10 +234,7 @@ pub fn plan_prover(deployer: Address, nonce: u64) -> (Vec<Creation>, Address) {
         .collect();
     let prover = deployer.create(nonce + out.len() as u64);
     let arguments = OneStepProver::constructorCall {
-        control_: out[0].address,
-        memory__: out[1].address,
-        integer_: out[2].address,
-        float32_: out[3].address,
+        families: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(|i: usize| out[i].address),
     };
     let init_code = [&OneStepProver::BYTECODE[..], &arguments.abi_encode()[..]]
         .concat()

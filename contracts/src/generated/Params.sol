@@ -5,7 +5,7 @@ pragma solidity 0.8.37;
 // Constants of `proto/types/src/params.rs`.
 
 // Version of the machine, part of every program id.
-uint32 constant MACHINE_VERSION = 1;
+uint32 constant MACHINE_VERSION = 2;
 // Domain tag of a tree leaf.
 uint8 constant TAG_LEAF = 0;
 // Domain tag of an inner tree node.

@@ -37,3 +37,10 @@ function le64(uint256 x) pure returns (uint256) {
         return (x & 0xffffffff) << 32 | x >> 32;
     }
 }
+
+/// @dev The 16 low bytes of `x` in the opposite order; `x < 2^128`.
+function le128(uint256 x) pure returns (uint256) {
+    unchecked {
+        return le64(x & type(uint64).max) << 64 | le64(x >> 64);
+    }
+}

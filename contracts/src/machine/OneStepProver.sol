@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {FAMILY_F32, FAMILY_I32, FAMILY_I64, FAMILY_MEMORY} from "../generated/Opcodes.sol";
+import {
+    FAMILY_CONTROL,
+    FAMILY_F32,
+    FAMILY_F32X4,
+    FAMILY_F64,
+    FAMILY_F64X2,
+    FAMILY_I32,
+    FAMILY_I64,
+    FAMILY_LANES,
+    FAMILY_MEMORY,
+    FAMILY_TABLE,
+    FAMILY_V128
+} from "../generated/Opcodes.sol";
 import {HEADER_BYTES, LEAF_INSTRUCTIONS} from "../generated/Params.sol";
 import {Header, RUNNING, YIELDED, decodeHeader} from "./Header.sol";
 import {IOneStepProver, StepContext} from "./IOneStepProver.sol";
@@ -20,12 +32,31 @@ contract OneStepProver is IOneStepProver {
     IOneStepProver public immutable integer;
     /// @notice Family 4.
     IOneStepProver public immutable float32;
+    /// @notice Family 5.
+    IOneStepProver public immutable float64;
+    /// @notice Family 6.
+    IOneStepProver public immutable vector;
+    /// @notice Family 7.
+    IOneStepProver public immutable lanes;
+    /// @notice Family 8.
+    IOneStepProver public immutable vectorF32;
+    /// @notice Family 9.
+    IOneStepProver public immutable vectorF64;
+    /// @notice Family 10.
+    IOneStepProver public immutable table;
 
-    constructor(IOneStepProver control_, IOneStepProver memory__, IOneStepProver integer_, IOneStepProver float32_) {
-        control = control_;
-        memory_ = memory__;
-        integer = integer_;
-        float32 = float32_;
+    /// @param families in the order above
+    constructor(IOneStepProver[10] memory families) {
+        control = families[0];
+        memory_ = families[1];
+        integer = families[2];
+        float32 = families[3];
+        float64 = families[4];
+        vector = families[5];
+        lanes = families[6];
+        vectorF32 = families[7];
+        vectorF64 = families[8];
+        table = families[9];
     }
 
     /// @inheritdoc IOneStepProver
@@ -59,10 +90,17 @@ contract OneStepProver is IOneStepProver {
             high := byte(1, calldataload(start))
         }
         high &= 0x7f;
+        // What programs execute most comes first.
         if (high == FAMILY_I32 || high == FAMILY_I64) return integer;
         if (high == FAMILY_F32) return float32;
         if (high == FAMILY_MEMORY) return memory_;
-        return control;
+        if (high == FAMILY_CONTROL || high > FAMILY_TABLE) return control;
+        if (high == FAMILY_F64) return float64;
+        if (high == FAMILY_V128) return vector;
+        if (high == FAMILY_LANES) return lanes;
+        if (high == FAMILY_F32X4) return vectorF32;
+        if (high == FAMILY_F64X2) return vectorF64;
+        return table;
     }
 
     /// @dev Answers this call with the family's answer to the same calldata.

@@ -12,7 +12,7 @@ import {
 } from "../generated/Params.sol";
 import {TRAPPED_ROOT, ZERO_STACK, zeroRoot} from "../generated/ZeroRoots.sol";
 import {Header} from "./Header.sol";
-import {Instruction, le64} from "./Instruction.sol";
+import {Instruction, le128, le64} from "./Instruction.sol";
 import {fold, leafHash} from "./Tree.sol";
 
 // What one step reads and writes, from its witness (docs/encoding.md, section 6).
@@ -35,10 +35,14 @@ struct Step {
     uint256 cursor;
     /// The witness's end, in calldata.
     uint256 end;
-    /// Stack leaves opened so far, `leaf index + 1 << 64 | place`; a step needs three at most.
+    /// Stack leaves opened so far, `leaf index + 1 << 64 | place`; a step needs four at most.
     uint256 stack0;
     uint256 stack1;
     uint256 stack2;
+    uint256 stack3;
+    /// Globals leaves opened so far, in the same form; a step needs two at most.
+    uint256 globals0;
+    uint256 globals1;
     /// A leaf being changed: the tag byte, 128 bytes, room for a word that begins in the last of them.
     uint256 draft;
 }
@@ -50,13 +54,17 @@ using {
     stackLeaf,
     cell,
     setCell,
+    pair,
+    setPair,
     edit,
     put,
     putCell,
     commitStack,
-    openGlobal,
+    globalsLeaf,
+    globalCell,
     setGlobal,
-    element,
+    openTable,
+    commitTable,
     openMemory,
     commitMemory,
     reset
@@ -117,7 +125,9 @@ function stackLeaf(Step memory s, uint256 index) pure returns (uint256 leaf) {
         if (s.stack0 >> 64 == key) return uint64(s.stack0);
         if (s.stack1 >> 64 == key) return uint64(s.stack1);
         if (s.stack2 >> 64 == key) return uint64(s.stack2);
+        if (s.stack3 >> 64 == key) return uint64(s.stack3);
         leaf = s.open(s.header.stackRoot, index, STACK_DEPTH);
+        s.stack3 = s.stack2;
         s.stack2 = s.stack1;
         s.stack1 = s.stack0;
         s.stack0 = key << 64 | leaf;
@@ -137,6 +147,20 @@ function setCell(Step memory s, uint256 index, uint256 value) pure {
     s.commitStack(leaf, index);
 }
 
+/// @dev The vector in the stack cells `index`, which is even, and `index + 1`.
+function pair(Step memory s, uint256 index) pure returns (uint256) {
+    return pairOf(s.stackLeaf(index), index);
+}
+
+/// @dev Writes the vector `value < 2^128` to the stack cells `index`, which is even, and `index + 1`; only as the last
+/// access to the stack.
+function setPair(Step memory s, uint256 index, uint256 value) pure {
+    uint256 leaf = s.stackLeaf(index);
+    s.edit(leaf);
+    s.put(index % LEAF_CELLS * 8, le128(value) << 128, 16);
+    s.commitStack(leaf, index);
+}
+
 /// @dev Cell `index` of the tree whose leaf around it is `leaf`.
 function cellOf(uint256 leaf, uint256 index) pure returns (uint256) {
     uint256 word;
@@ -144,6 +168,15 @@ function cellOf(uint256 leaf, uint256 index) pure returns (uint256) {
         word := calldataload(add(leaf, shl(3, and(index, 15))))
     }
     return le64(word >> 192);
+}
+
+/// @dev Cells `index`, which is even, and `index + 1` of the tree whose leaf around them is `leaf`, the first one low.
+function pairOf(uint256 leaf, uint256 index) pure returns (uint256) {
+    uint256 word;
+    assembly ("memory-safe") {
+        word := calldataload(add(leaf, shl(3, and(index, 15))))
+    }
+    return le128(word >> 128);
 }
 
 /// @dev Copies `leaf` to the draft.
@@ -174,22 +207,40 @@ function commitStack(Step memory s, uint256 leaf, uint256 index) pure {
     s.header.stackRoot = draftRoot(s, leaf, index / LEAF_CELLS, STACK_DEPTH);
 }
 
-/// @dev The globals leaf around cell `index`; opened at most once a step.
-function openGlobal(Step memory s, uint256 index) pure returns (uint256 leaf) {
-    return s.open(s.header.globalsRoot, index / LEAF_CELLS, GLOBALS_DEPTH);
+/// @dev The leaf of the globals cell `index`, opened once a step.
+function globalsLeaf(Step memory s, uint256 index) pure returns (uint256 leaf) {
+    unchecked {
+        index /= LEAF_CELLS;
+        uint256 key = index + 1;
+        if (s.globals0 >> 64 == key) return uint64(s.globals0);
+        if (s.globals1 >> 64 == key) return uint64(s.globals1);
+        leaf = s.open(s.header.globalsRoot, index, GLOBALS_DEPTH);
+        s.globals1 = s.globals0;
+        s.globals0 = key << 64 | leaf;
+    }
 }
 
-/// @dev Writes the globals cell `index`, whose leaf no access of this step has opened.
+/// @dev The globals cell `index`.
+function globalCell(Step memory s, uint256 index) pure returns (uint256) {
+    return cellOf(s.globalsLeaf(index), index);
+}
+
+/// @dev Writes the globals cell `index`; only as the last access to the globals.
 function setGlobal(Step memory s, uint256 index, uint256 value) pure {
-    uint256 leaf = s.openGlobal(index);
+    uint256 leaf = s.globalsLeaf(index);
     s.edit(leaf);
     s.putCell(index, value);
     s.header.globalsRoot = draftRoot(s, leaf, index / LEAF_CELLS, GLOBALS_DEPTH);
 }
 
-/// @dev The table element `index`.
-function element(Step memory s, uint256 index) pure returns (uint256) {
-    return cellOf(s.open(s.header.tableRoot, index / LEAF_CELLS, TABLE_DEPTH), index);
+/// @dev The table leaf around element `index`.
+function openTable(Step memory s, uint256 index) pure returns (uint256 leaf) {
+    return s.open(s.header.tableRoot, index / LEAF_CELLS, TABLE_DEPTH);
+}
+
+/// @dev The draft replaces the opened table leaf around element `index`.
+function commitTable(Step memory s, uint256 leaf, uint256 index) pure {
+    s.header.tableRoot = draftRoot(s, leaf, index / LEAF_CELLS, TABLE_DEPTH);
 }
 
 /// @dev The memory leaf around byte `address_`.

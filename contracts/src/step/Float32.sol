@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {floorLog2, floorSqrt, halfEven} from "./FloatBits.sol";
+
 /// @title IEEE-754 binary32 in integer arithmetic
 /// @notice Round to nearest even, subnormals kept, arithmetic NaN results canonical. Operands and results are the
 /// low 32 bits of a word; the other bits of an operand must be zero.
@@ -11,20 +13,27 @@ pragma solidity 0.8.37;
 /// | 30-23 | biased exponent; 0 subnormal, 255 inf or NaN  |
 /// | 22-0  | fraction                                      |
 ///
-/// Inside, a finite magnitude is `significand * 2^(exponent - 150)` with the exponent at least 1.
-/// @dev Mirrors the hardware operators of vm/machine/src/step/float32.rs.
+/// Inside, a finite magnitude is `significand * 2^(exponent - UNIT)` with the exponent at least 1.
+/// @dev Mirrors the hardware operators of vm/machine/src/step/float.rs. From the first function on, Float64.sol is the
+/// same text, and tests/tests/tidy.rs holds it to that: a format that is no constant would double the gas.
 library Float32 {
-    /// @dev The canonical NaN.
-    uint256 internal constant NAN = 0x7fc00000;
+    // Literals all: a constant that is computed from another one is computed, with its overflow checks, at each use.
+    uint256 private constant FRACTION_BITS = 23;
+    uint256 private constant BIAS = 127;
+    /// @dev The biased exponent of numbers whose last bit is worth 1.
+    uint256 private constant UNIT = 150;
     uint256 private constant SIGN = 0x80000000;
     uint256 private constant MAGNITUDE = 0x7fffffff;
     uint256 private constant INFINITY = 0x7f800000;
-    uint256 private constant FRACTION = 0x7fffff;
     uint256 private constant HIDDEN = 0x800000;
+    uint256 private constant FRACTION = 0x7fffff;
     uint256 private constant ONE = 0x3f800000;
     uint256 private constant HALF = 0x3f000000;
-    /// @dev Added to the exponents that `_round` takes, so that they stay unsigned.
-    uint256 private constant OFFSET = 512;
+    /// @dev The canonical NaN.
+    uint256 internal constant NAN = 0x7fc00000;
+
+    /// @dev Added to the exponents that `_round` takes, so that they stay unsigned: those of products are the least.
+    uint256 private constant OFFSET = 4096;
 
     function eq(uint256 a, uint256 b) internal pure returns (bool) {
         if (_unordered(a, b)) return false;
@@ -37,7 +46,8 @@ library Float32 {
     }
 
     function le(uint256 a, uint256 b) internal pure returns (bool) {
-        return lt(a, b) || eq(a, b);
+        if (_unordered(a, b)) return false;
+        return (a | b) & MAGNITUDE == 0 || _key(a) <= _key(b);
     }
 
     function abs(uint256 a) internal pure returns (uint256) {
@@ -73,14 +83,16 @@ library Float32 {
             if (a & MAGNITUDE == INFINITY) return differ && b & MAGNITUDE == INFINITY ? NAN : a;
             (uint256 x, uint256 ex) = _split(a);
             (uint256 y, uint256 ey) = _split(b);
-            // 60 bits below the larger's last bit hold the smaller exactly; a smaller one is below every rounding boundary.
+            // 60 bits below the larger's last bit hold the smaller exactly. One that they do not hold is less than 2^-8 of
+            // that bit, and the nearest rounding boundary, below a power of two, is a quarter of it away.
             uint256 distance = ex - ey;
             if (distance > 60) return a;
             x <<= 60;
             y <<= 60 - distance;
             uint256 sum = differ ? x - y : x + y;
             if (sum == 0) return a & b & SIGN;
-            return _round(a & SIGN, sum, ex + (OFFSET - 150 - 60));
+            // At least 2^59: with a distance of 0 or 1 all bits are multiples of it, else the larger one outweighs.
+            return _round(a & SIGN, sum, ex + (OFFSET - UNIT - 60), floorLog2(sum));
         }
     }
 
@@ -96,9 +108,12 @@ library Float32 {
             b &= MAGNITUDE;
             if (a == INFINITY || b == INFINITY) return a == 0 || b == 0 ? NAN : sign | INFINITY;
             if (a == 0 || b == 0) return sign;
-            (uint256 x, uint256 ex) = _split(a);
-            (uint256 y, uint256 ey) = _split(b);
-            return _round(sign, x * y, ex + ey + (OFFSET - 300));
+            (uint256 x, uint256 ex) = _normalize(a);
+            (uint256 y, uint256 ey) = _normalize(b);
+            // Exact, and of twice the bits or one less.
+            x *= y;
+            uint256 top = 2 * FRACTION_BITS + (x >> 2 * FRACTION_BITS + 1);
+            return _round(sign, x, ex + ey - (OFFSET + 2 * UNIT), top);
         }
     }
 
@@ -112,13 +127,13 @@ library Float32 {
             if (b == INFINITY) return sign;
             if (b == 0) return a == 0 ? NAN : sign | INFINITY;
             if (a == 0) return sign;
-            (uint256 x, uint256 ex) = _split(a);
-            (uint256 y, uint256 ey) = _split(b);
-            // At least 41 bits of quotient; the lowest says whether anything lies below.
+            (uint256 x, uint256 ex) = _normalize(a);
+            (uint256 y, uint256 ey) = _normalize(b);
+            // Between 2^63 and 2^65; the lowest bit of the quotient says whether anything lies below.
             x <<= 64;
             uint256 quotient = x / y;
             if (quotient * y != x) quotient |= 1;
-            return _round(sign, quotient, ex + (OFFSET - 64) - ey);
+            return _round(sign, quotient, ex - ey + (OFFSET - 64), 63 + (quotient >> 64));
         }
     }
 
@@ -128,13 +143,14 @@ library Float32 {
             if (a & MAGNITUDE == 0) return a;
             if (a & SIGN != 0) return NAN;
             if (a == INFINITY) return a;
-            (uint256 x, uint256 e) = _split(a);
-            // 60 or 61 more bits, so that the exponent is even and the root has at least 30 bits.
-            uint256 more = 60 + (e & 1);
+            (uint256 x, uint256 e) = _normalize(a);
+            // 60 or 61 more bits, so that the exponent is even; the root has half of them all, three more than it keeps.
+            uint256 more = 60 + (e + UNIT & 1);
             x <<= more;
-            uint256 root = _integerSqrt(x);
+            uint256 top = FRACTION_BITS + more >> 1;
+            uint256 root = floorSqrt(x, top);
             if (root * root != x) root |= 1;
-            return _round(0, root, (e + 2 * OFFSET - 150 - more) >> 1);
+            return _round(0, root, e + (OFFSET - UNIT) - more >> 1, top);
         }
     }
 
@@ -153,13 +169,13 @@ library Float32 {
     function nearest(uint256 a) internal pure returns (uint256) {
         unchecked {
             if (_isNan(a)) return NAN;
-            uint256 e = a >> 23 & 0xff;
-            if (e >= 150) return a;
-            if (e < 127) return a & SIGN | (a & MAGNITUDE > HALF ? ONE : 0);
-            // A carry out of the fraction goes to the exponent, as it should; bit 23 is odd at e = 127.
-            uint256 below = 150 - e;
-            uint256 odd = a >> below & 1;
-            return (a + (1 << below - 1) - 1 + odd) >> below << below;
+            uint256 e = (a & MAGNITUDE) >> FRACTION_BITS;
+            if (e >= UNIT) return a;
+            if (e < BIAS) return a & SIGN | (a & MAGNITUDE > HALF ? ONE : 0);
+            // A carry out of the fraction goes to the exponent, as it should. The bit that decides a tie at e = BIAS is
+            // the exponent's last, and BIAS is odd, as is the hidden bit.
+            uint256 below = UNIT - e;
+            return halfEven(a, below) << below;
         }
     }
 
@@ -200,17 +216,21 @@ library Float32 {
         }
     }
 
-    /// @dev The nearest f32 of a signed integer of `bits` bits.
+    /// @dev The number nearest to a signed integer of `bits` bits, 64 at most.
     function fromSigned(uint256 a, uint256 bits) internal pure returns (uint256) {
         unchecked {
             if (a >> bits - 1 == 0) return fromUnsigned(a);
-            return _round(SIGN, (1 << bits) - a, OFFSET);
+            return SIGN | fromUnsigned((1 << bits) - a);
         }
     }
 
-    /// @dev The nearest f32 of an unsigned integer below 2^64.
+    /// @dev The number nearest to an unsigned integer of 64 bits.
     function fromUnsigned(uint256 a) internal pure returns (uint256) {
-        return a == 0 ? 0 : _round(0, a, OFFSET);
+        unchecked {
+            if (a == 0) return 0;
+            a <<= 64;
+            return _round(0, a, OFFSET - 64, floorLog2(a));
+        }
     }
 
     function _isNan(uint256 a) private pure returns (bool) {
@@ -223,87 +243,69 @@ library Float32 {
 
     /// @dev Unsigned order of keys is the order of numbers, with -0 < +0.
     function _key(uint256 a) private pure returns (uint256) {
-        return a & SIGN == 0 ? a | SIGN : a ^ 0xffffffff;
+        return a & SIGN == 0 ? a | SIGN : a ^ (SIGN | MAGNITUDE);
     }
 
     /// @dev Significand and exponent of a finite number.
     function _split(uint256 a) private pure returns (uint256 significand, uint256 exponent) {
-        exponent = a >> 23 & 0xff;
+        exponent = (a & MAGNITUDE) >> FRACTION_BITS;
         significand = a & FRACTION;
         if (exponent == 0) exponent = 1;
         else significand |= HIDDEN;
+    }
+
+    /// @dev As `_split`, of a finite positive number, with OFFSET added to the exponent; the significand's top bit is
+    /// HIDDEN, so that quotients and roots of subnormals have as many bits as others.
+    function _normalize(uint256 a) private pure returns (uint256 significand, uint256 exponent) {
+        unchecked {
+            exponent = (a >> FRACTION_BITS) + OFFSET;
+            if (exponent != OFFSET) return (a & FRACTION | HIDDEN, exponent);
+            uint256 missing = FRACTION_BITS - floorLog2(a);
+            return (a << missing, OFFSET + 1 - missing);
+        }
     }
 
     /// @dev The integer towards zero, or away from it with `away`.
     function _integral(uint256 a, bool away) private pure returns (uint256) {
         unchecked {
             if (_isNan(a)) return NAN;
-            uint256 e = a >> 23 & 0xff;
-            if (e >= 150) return a;
-            if (e < 127) return a & SIGN | (away && a & MAGNITUDE != 0 ? ONE : 0);
-            uint256 below = 150 - e;
+            uint256 e = (a & MAGNITUDE) >> FRACTION_BITS;
+            if (e >= UNIT) return a;
+            if (e < BIAS) return a & SIGN | (away && a & MAGNITUDE != 0 ? ONE : 0);
+            uint256 below = UNIT - e;
             if (away) a += (1 << below) - 1;
             return a >> below << below;
         }
     }
 
-    /// @dev Magnitude of the integer part; at least 2^128 for an infinity.
+    /// @dev Magnitude of the integer part, no NaN's; 2^64 if it is that or more.
     function _truncate(uint256 a) private pure returns (uint256) {
         unchecked {
-            (uint256 x, uint256 e) = _split(a);
-            return e >= 150 ? x << e - 150 : x >> 150 - e;
+            uint256 e = (a & MAGNITUDE) >> FRACTION_BITS;
+            if (e >= BIAS + 64) return 1 << 64;
+            // Below 1 no bit is left, so that a subnormal's missing hidden bit does not matter.
+            a = a & FRACTION | HIDDEN;
+            return e >= UNIT ? a << e - UNIT : a >> UNIT - e;
         }
     }
 
-    /// @dev The f32 nearest to `significand * 2^(exponent - OFFSET)`, ties to even. `0 < significand < 2^128`; a set
-    /// lowest bit may stand for anything non-zero below it if the significand has 26 bits or more.
-    function _round(uint256 sign, uint256 significand, uint256 exponent) private pure returns (uint256) {
+    /// @dev The number nearest to `significand * 2^(exponent - OFFSET)`, ties to even. `top` is the floor of the
+    /// significand's binary logarithm, FRACTION_BITS + 2 to 127: at least two bits are dropped, so that the lowest may
+    /// stand for anything non-zero below it.
+    function _round(uint256 sign, uint256 significand, uint256 exponent, uint256 top) private pure returns (uint256) {
         unchecked {
-            uint256 biased = _log2(significand) + exponent + 127;
-            biased = biased > OFFSET ? biased - OFFSET : 1;
-            // Exponent, with the offset, of the last bit that is kept.
-            uint256 unit = biased + (OFFSET - 150);
-            if (unit <= exponent) {
-                significand <<= exponent - unit;
+            uint256 drop = top - FRACTION_BITS;
+            uint256 biased = exponent + top + BIAS;
+            if (biased > OFFSET) {
+                biased -= OFFSET + 1;
             } else {
-                uint256 drop = unit - exponent;
-                uint256 rest = significand & ((1 << drop) - 1);
-                uint256 half = 1 << drop - 1;
-                significand >>= drop;
-                if (rest > half || (rest == half && significand & 1 == 1)) ++significand;
+                // Subnormal: the exponent is 1, and more bits than the format's go. The only rounding is this one.
+                drop += OFFSET + 1 - biased;
+                biased = 0;
             }
             // The hidden bit, or a carry of the rounding, adds one to the exponent.
-            uint256 magnitude = (biased - 1 << 23) + significand;
+            uint256 magnitude = (biased << FRACTION_BITS) + halfEven(significand, drop);
             return sign | (magnitude < INFINITY ? magnitude : INFINITY);
-        }
-    }
-
-    /// @dev Floor of the square root of `x`, `2^30 <= x < 2^128`.
-    function _integerSqrt(uint256 x) private pure returns (uint256 root) {
-        unchecked {
-            // Within a factor sqrt(2) of the root: six Newton steps square the error below 2^-64.
-            root = 1 << (_log2(x) + 1 >> 1);
-            root = root + x / root >> 1;
-            root = root + x / root >> 1;
-            root = root + x / root >> 1;
-            root = root + x / root >> 1;
-            root = root + x / root >> 1;
-            root = root + x / root >> 1;
-            if (root > x / root) --root;
-        }
-    }
-
-    /// @dev Floor of the binary logarithm of `x`, `0 < x < 2^128`.
-    function _log2(uint256 x) private pure returns (uint256 r) {
-        // Branches cost three times as much, and every rounding comes through here.
-        assembly ("memory-safe") {
-            r := shl(6, lt(0xffffffffffffffff, x))
-            r := or(r, shl(5, lt(0xffffffff, shr(r, x))))
-            r := or(r, shl(4, lt(0xffff, shr(r, x))))
-            r := or(r, shl(3, lt(0xff, shr(r, x))))
-            r := or(r, shl(2, lt(0xf, shr(r, x))))
-            r := or(r, shl(1, lt(0x3, shr(r, x))))
-            r := or(r, lt(0x1, shr(r, x)))
         }
     }
 }

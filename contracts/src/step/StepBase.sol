@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {CODE_DEPTH, CODE_INSTRUCTIONS, HEADER_BYTES, LEAF_INSTRUCTIONS, STACK_CELLS} from "../generated/Params.sol";
+import {
+    CODE_DEPTH,
+    CODE_INSTRUCTIONS,
+    HEADER_BYTES,
+    LEAF_INSTRUCTIONS,
+    MAX_TABLES,
+    STACK_CELLS,
+    TABLE_SIZE_BASE
+} from "../generated/Params.sol";
 import {TRAPPED_ROOT} from "../generated/ZeroRoots.sol";
 import {BadHeader, Header, RUNNING, decodeHeader, rootOfCalldata} from "../machine/Header.sol";
 import {Instruction, decodeInstruction} from "../machine/Instruction.sol";
@@ -90,10 +98,41 @@ abstract contract StepBase is IOneStepProver {
         _next(s);
     }
 
+    /// @dev Stack index of the vector of a slot: of the first of its two cells.
+    function _pairIndex(Step memory s, uint256 slot) private pure returns (uint256 index) {
+        index = _index(s, slot);
+        // An even index keeps both cells in one leaf.
+        if (index % 2 != 0) s.trap();
+    }
+
+    /// @dev The vector of a slot, lane 0 in the lowest bits.
+    function _vector(Step memory s, uint256 slot) internal pure returns (uint256 v) {
+        return s.pair(_pairIndex(s, slot));
+    }
+
+    /// @dev Writes vector `d` and goes to the next instruction; `v < 2^128`.
+    function _setVector(Step memory s, uint256 v) internal pure {
+        s.setPair(_pairIndex(s, s.ins.d), v);
+        _next(s);
+    }
+
+    /// @dev Elements that table `t` has, and the place of its first one among those of all tables.
+    function _table(Step memory s, uint256 t) internal pure returns (uint256 size, uint256 base) {
+        if (t >= MAX_TABLES) s.trap();
+        unchecked {
+            uint256 value = s.globalCell(TABLE_SIZE_BASE + t);
+            return (uint32(value), value >> 32);
+        }
+    }
+
     /// @dev Goes to the next instruction.
     function _next(Step memory s) internal pure {
         unchecked {
             ++s.header.pc;
         }
+    }
+
+    function _least(uint256 x, uint256 y) internal pure returns (uint256) {
+        return x < y ? x : y;
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import "../generated/Opcodes.sol";
-import {GLOBALS_CELLS, MAX_TABLES, STACK_CELLS, TABLE_ELEMENTS, TABLE_SIZE_BASE} from "../generated/Params.sol";
+import {GLOBALS_CELLS, TABLE_ELEMENTS} from "../generated/Params.sol";
 import {HALTED, YIELDED} from "../machine/Header.sol";
 import {StepContext} from "../machine/IOneStepProver.sol";
 import {Step, cellOf} from "../machine/Step.sol";
@@ -64,17 +64,14 @@ contract StepControl is StepBase {
 
     function _callIndirect(Step memory s) private pure {
         uint256 i = uint32(_a(s));
-        uint256 table = s.ins.b;
-        if (table >= MAX_TABLES) s.trap();
+        (uint256 size, uint256 index) = _table(s, s.ins.b);
         unchecked {
-            uint256 size = TABLE_SIZE_BASE + table;
-            size = cellOf(s.openGlobal(size), size);
-            uint256 index = (s.ins.imm >> 32) + i;
-            if (i >= size || index >= TABLE_ELEMENTS) s.trap();
-            uint256 element = s.element(index);
-            if (uint32(element) == 0 || element >> 32 != uint32(s.ins.imm)) s.trap();
-            _call(s, uint32(element));
+            index += i;
         }
+        if (i >= size || index >= TABLE_ELEMENTS) s.trap();
+        uint256 element = cellOf(s.openTable(index), index);
+        if (uint32(element) == 0 || element >> 32 != uint32(s.ins.imm)) s.trap();
+        _call(s, uint32(element));
     }
 
     function _enter(Step memory s, uint256 stackCells) private pure {
@@ -94,7 +91,7 @@ contract StepControl is StepBase {
     function _globalGet(Step memory s) private pure {
         uint256 index = s.ins.imm;
         if (index >= GLOBALS_CELLS) s.trap();
-        _set(s, cellOf(s.openGlobal(index), index));
+        _set(s, s.globalCell(index));
     }
 
     function _globalSet(Step memory s) private pure {

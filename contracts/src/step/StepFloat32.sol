@@ -5,6 +5,7 @@ import "../generated/Opcodes.sol";
 import {StepContext} from "../machine/IOneStepProver.sol";
 import {Step} from "../machine/Step.sol";
 import {Float32} from "./Float32.sol";
+import {Float32Operators} from "./Float32Operators.sol";
 import {StepNumeric} from "./StepNumeric.sol";
 
 /// @title Family 4: f32 and its conversions
@@ -16,41 +17,13 @@ contract StepFloat32 is StepNumeric {
         a = uint32(a);
         b = uint32(b);
         if (op >= OP_I32_TRUNC_F32_S) return _toInteger(op, a);
-        if (op <= OP_F32_GE) return (true, _compare(op, a, b) ? 1 : 0);
-        return (true, _arithmetic(op, a, b));
+        if (op <= OP_F32_GE) return (true, Float32Operators.compare(op, a, b) ? 1 : 0);
+        return (true, Float32Operators.arithmetic(op, a, b));
     }
 
     function _execute(Step memory s, StepContext calldata) internal pure override {
         _require(s, FAMILY_F32, KNOWN_F32, IMM_FORMS_F32);
         _compute(s, UNARY_F32);
-    }
-
-    function _compare(uint256 op, uint256 a, uint256 b) private pure returns (bool) {
-        if (op == OP_F32_EQ) return Float32.eq(a, b);
-        if (op == OP_F32_NE) return !Float32.eq(a, b);
-        if (op == OP_F32_LT) return Float32.lt(a, b);
-        if (op == OP_F32_GT) return Float32.lt(b, a);
-        if (op == OP_F32_LE) return Float32.le(a, b);
-        assert(op == OP_F32_GE);
-        return Float32.le(b, a);
-    }
-
-    function _arithmetic(uint256 op, uint256 a, uint256 b) private pure returns (uint256) {
-        if (op == OP_F32_ADD) return Float32.add(a, b);
-        if (op == OP_F32_MUL) return Float32.mul(a, b);
-        if (op == OP_F32_SUB) return Float32.sub(a, b);
-        if (op == OP_F32_DIV) return Float32.div(a, b);
-        if (op == OP_F32_SQRT) return Float32.sqrt(a);
-        if (op == OP_F32_MIN) return Float32.min(a, b);
-        if (op == OP_F32_MAX) return Float32.max(a, b);
-        if (op == OP_F32_COPYSIGN) return Float32.copysign(a, b);
-        if (op == OP_F32_ABS) return Float32.abs(a);
-        if (op == OP_F32_NEG) return Float32.neg(a);
-        if (op == OP_F32_CEIL) return Float32.ceil(a);
-        if (op == OP_F32_FLOOR) return Float32.floor(a);
-        if (op == OP_F32_TRUNC) return Float32.trunc(a);
-        assert(op == OP_F32_NEAREST);
-        return Float32.nearest(a);
     }
 
     function _toInteger(uint256 op, uint256 a) private pure returns (bool, uint256) {

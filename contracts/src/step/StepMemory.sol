@@ -4,10 +4,8 @@ pragma solidity 0.8.37;
 import "../generated/Opcodes.sol";
 import {
     DATA_DROPPED_BASE,
-    FRAME_ALIGN,
     LEAF_BYTES,
     MAX_DATAS,
-    PAGE_BYTES,
     ROMS,
     ROM_BYTES,
     ROM_DEPTH,
@@ -16,22 +14,23 @@ import {
 import {StepContext} from "../machine/IOneStepProver.sol";
 import {le64} from "../machine/Instruction.sol";
 import {Step, cellOf} from "../machine/Step.sol";
-import {StepBase} from "./StepBase.sol";
+import {StepAccess} from "./StepAccess.sol";
+import {StepBulk} from "./StepBulk.sol";
 
 /// @title Family 1: linear memory, bulk operations, read-only inputs
 /// @dev Mirrors vm/machine/src/step/memory.rs.
-contract StepMemory is StepBase {
+contract StepMemory is StepAccess, StepBulk {
     /// @dev Bit of a rom_read block's first cell: bounds have been checked.
     uint256 private constant CHECKED = 1 << 32;
 
     function _execute(Step memory s, StepContext calldata ctx) internal pure override {
         _require(s, FAMILY_MEMORY, KNOWN_MEMORY, IMM_FORMS_MEMORY);
         uint256 op = s.ins.op;
-        if (op >= OP_LOAD8_U && op <= OP_LOAD32_S64) _set(s, _load(s, op));
-        else if (op == OP_STORE8) _store(s, 1);
-        else if (op == OP_STORE16) _store(s, 2);
-        else if (op == OP_STORE32) _store(s, 4);
-        else if (op == OP_STORE64) _store(s, 8);
+        if (op >= OP_LOAD8_U && op <= OP_LOAD32_S64) _set(s, _widened(s, op));
+        else if (op == OP_STORE8) _storeCell(s, 1);
+        else if (op == OP_STORE16) _storeCell(s, 2);
+        else if (op == OP_STORE32) _storeCell(s, 4);
+        else if (op == OP_STORE64) _storeCell(s, 8);
         else if (op == OP_ROM_READ) _romRead(s, ctx);
         else if (op == OP_MEMORY_COPY) _copy(s);
         else if (op == OP_MEMORY_FILL) _fill(s);
@@ -42,7 +41,7 @@ contract StepMemory is StepBase {
     }
 
     /// @dev The loaded value, in the form that its cell holds.
-    function _load(Step memory s, uint256 op) private pure returns (uint256 v) {
+    function _widened(Step memory s, uint256 op) private pure returns (uint256 v) {
         if (op == OP_LOAD32_U) return _read(s, 4);
         if (op == OP_LOAD64) return _read(s, 8);
         if (op == OP_LOAD8_U) return _read(s, 1);
@@ -55,31 +54,15 @@ contract StepMemory is StepBase {
         return uint64(int64(int32(uint32(_read(s, 4)))));
     }
 
-    /// @dev `n` little-endian bytes at the address of a load.
+    /// @dev `n <= 8` little-endian bytes at the address of a load.
     function _read(Step memory s, uint256 n) private pure returns (uint256) {
-        unchecked {
-            uint256 address_ = uint32(_a(s)) + uint256(uint32(s.ins.imm));
-            _inMemory(s, address_, n);
-            uint256 first = _least(n, _toLeafEnd(address_));
-            uint256 bytes_ = _bytesAt(s.openMemory(address_), address_, first);
-            if (first < n) {
-                address_ += first;
-                bytes_ |= _bytesAt(s.openMemory(address_), address_, n - first) >> 8 * first;
-            }
-            return le64(bytes_ >> 192);
-        }
+        return le64(_load(s, n) >> 192);
     }
 
-    function _store(Step memory s, uint256 n) private pure {
-        unchecked {
-            uint256 address_ = uint32(_a(s)) + uint256(uint32(s.ins.imm));
-            uint256 bytes_ = le64(_get(s, s.ins.b)) << 192;
-            _inMemory(s, address_, n);
-            uint256 first = _least(n, _toLeafEnd(address_));
-            _write(s, address_, bytes_, first);
-            if (first < n) _write(s, address_ + first, bytes_ << 8 * first, n - first);
-        }
-        _next(s);
+    /// @dev Stores the low `n <= 8` bytes of cell `b`.
+    function _storeCell(Step memory s, uint256 n) private pure {
+        uint256 address_ = _address(s);
+        _store(s, address_, le64(_get(s, s.ins.b)) << 192, n);
     }
 
     function _grow(Step memory s, uint256 maxPages) private pure {
@@ -110,10 +93,7 @@ contract StepMemory is StepBase {
             }
         }
         s.commitMemory(leaf, dst);
-        s.edit(block_);
-        s.putCell(first, dst + n);
-        s.putCell(first + 2, len - n);
-        _advance(s, block_, first, n == len);
+        _filled(s, block_, first, n);
     }
 
     function _copy(Step memory s) private pure {
@@ -139,9 +119,7 @@ contract StepMemory is StepBase {
         dst += len;
         uint256 n = _least(len, _least((src - 1) % LEAF_BYTES + 1, (dst - 1) % LEAF_BYTES + 1));
         _move(s, dst - n, s.openMemory(src - n), src - n, n);
-        s.edit(block_);
-        s.putCell(first + 2, len - n);
-        _advance(s, block_, first, n == len);
+        _backward(s, block_, first, n);
     }
 
     function _init(Step memory s, bytes32 segmentsRoot) private pure {
@@ -163,7 +141,7 @@ contract StepMemory is StepBase {
     /// @dev Bytes of the instruction's data segment; none once it is dropped.
     function _segmentLength(Step memory s) private pure returns (uint256) {
         uint256 flag = _dataFlag(s);
-        return cellOf(s.openGlobal(flag), flag) == 0 ? s.ins.imm >> 32 : 0;
+        return s.globalCell(flag) == 0 ? s.ins.imm >> 32 : 0;
     }
 
     function _dataDrop(Step memory s) private pure {
@@ -205,29 +183,6 @@ contract StepMemory is StepBase {
         _advance(s, block_, first, n == len);
     }
 
-    /// @dev First cell of the operand block and its leaf, which holds all four cells.
-    function _block(Step memory s) private pure returns (uint256 first, uint256 leaf) {
-        first = _index(s, s.ins.a);
-        if (first % FRAME_ALIGN != 0) s.trap();
-        leaf = s.stackLeaf(first);
-    }
-
-    /// @dev A copy or init has moved `n` bytes: dst and src go up, len down.
-    function _forward(Step memory s, uint256 block_, uint256 first, uint256 n) private pure {
-        uint256 len = uint32(cellOf(block_, first + 2));
-        s.edit(block_);
-        s.putCell(first, uint32(cellOf(block_, first)) + n);
-        s.putCell(first + 1, uint32(cellOf(block_, first + 1)) + n);
-        s.putCell(first + 2, len - n);
-        _advance(s, block_, first, n == len);
-    }
-
-    /// @dev The draft, made from the block, replaces it; goes on when everything is moved.
-    function _advance(Step memory s, uint256 block_, uint256 first, bool done) private pure {
-        s.commitStack(block_, first);
-        if (done) _next(s);
-    }
-
     /// @dev Moves `n` bytes of the opened leaf `from` around `src` to memory at `dst`.
     function _move(Step memory s, uint256 dst, uint256 from, uint256 src, uint256 n) private pure {
         uint256 leaf = s.openMemory(dst);
@@ -240,22 +195,6 @@ contract StepMemory is StepBase {
         s.commitMemory(leaf, dst);
     }
 
-    /// @dev Writes the first `n` bytes of `word` at `address_`, inside one leaf.
-    function _write(Step memory s, uint256 address_, uint256 word, uint256 n) private pure {
-        uint256 leaf = s.openMemory(address_);
-        s.edit(leaf);
-        s.put(address_ % LEAF_BYTES, word, n);
-        s.commitMemory(leaf, address_);
-    }
-
-    /// @dev `n` bytes of the opened leaf around `address_`, at the top of a word.
-    function _bytesAt(uint256 leaf, uint256 address_, uint256 n) private pure returns (uint256 word) {
-        // Bytes past the n-th are the next ones of the witness: masked off.
-        assembly ("memory-safe") {
-            word := and(calldataload(add(leaf, and(address_, 127))), not(shr(shl(3, n), not(0))))
-        }
-    }
-
     /// @dev Globals cell of the dropped flag of the instruction's data segment.
     function _dataFlag(Step memory s) private pure returns (uint256) {
         uint256 index = s.ins.d;
@@ -263,22 +202,5 @@ contract StepMemory is StepBase {
         unchecked {
             return DATA_DROPPED_BASE + index;
         }
-    }
-
-    /// @dev Traps unless `start + len <= memory size`.
-    function _inMemory(Step memory s, uint256 start, uint256 len) private pure {
-        unchecked {
-            if (start + len > s.header.pages * PAGE_BYTES) s.trap();
-        }
-    }
-
-    function _toLeafEnd(uint256 offset) private pure returns (uint256) {
-        unchecked {
-            return LEAF_BYTES - offset % LEAF_BYTES;
-        }
-    }
-
-    function _least(uint256 x, uint256 y) private pure returns (uint256) {
-        return x < y ? x : y;
     }
 }

@@ -11,9 +11,9 @@ contract ModelRegistryTest is Fixture {
         Program memory p = _program(50);
         p.entry = 77;
         bytes memory roots = bytes.concat(p.codeRoot, p.segmentsRoot, p.tableRoot, p.memoryRoot, p.globalsRoot);
-        // Version 1; pages 1, max 2, volatile 16, cells 1024, A 25, B 25, entry 77.
+        // Version 2; pages 1, max 2, volatile 16, cells 1024, A 25, B 25, entry 77.
         bytes memory sizes = hex"00000001000000021000000400191900" hex"00004d";
-        bytes32 id = keccak256(bytes.concat(hex"0300000001", roots, sizes));
+        bytes32 id = keccak256(bytes.concat(hex"0300000002", roots, sizes));
         assertEq(registry.registerProgram(p), id, "program id");
 
         // The all-zero stack: 13 levels over keccak(0x00, 128 zeros).

@@ -57,7 +57,14 @@ pub fn solidity() -> String {
         out.push_str(&set("is known", "KNOWN", &|_| true));
         out.push_str(&set("has an imm form", "IMM_FORMS", &Op::has_imm_form));
         out.push_str(&set("takes the operand `a` alone", "UNARY", &|op| {
-            op.format() == Format::Unary
+            matches!(
+                op.format(),
+                Format::Unary
+                    | Format::VecUnary
+                    | Format::VecTest
+                    | Format::VecExtract
+                    | Format::VecSplat
+            )
         }));
     }
     out
