@@ -48,7 +48,7 @@ fuzz: setup-contracts ## Longer randomized runs of the tests that have them (ASS
 	ASSAY_FUZZ=$${ASSAY_FUZZ:-10} cargo test --release --workspace -- fuzz
 	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} forge test --offline --match-test testFuzz
 
-floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 10^8 and on every f32 (a day on two cores)
+floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 10^8 and on every f32 (some hours)
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test floats -- --nocapture
 	ASSAY_SOFT_VECTORS=$${ASSAY_SOFT_VECTORS:-100000000} ASSAY_EXHAUSTIVE=$${ASSAY_EXHAUSTIVE:-1} \
 		cargo test --release -p assay-tests --test floats_soft -- --nocapture
