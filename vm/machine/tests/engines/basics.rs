@@ -96,6 +96,51 @@ fn the_volatile_region_was_dirty_and_is_cleared_at_a_yield() {
     assert_eq!(m.memory[65536], 0xbe, "and only it");
 }
 
+/// Every way to write memory, each in pages of its own, and across the end of one: `{}` is the address.
+const WRITES: [&str; 18] = [
+    "(i32.store (i32.const {}) (local.get $r))",
+    "(i32.store8 (i32.const {}) (local.get $r))",
+    "(i32.store16 (i32.const {}) (i32.mul (local.get $r) (i32.const 257)))",
+    "(i64.store offset={} (i32.const 0) (i64.extend_i32_u (local.get $r)))",
+    "(i64.store8 (i32.const {}) (i64.extend_i32_u (local.get $r)))",
+    "(i64.store16 (i32.const {}) (i64.mul (i64.extend_i32_u (local.get $r)) (i64.const 257)))",
+    "(i64.store32 (i32.const {}) (i64.extend_i32_u (local.get $r)))",
+    "(f32.store (i32.const {}) (f32.convert_i32_u (local.get $r)))",
+    "(f64.store offset=1 (i32.sub (i32.const {}) (i32.const 1)) (f64.convert_i32_u (local.get $r)))",
+    "(v128.store (i32.const {}) (i8x16.splat (local.get $r)))",
+    "(v128.store8_lane 15 (i32.const {}) (i8x16.splat (local.get $r)))",
+    "(v128.store16_lane 0 (i32.const {}) (i8x16.splat (local.get $r)))",
+    "(v128.store32_lane 3 (i32.const {}) (i8x16.splat (local.get $r)))",
+    "(v128.store64_lane 1 (i32.const {}) (i8x16.splat (local.get $r)))",
+    "(memory.fill (i32.const {}) (local.get $r) (i32.const 3))",
+    "(memory.copy (i32.const {}) (local.get $r) (i32.const 2))",
+    "(memory.init $d (i32.const {}) (local.get $r) (i32.const 2))",
+    "(call $read (i32.const 0) (i64.extend_i32_u (local.get $r)) (i32.const {}) (i32.const 2))",
+];
+
+#[test]
+fn every_write_is_noted_in_its_own_page() {
+    let mut bodies = Vec::new();
+    // Every other 4 KiB page, from the second on; then over the ends of these pages.
+    for end in [7, 4095] {
+        let writes = WRITES.iter().enumerate();
+        let body = writes.map(|(i, w)| w.replace("{}", &(8192 * (i + 1) + end).to_string()));
+        bodies.push(body.collect::<String>());
+    }
+    for body in bodies {
+        let wat = format!(
+            r#"(module (import "assay" "read" (func $read (param i32 i64 i32 i32)))
+            (memory 3 3) (global $r (mut i32) (i32.const 0)) (@custom "assay" "a=38\nb=12")
+            (data (i32.const 0) "\09\07\05\03\01") (data $d "abcdefgh")
+            (func (export "step") (result i32) (local $r i32)
+              (global.set $r (local.tee $r (i32.add (global.get $r) (i32.const 1))))
+              {body}
+              (i32.eq (local.get $r) (i32.const 4))))"#
+        );
+        assert_eq!(program(&wat).agree(5), Status::Halted(0), "{body}");
+    }
+}
+
 fn step_of(body: &str) -> String {
     format!(
         r#"(module (memory 1 1) (global $n (mut i32) (i32.const 0)) (@custom "assay" "a=40\nb=10")

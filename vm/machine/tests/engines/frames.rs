@@ -2,6 +2,7 @@
 
 use crate::harness::program;
 use assay_types::Status;
+use assay_types::params::STACK_CELLS;
 
 /// A module whose step calls `$run` with the number of the macro step, 1 or 2. `$i`, `$l`, `$d` and `$v` keep an i32, an
 /// i64, an f64 or a vector in memory, one after another.
@@ -199,9 +200,9 @@ fn indirect_calls_pass_vectors_and_check_types() {
 
 #[test]
 fn wide_frames_end_at_the_same_depth() {
-    let body = |depth: u32| {
+    let body = |cells: u32, depth: u32| {
         format!(
-            r#"(module (@custom "assay" "stack_cells=8192")
+            r#"(module (@custom "assay" "stack_cells={cells}")
             (func $deep (param $v v128) (param $n i32) (param $w v128) (result v128 i32) (local $x v128) (local $y i64)
               (if (result v128 i32) (local.get $n)
                 (then
@@ -215,19 +216,22 @@ fn wide_frames_end_at_the_same_depth() {
               (drop) (i32x4.extract_lane 0)))"#
         )
     };
-    let status = |depth| program(&body(depth)).agree(2);
-    let (mut low, mut high) = (1, 2000);
-    assert_eq!(
-        (status(low), status(high)),
-        (Status::Halted(1), Status::Trapped)
-    );
-    while high - low > 1 {
-        let middle = (low + high) / 2;
-        match status(middle) {
-            Status::Trapped => high = middle,
-            Status::Halted(d) if d == middle => low = middle,
-            other => panic!("depth {middle}: {other:?}"),
+    // The second is the whole register stack.
+    for cells in [8192, STACK_CELLS] {
+        let status = |depth| program(&body(cells, depth)).agree(2);
+        let (mut low, mut high) = (1, cells / 8);
+        assert_eq!(
+            (status(low), status(high)),
+            (Status::Halted(1), Status::Trapped)
+        );
+        while high - low > 1 {
+            let middle = (low + high) / 2;
+            match status(middle) {
+                Status::Trapped => high = middle,
+                Status::Halted(d) if d == middle => low = middle,
+                other => panic!("depth {middle}: {other:?}"),
+            }
         }
+        assert!(low > cells / 40, "{low} calls fit {cells} cells");
     }
-    assert!((200..1000).contains(&low), "{low} calls fit 8192 cells");
 }

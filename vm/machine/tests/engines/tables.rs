@@ -154,6 +154,21 @@ fn table_operations_trap_alike_out_of_bounds() {
 }
 
 #[test]
+fn every_write_to_a_table_is_noted() {
+    let tables = "(table $t 90 funcref) (table $u 40 funcref) (elem $p func $one $two $three $one)
+        (elem (table $u) (i32.const 0) func $three $two $one $other) (elem declare func $one)";
+    for body in [
+        "(table.set $t (local.get $r) (ref.func $one))",
+        "(table.fill $t (local.get $r) (ref.func $one) (i32.const 2))",
+        "(table.copy $t $u (i32.const 50) (local.get $r) (i32.const 1))",
+        "(table.init $t $p (i32.const 70) (local.get $r) (i32.const 1))",
+        "(drop (table.grow $t (ref.func $one) (i32.const 3)))",
+    ] {
+        agrees(tables, body);
+    }
+}
+
+#[test]
 fn references_are_values() {
     agrees(
         "(global $g (mut funcref) (ref.func $two)) (global $n funcref (ref.null func)) (global $x (mut externref) (ref.null extern))
