@@ -24,7 +24,7 @@ devnet: build ## Start a local rollup, ask a model, watch a liar lose its bond
 	@target/release/assay-devnet $(DEVNET_ARGS)
 
 test: setup-contracts ## Run every test, contracts included
-	cd contracts && forge test --offline
+	cd contracts && node scripts/forge.mjs test --offline
 	cargo build --release --workspace
 	cargo test --release --workspace
 
@@ -35,18 +35,18 @@ CLIPPY_ALLOW := -A clippy::manual_range_contains -A clippy::manual_is_multiple_o
 lint: setup-contracts ## Formatting and lints, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings $(CLIPPY_ALLOW)
-	cd contracts && forge fmt --check
+	cd contracts && node scripts/forge.mjs fmt --check
 
 fmt: setup-contracts ## Format everything
 	cargo fmt --all
-	cd contracts && forge fmt
+	cd contracts && node scripts/forge.mjs fmt
 
 bench: build ## Measure a dispute; writes target/bench/summary.json
 	@target/release/assay-devnet bench --out target/bench/summary.json
 
 fuzz: setup-contracts ## Longer randomized runs of the tests that have them (ASSAY_FUZZ=10 times the work by default)
 	ASSAY_FUZZ=$${ASSAY_FUZZ:-10} cargo test --release --workspace -- fuzz
-	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} forge test --offline --match-test testFuzz
+	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} node scripts/forge.mjs test --offline --match-test testFuzz
 
 floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 10^8 and on every f32 (some hours)
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test floats -- --nocapture

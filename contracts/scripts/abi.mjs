@@ -30,10 +30,8 @@ function sourceHashes() {
 
 /** File name -> content of everything under abi/. */
 function generate() {
-  execFileSync(join(root, "node_modules/.bin/forge"), ["build", "--offline", "--quiet", "src", ...harnesses], {
-    cwd: root,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
+  const build = ["scripts/forge.mjs", "build", "--offline", "--quiet", "src", ...harnesses];
+  execFileSync(process.execPath, build, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
   const out = new Map();
   for (const source of [...walk(join(root, "src")), ...harnesses]) {
     const artifacts = join(root, "out", source.split("/").pop());
