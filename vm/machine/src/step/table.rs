@@ -102,7 +102,7 @@ fn grow<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
         let refused = [(first, 0), (first + 2, 0), (first + 3, u64::from(u32::MAX))];
         return advance(x, &refused, true);
     }
-    x.access.set_global(cell, size + n | base << 32)?;
+    x.access.set_global(cell, (size + n) | base << 32)?;
     advance(x, &[(first, size), (first + 3, size)], true)
 }
 

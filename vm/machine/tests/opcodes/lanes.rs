@@ -150,7 +150,7 @@ fn same(name: &str, bits: u32, is_signed: bool, case: Case) -> u128 {
         // Two 64-bit lanes multiply to less than 2^127 only as halves.
         "mul" => zip(&|x, y| {
             let (high, low) = (y >> 32, y & 0xffff_ffff);
-            (x * low) + ((x * high) % (1 << 64) << 32)
+            (x * low) + (((x * high) % (1 << 64)) << 32)
         }),
         "add_sat" => zip(&|x, y| clamp(x + y, bits, is_signed)),
         "sub_sat" => zip(&|x, y| clamp(x - y, bits, is_signed)),

@@ -3,6 +3,7 @@
 use crate::state::{A, B, C, D, State, imm_form, instr, step};
 use assay_machine::isa::{Format, IMM_FORM, Instr, Op};
 use assay_types::Status;
+use assay_types::params::STACK_CELLS;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngCore, SeedableRng};
 
@@ -33,7 +34,7 @@ fn wild(rng: &mut SmallRng) -> u64 {
 /// An immediate with which the opcode can do its work.
 fn fit(op: Op, rng: &mut SmallRng) -> u64 {
     match op {
-        Op::MemoryInit | Op::TableInit => 128 * rng.random_range(0..4) | 60 << 32,
+        Op::MemoryInit | Op::TableInit => (128 * rng.random_range(0..4)) | 60 << 32,
         Op::CallIndirect => TYPE,
         Op::TableGet | Op::TableSet | Op::TableSize => rng.random_range(0..2),
         Op::TableGrow => rng.random_range(0..200),
@@ -81,7 +82,7 @@ fn state(op: Op, rng: &mut SmallRng) -> State {
         _ => 4 * rng.random_range(0..16),
     };
     state.table = (0..160)
-        .map(|i| i % 5 * 3 | if i % 7 == 0 { i } else { TYPE } << 32)
+        .map(|i| (i % 5 * 3) | (if i % 7 == 0 { i } else { TYPE }) << 32)
         .collect();
     state.globals[..64].fill_with(|| wild(rng));
     for cell in 0..100 {
@@ -226,6 +227,20 @@ fn vectors_move_to_and_from_memory_across_leaves() {
             assert_eq!(after.cpu.status, Status::Trapped, "{address}");
         }
     }
+}
+
+#[test]
+fn a_yield_clears_what_a_vector_wrote() {
+    let code = vec![
+        instr(Op::V128Not, D, A, 0, 0),
+        instr(Op::Finish, 0, 0, 0, 0),
+    ];
+    let mut machine = State::new(code).machine();
+    step(&mut machine);
+    assert_eq!(machine.stack.vector(D.into()), [0xff; 16]);
+    step(&mut machine);
+    assert_eq!(machine.cpu.status, Status::Yielded);
+    assert!((0..STACK_CELLS).all(|cell| machine.stack.get(cell) == 0));
 }
 
 #[test]
