@@ -70,9 +70,11 @@ impl Program {
                 self.explain(y as u64);
             }
         }
+        for y in 0..n {
+            let mut machine = compiled.machine(y).expect("result");
+            assert_eq!(machine.root(), a[y as usize], "the machine of state {y}");
+        }
         let last = interpreter.machine(n - 1).expect("infallible").cpu.status;
-        let machine = compiled.machine(n - 1).expect("result");
-        assert_eq!(machine.cpu.status, last);
         (last, compiled.interprets())
     }
 

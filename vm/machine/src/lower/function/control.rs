@@ -239,17 +239,18 @@ impl Lowerer<'_, '_> {
         self.jump(Op::Br, 0, at);
     }
 
-    /// Copies the top `n` entries to where they are laid out from `start` on.
+    /// Moves the top `n` entries to where they are laid out from `start` on; the stack stays as it is, for its paths that
+    /// do not branch: these are behind a label, so no instruction of theirs is redirected here.
     ///
     /// `start` is at or below the start of their own layout: ascending, none is overwritten before it is read (see
-    /// `layout`). A local that is read must not lie at or above `start`; none does above the operand stack's base.
+    /// `layout`). An entry that is a local is read from below `start`, which is at or above all locals, or there is none.
     fn move_down(&mut self, n: usize, start: u32) {
         let from = self.stack.len() - n;
         let (places, _) = lay_out(start, &self.top_widths(n));
         for (i, place) in places.into_iter().enumerate() {
             let entry = self.stack[from + i];
             let dest = self.touch(place, entry.width);
-            self.copy_to(dest, entry);
+            self.move_to(dest, entry);
         }
     }
 

@@ -131,7 +131,8 @@ impl Lowerer<'_, '_> {
 
     // ---- moves ----
 
-    /// Moves a consumed entry to `dest`; redirects the instruction that made it where possible.
+    /// Moves an entry that is not used again, on this path, to `dest`; redirects the instruction that made it where
+    /// possible.
     pub(super) fn move_to(&mut self, dest: u16, entry: Entry) {
         match entry.loc {
             Loc::Temp if entry.slot == dest => {}
@@ -151,12 +152,6 @@ impl Lowerer<'_, '_> {
             }
             Loc::Const(value) => self.constant(dest, entry.width, value),
         }
-    }
-
-    /// As `move_to`, for an entry that stays on the stack.
-    pub(super) fn copy_to(&mut self, dest: u16, entry: Entry) {
-        self.last_def = None;
-        self.move_to(dest, entry);
     }
 
     /// Puts entry `i` into its canonical slot.
