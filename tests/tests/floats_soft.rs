@@ -2,7 +2,7 @@
 //!
 //! Every operator of families 4, 5, 8 and 9 through the interpreter: all pairs of edge values, what is nearest to a tie,
 //! and 200,000 directed-random pairs or `ASSAY_SOFT_VECTORS`. With `ASSAY_EXHAUSTIVE=1` the operators of one f32
-//! get all 2^32 of them. `make floats` runs 10^8 pairs an operator and all f32s: hours on two cores.
+//! get all 2^32 of them. `make floats` runs 10^8 pairs an operator and all f32s: two hours on two cores.
 
 use assay_machine::isa::Op;
 use assay_tests::floats::compare::{Engine, compare, count, on_all_cores};

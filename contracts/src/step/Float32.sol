@@ -144,7 +144,8 @@ library Float32 {
             if (a & SIGN != 0) return NAN;
             if (a == INFINITY) return a;
             (uint256 x, uint256 e) = _normalize(a);
-            // 60 or 61 more bits, so that the exponent is even; the root has half of them all, three more than it keeps.
+            // 60 or 61 more bits, so that the exponent is even. The root has half of them all, at least three more than it
+            // keeps.
             uint256 more = 60 + (e + UNIT & 1);
             x <<= more;
             uint256 top = FRACTION_BITS + more >> 1;
