@@ -35,14 +35,12 @@ struct Step {
     uint256 cursor;
     /// The witness's end, in calldata.
     uint256 end;
-    /// Stack leaves opened so far, `leaf index + 1 << 64 | place`; a step needs four at most.
+    /// Stack leaves opened last, `leaf index + 1 << 64 | place`. A step opens four at most, the fourth for its last access.
     uint256 stack0;
     uint256 stack1;
     uint256 stack2;
-    uint256 stack3;
-    /// Globals leaves opened so far, in the same form; a step needs two at most.
-    uint256 globals0;
-    uint256 globals1;
+    /// The globals leaf opened last, in the same form. A step opens two at most, the second for its last access.
+    uint256 globals;
     /// A leaf being changed: the tag byte, 128 bytes, room for a word that begins in the last of them.
     uint256 draft;
 }
@@ -125,9 +123,7 @@ function stackLeaf(Step memory s, uint256 index) pure returns (uint256 leaf) {
         if (s.stack0 >> 64 == key) return uint64(s.stack0);
         if (s.stack1 >> 64 == key) return uint64(s.stack1);
         if (s.stack2 >> 64 == key) return uint64(s.stack2);
-        if (s.stack3 >> 64 == key) return uint64(s.stack3);
         leaf = s.open(s.header.stackRoot, index, STACK_DEPTH);
-        s.stack3 = s.stack2;
         s.stack2 = s.stack1;
         s.stack1 = s.stack0;
         s.stack0 = key << 64 | leaf;
@@ -212,11 +208,9 @@ function globalsLeaf(Step memory s, uint256 index) pure returns (uint256 leaf) {
     unchecked {
         index /= LEAF_CELLS;
         uint256 key = index + 1;
-        if (s.globals0 >> 64 == key) return uint64(s.globals0);
-        if (s.globals1 >> 64 == key) return uint64(s.globals1);
+        if (s.globals >> 64 == key) return uint64(s.globals);
         leaf = s.open(s.header.globalsRoot, index, GLOBALS_DEPTH);
-        s.globals1 = s.globals0;
-        s.globals0 = key << 64 | leaf;
+        s.globals = key << 64 | leaf;
     }
 }
 
