@@ -26,7 +26,7 @@ pub async fn fee_for<P: Provider>(
     );
     ensure!(
         idle != U256::MAX,
-        "{work} units of work are more than a window takes: ask for fewer tokens, or of a smaller model"
+        "{work} units of work are more than a window takes: shorten the prompt, ask for fewer tokens, or ask a smaller model"
     );
     ensure!(now != U256::MAX, "the window is full: ask again in a while");
     let needed = u128::try_from(idle.max(now)).context("the price is beyond all money")?;

@@ -83,7 +83,7 @@ pub struct WatchtowerArgs {
 
     /// Wrong claims that the program itself confirms at the same time.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
-    pub confirmations: u64,
+    pub machine_checks: u64,
 
     /// What computes the roots of its games.
     #[arg(long, value_enum, default_value_t)]
@@ -199,7 +199,7 @@ impl Watchtower {
         });
         let limits = Limits {
             checks: args.checks as usize,
-            confirmations: args.confirmations as usize,
+            confirmations: args.machine_checks as usize,
         };
         Ok(Watchtower {
             auditor: Auditor::new(library.clone(), store, place, window, limits, metrics)?,

@@ -382,9 +382,19 @@ async fn questions_are_refused_with_what_to_do() {
         &["UTF-8"],
     );
     let long = |bytes: usize| b"a long prompt ".repeat(bytes / 14 + 1);
+    // A fee of one's own is not reckoned first, so the question gets as far as the sequencer.
+    let paid = |prompt: &[u8]| {
+        let asked = rig.ask("sequencer", OsStr::from_bytes(prompt));
+        asked.with("--fee-wei", "1000000000000000").command()
+    };
+    refused(
+        "oversized for a price",
+        &mut ask(&long(20_000)),
+        &["units of work", "shorten the prompt"],
+    );
     refused(
         "oversized for the sequencer",
-        &mut ask(&long(40_000)),
+        &mut paid(&long(40_000)),
         &[
             "InvalidArgument",
             "this sequencer takes 32768",
@@ -393,7 +403,7 @@ async fn questions_are_refused_with_what_to_do() {
     );
     refused(
         "oversized for the chain",
-        &mut ask(&long(20_000)),
+        &mut paid(&long(20_000)),
         &["InvalidArgument", "units of work", "shorten the prompt"],
     );
 

@@ -84,12 +84,16 @@ impl Parameters {
         }
         let work_per_window = 10 * needed;
         let seconds = (2 * work_per_window).div_ceil(WORK_PER_SECOND);
+        // Saturated, it is refused where it is used; it never wraps into a short one.
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX / 2);
+        let window = devnet.window.max(seconds);
         Parameters {
             max_work: needed,
             work_per_window,
-            window: devnet
-                .window
-                .max(u64::try_from(seconds).unwrap_or(u64::MAX)),
+            window,
+            unbonding_delay: window + 2 * devnet.allowance + 60,
+            // The same share of a window burns the same, however much work it is.
+            work_price_floor: (devnet.work_price_floor * devnet.max_work / needed).max(1),
             ..devnet
         }
     }
@@ -266,6 +270,12 @@ mod tests {
         assert_eq!(larger.work_per_window, 10 * larger.max_work);
         // 4.68e12 at 1e10 a second is 468 s, in half of the window.
         assert_eq!(larger.window, 936);
+        assert!(larger.unbonding_delay > larger.window + 2 * larger.allowance);
+        let idle = |p: &Parameters| p.work_price_floor * p.max_work;
+        assert!(
+            idle(&devnet) - idle(&larger) < larger.max_work,
+            "up to rounding"
+        );
         // Just over: the window is not shorter than the devnet's.
         assert_eq!(of(37_500_001).window, 31);
     }

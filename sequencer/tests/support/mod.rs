@@ -542,10 +542,17 @@ impl Peer {
         }
     }
 
-    /// Offers a segment and hears its first verdict.
+    /// Offers a segment and hears its first verdict; one on an earlier segment may come before.
     pub async fn offer(&mut self, segment: v1::SegmentOffer) -> (SegmentStanding, String) {
+        let number = segment.number;
         self.say(from_executor::Message::Segment(segment)).await;
-        self.verdict().await
+        loop {
+            match self.hear().await {
+                Some(Message::Verdict(v)) if v.number == number => return (v.standing(), v.reason),
+                Some(Message::Verdict(_) | Message::Withdrawal(_) | Message::Assignment(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     pub async fn verdict(&mut self) -> (SegmentStanding, String) {
