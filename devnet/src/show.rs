@@ -6,6 +6,7 @@ use crate::network::{Network, Settings};
 use crate::scenario::{REVIEW, Story, ask_judge, claimed, settled, window};
 use alloy::primitives::hex;
 use assay_node::shutdown::Shutdown;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Starts everything, shows it, and stays up until `shutdown`.
@@ -136,20 +137,36 @@ fn banner(net: &Network) -> anyhow::Result<()> {
     );
     let judge = c.review_judge.map_or_else(String::new, |a| a.to_string());
     let key = hex::encode(Role::User.signer()?.to_bytes());
+    let (cast, devnet) = (cast(&net.settings.root), this_program(&net.settings.root));
     println!("\nAsk from a contract:");
     println!(
-        "  contracts/node_modules/.bin/cast send {judge} 'judge(string)' 'Nice colour, and it fits.' --value 0.003ether --rpc-url {} --private-key 0x{key}",
+        "  {cast} send {judge} 'judge(string)' 'Nice colour, and it fits.' --value 0.003ether --rpc-url {} --private-key 0x{key}",
         net.rpc
     );
     println!("Ask by gRPC:");
     println!(
-        "  target/release/assay-devnet ask 'Story: Once upon a time' --rpc-url {} --grpc {}",
+        "  {devnet} ask 'Story: Once upon a time' --rpc-url {} --grpc {}",
         net.rpc, net.grpc
     );
     println!("See a dispute, on a chain of its own:");
-    println!(
-        "  target/release/assay-devnet run --once --cheat token:0 --flip random:7 --json report.json"
-    );
+    println!("  {devnet} run --once --cheat token:0 --flip random:7 --json report.json");
     println!("\nCtrl-C ends everything.\n");
     Ok(())
+}
+
+/// cast as one types it in the repository: npm's where it was installed, else PATH's, which comes with PATH's anvil.
+fn cast(root: &Path) -> String {
+    let npm = "contracts/node_modules/.bin/cast";
+    let found = root.join(npm).exists();
+    if found { npm } else { "cast" }.to_owned()
+}
+
+/// This program as one types it in the repository.
+fn this_program(root: &Path) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| "assay-devnet".into());
+    let short = root.canonicalize().ok().and_then(|root| {
+        let short = program.strip_prefix(root).ok()?;
+        Some(short.to_owned())
+    });
+    short.unwrap_or(program).display().to_string()
 }

@@ -1,4 +1,5 @@
-//! Nothing of a devnet outlives it: Ctrl-C, SIGTERM and kill -9 in the middle of a run, and kill -9 of its executor.
+//! A devnet that stays up does what its banner says, and nothing of a devnet outlives it: Ctrl-C, SIGTERM and kill -9 in the
+//! middle of a run, and kill -9 of its executor.
 //!
 //! Needs the binaries (`cargo build --release --workspace`, which `make test` does) and anvil; a missing one fails.
 #![cfg(target_os = "linux")]
@@ -36,6 +37,10 @@ struct Devnet {
 
 impl Devnet {
     fn start() -> Devnet {
+        Devnet::start_with(&["run", "--once"])
+    }
+
+    fn start_with(args: &[&str]) -> Devnet {
         let alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
         let own = std::env::current_exe().expect("this test has a path");
         let folder = own.parent().and_then(Path::parent);
@@ -48,7 +53,8 @@ impl Devnet {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
         let child = Command::new(binary)
-            .args(["run", "--once", "--data"])
+            .args(args)
+            .arg("--data")
             .arg(folder.path().join("data"))
             .env(MARK, folder.path())
             .stdin(Stdio::null())
@@ -115,6 +121,37 @@ impl Devnet {
         }
     }
 
+    /// Waits until its output says `words` at least `times` times.
+    fn until_said(&mut self, words: &str, times: usize) {
+        let started = Instant::now();
+        while self.log().matches(words).count() < times {
+            let ended = self.child.try_wait().expect("a child");
+            assert!(
+                ended.is_none() && started.elapsed() < Duration::from_secs(120),
+                "it does not say {words:?} ({ended:?}):\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Runs, in the repository, the line that the banner has below `title`; what it prints.
+    fn paste(&self, title: &str) -> String {
+        let log = self.log();
+        let mut lines = log.lines().skip_while(|line| !line.starts_with(title));
+        let line = lines.nth(1).unwrap_or_else(|| panic!("no {title}:\n{log}"));
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(line)
+            .current_dir(root)
+            .output();
+        let output = output.expect("a shell");
+        let said = [output.stdout, output.stderr].map(|s| String::from_utf8_lossy(&s).into_owned());
+        assert!(output.status.success(), "{line}\n{}", said.concat());
+        said.concat()
+    }
+
     /// Waits until it has ended.
     fn wait(&mut self) -> ExitStatus {
         let started = Instant::now();
@@ -173,6 +210,32 @@ fn signal(name: &str, target: &str) {
 const A_MOMENT: Duration = Duration::from_secs(3);
 /// Services that are told by the end of their standard input finish what they are at.
 const A_WHILE: Duration = Duration::from_secs(15);
+
+#[test]
+fn lines_of_the_banner_work_as_pasted() {
+    let ports = ["--port", "0", "--grpc-port", "0", "--window", "5"];
+    let mut devnet = Devnet::start_with(&[&["up", "--no-dispute"][..], &ports].concat());
+    devnet.until_said("Ctrl-C ends everything", 1);
+    let banner = devnet.log();
+    for word in ["Accounts", "RPC", "gRPC", "Logs and data", "Clocks", "0x"] {
+        assert!(banner.contains(word), "{word}:\n{banner}");
+    }
+    let before = banner.matches("callback").count();
+    let sent = devnet.paste("Ask from a contract:");
+    assert!(sent.contains("transactionHash"), "{sent}");
+    devnet.until_said("callback", before + 1);
+    let told = devnet.paste("Ask by gRPC:");
+    assert!(told.contains("answer  \""), "{told}");
+    // The third line is a devnet of its own: e2e runs it.
+    assert!(banner.contains("run --once --cheat token:0 --flip random:7"));
+    signal("INT", &format!("-{}", devnet.child.id()));
+    assert_eq!(devnet.wait().code(), Some(0), "{}", devnet.log());
+    let data = devnet.folder.path().join("data");
+    let goodbye = format!("data and logs stay in {}", data.display());
+    assert!(devnet.log().contains(&goodbye), "{}", devnet.log());
+    assert!(data.exists());
+    devnet.assert_gone(A_MOMENT);
+}
 
 #[test]
 fn ctrl_c_in_mid_run_leaves_nothing() {

@@ -6,24 +6,39 @@
 )]
 mod games_support;
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::providers::Provider;
 use assay_bindings::Request;
+use assay_bindings::deploy::families;
 use assay_bindings::{DisputeGame, Rollup};
+use assay_dispute::action::Action;
+use assay_dispute::calls::{call_for, opening};
+use assay_dispute::claim_ref::claim_ref;
 use assay_dispute::defender::Defender;
+use assay_dispute::game::Side;
 use assay_dispute::inputs::Inputs;
 use assay_dispute::ledger::{Ask, Claim, ClaimKey, ClaimStatus};
 use assay_dispute::library::{Library, Replay};
 use assay_dispute::lies::Lie;
-use assay_dispute::watcher::Watcher;
+use assay_dispute::rehearsal::Stage;
+use assay_dispute::responder::RespondError;
+use assay_dispute::solver::next_actions;
+use assay_dispute::watcher::{Watcher, challenger_bond};
 use assay_dispute::watchtower::{WatchtowerArgs, run};
+use assay_machine::lower::lower;
+use assay_machine::machine::Machine;
+use assay_machine::rom::Rom;
+use assay_machine::trace::{Interpreter, ProgramTrace};
 use assay_node::config;
 use assay_node::dangerous::Flip;
 use assay_node::shell::Shell;
 use assay_node::store::SledStore;
+use assay_node::tx::Call;
+use assay_prover::prover::Prover;
+use assay_tests::artifacts::artifact;
 use assay_types::request::Payload;
-use games_support::network::{Network, Who};
-use games_support::program::right_output;
+use games_support::network::{MODEL, Network, Who};
+use games_support::program::{PROGRAM, right_output};
 use serde_json::json;
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -453,4 +468,144 @@ async fn operator_errors_say_what_is_wrong_and_what_to_do() {
         error.contains("watchtower.sled") && error.contains("delete"),
         "{error}"
     );
+}
+
+/// INVARIANT: nothing is sent that would revert, and what is sent costs the gas that the rehearsal found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn responder_sends_only_what_its_rehearsal_lets_through() {
+    let mut net = Network::start(60, 60).await;
+    let payload = Payload::greedy("?", 4).encode();
+    let (id, request) = net.ask(&payload).await;
+    net.claim(id, &request, &[0; 9]).await;
+    let store = Arc::new(SledStore::open(&net.file("sled")).expect("opens"));
+    let watcher = Watcher::open(net.chain.clone(), &net.deployment, store, 0).await;
+    let mut watcher = watcher.expect("opens");
+    watcher.poll().await.expect("follows");
+    let (game, account) = (net.deployment.contracts.game, net.address(Who::Watchtower));
+    let responder = net.responder(Who::Watchtower);
+    let nonce = async || {
+        let provider = net.chain.provider();
+        provider
+            .get_transaction_count(account)
+            .await
+            .expect("asked")
+    };
+    let refused = async |call: Call, name: &str| {
+        let before = nonce().await;
+        let error = responder.send(call).await.expect_err("it would revert");
+        assert!(matches!(error, RespondError::WouldRevert { .. }), "{error}");
+        assert_eq!(error.revert_name(), Some(name), "{error}");
+        assert_eq!(nonce().await, before, "nothing was sent");
+    };
+
+    let ledger = watcher.ledger();
+    let (claim, ask) = (
+        ledger.claims.values().next().expect("a claim").clone(),
+        ledger.asks[&id].clone(),
+    );
+    let shown = claim_ref(&claim, &ledger.segments[&claim.key.segment]).expect("a leaf");
+    let bond = challenger_bond(&net.chain, game).await.expect("a view");
+    let open = |wei| opening(&ask, &claim, &shown, game, wei);
+    refused(open(bond - U256::ONE), "WrongBond").await;
+    let stage = Stage::new(net.chain.clone());
+    let rehearsed = stage.rehearse(account, &open(bond)).await.expect("it runs");
+    let receipt = responder.send(open(bond)).await.expect("it runs");
+    assert_eq!(receipt.gas_used, rehearsed.gas_used);
+    refused(open(bond), "GameExists").await;
+
+    watcher.poll().await.expect("follows");
+    let play = watcher
+        .ledger()
+        .games
+        .values()
+        .next()
+        .expect("a game")
+        .clone();
+    let image = lower(&wat::parse_str(PROGRAM).expect("it parses"))
+        .expect("it lowers")
+        .image;
+    let inputs = Inputs::of(net.chain.id(), net.deployment.contracts.inbox, &ask, &claim);
+    let roms = [&inputs.request[..], &inputs.output, MODEL].map(Rom::new);
+    let mut truth = ProgramTrace::new(Interpreter::new(Machine::new(image, roms)));
+    let now = net.chain.head().await.expect("a head").timestamp;
+    let actions = next_actions(&play.game, &mut truth, Side::Challenger, now).expect("infallible");
+    let call = call_for(&play, Side::Challenger, &actions[0], game).expect("a move");
+    refused(
+        call_for(&play, Side::Challenger, &Action::ClaimTimeout, game).expect("a call"),
+        "ClockRunning",
+    )
+    .await;
+    let rehearsed = stage.rehearse(account, &call).await.expect("it runs");
+    let receipt = responder.send(call.clone()).await.expect("it runs");
+    assert_eq!(receipt.gas_used, rehearsed.gas_used);
+    // The same again shows a piece of a dissection that no longer stands.
+    refused(call, "WrongProofLength").await;
+}
+
+/// INVARIANT: what lockstep proves is what a chain runs, byte for byte.
+#[tokio::test(flavor = "multi_thread")]
+async fn code_on_the_chain_is_the_committed_code() {
+    let net = Network::start(60, 60).await;
+    let provider = net.chain.provider();
+    let mut prover = Prover::new();
+    let mut of_revm = Vec::new();
+    for ((name, _), address) in families().into_iter().zip(prover.families) {
+        of_revm.push((name, prover.evm.code(address)));
+    }
+    let mut names = Vec::new();
+    for &(name, address) in &net.deployed {
+        let code = provider.get_code_at(address).await.expect("asked");
+        let artifact = artifact(name);
+        assert_eq!(
+            keccak256(artifact.without_immutables(&code)),
+            keccak256(&artifact.runtime),
+            "{name} at {address}"
+        );
+        if let Some((_, proven)) = of_revm.iter().find(|(n, _)| *n == name) {
+            assert_eq!(keccak256(&code), keccak256(proven), "{name} in revm");
+        }
+        names.push(name);
+    }
+    let contracts = &net.deployment.contracts;
+    for (name, address) in [
+        ("ModelRegistry", contracts.registry),
+        ("Staking", contracts.staking),
+        ("Inbox", contracts.inbox),
+        ("DisputeGame", contracts.game),
+        ("Rollup", contracts.rollup),
+    ] {
+        assert!(
+            net.deployed.contains(&(name, address)),
+            "{name} is what the services are told"
+        );
+    }
+    // The prover steps by its families and by nothing else.
+    let families: Vec<Address> = of_revm
+        .iter()
+        .map(|(name, _)| {
+            net.deployed
+                .iter()
+                .find(|(n, _)| n == name)
+                .expect("deployed")
+                .1
+        })
+        .collect();
+    let (_, prover) = net
+        .deployed
+        .iter()
+        .find(|(name, _)| *name == "OneStepProver")
+        .expect("deployed");
+    let code = provider.get_code_at(*prover).await.expect("asked");
+    let mut stepped_by: Vec<Address> = artifact("OneStepProver")
+        .immutables
+        .iter()
+        .map(|&(start, length)| {
+            Address::from_word(code[start..start + length].try_into().expect("a word"))
+        })
+        .collect();
+    stepped_by.sort();
+    stepped_by.dedup();
+    let mut sorted = families.clone();
+    sorted.sort();
+    assert_eq!(stepped_by, sorted);
 }

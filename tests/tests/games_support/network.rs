@@ -13,6 +13,7 @@ use assay_bindings::{
     DisputeGame, Inbox, ModelRegistry, Request, RequestParams, Rollup, Segment, SegmentResult,
     Staking, results,
 };
+use assay_dispute::responder::Responder;
 use assay_machine::lower::lower;
 use assay_machine::rom::Rom;
 use assay_node::anvil::Anvil;
@@ -23,6 +24,7 @@ use assay_node::revert::ErrorBook;
 use assay_node::tx::{Call, TxManager, TxPolicy};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes of the model file.
@@ -51,6 +53,8 @@ pub struct Network {
     pub chain: Chain,
     /// Addresses.
     pub deployment: Deployment,
+    /// Every contract of the deployment: its name in `contracts/abi` and where it is.
+    pub deployed: Vec<(&'static str, Address)>,
     /// A folder for everything.
     pub dir: tempfile::TempDir,
     keys: Vec<String>,
@@ -81,6 +85,7 @@ impl Network {
         parameters.unbonding_delay = window + 2 * allowance + 60;
         let (addresses, creations) = plan(deployer.address(), 0, &parameters);
         let tx = manager(&chain, deployer);
+        let deployed = creations.iter().map(|c| (c.name, c.address)).collect();
         for creation in creations {
             tx.send(Call::create(creation.name, creation.init_code))
                 .await
@@ -100,6 +105,7 @@ impl Network {
                 models: Vec::new(),
             },
             chain,
+            deployed,
             dir,
             keys,
             model: B256::ZERO,
@@ -177,6 +183,18 @@ impl Network {
     /// The account of `who`.
     pub fn address(&self, who: Who) -> Address {
         key(&self.keys, who).address()
+    }
+
+    /// Sends for `who` as the services do.
+    pub fn responder(&self, who: Who) -> Responder {
+        let tx = manager(&self.chain, key(&self.keys, who));
+        let contracts = self.deployment.contracts.clone();
+        Responder::new(
+            self.chain.clone(),
+            Arc::new(tx),
+            ErrorBook::assay(),
+            contracts,
+        )
     }
 
     /// Sends a call and waits for it.
