@@ -79,25 +79,25 @@ fn powers(format: Format) -> Vec<u64> {
 fn fractions(format: Format) -> Vec<u64> {
     let (one, hidden) = (format.power(0), format.hidden());
     let patterns = [
-        one | hidden / 2,
-        one | hidden / 4 * 3,
-        one | (hidden - 1) / 3,
-        one | (hidden - 1) / 3 * 2,
+        one | (hidden / 2),
+        one | (hidden / 4 * 3),
+        one | ((hidden - 1) / 3),
+        one | ((hidden - 1) / 3 * 2),
         // 2.5, 3, 3.5, 4.5, 5, 6, 7
-        format.power(1) | hidden / 4,
-        format.power(1) | hidden / 2,
-        format.power(1) | hidden / 4 * 3,
-        format.power(2) | hidden / 8,
-        format.power(2) | hidden / 4,
-        format.power(2) | hidden / 2,
-        format.power(2) | hidden / 4 * 3,
+        format.power(1) | (hidden / 4),
+        format.power(1) | (hidden / 2),
+        format.power(1) | (hidden / 4 * 3),
+        format.power(2) | (hidden / 8),
+        format.power(2) | (hidden / 4),
+        format.power(2) | (hidden / 2),
+        format.power(2) | (hidden / 4 * 3),
         // The last number with a half, and one with a quarter.
         format.power(format.fraction_bits as i32 - 1) | 1,
         format.power(format.fraction_bits as i32 - 2) | 1,
         // Short and long significands of small numbers.
-        format.exponent(2) | hidden / 3,
+        format.exponent(2) | (hidden / 3),
         format.exponent(1) | 3,
-        format.exponent(format.exponents() - 2) | hidden / 3,
+        format.exponent(format.exponents() - 2) | (hidden / 3),
     ];
     patterns.to_vec()
 }

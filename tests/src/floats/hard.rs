@@ -99,7 +99,7 @@ pub fn quotients(format: Format, n: usize, rng: &mut SmallRng) -> Vec<Pair> {
     let mut out = Vec::new();
     while out.len() < n {
         // x * 2^shift = middle * y - rest
-        let middle = significand(format, rng) * 2 | 1;
+        let middle = (significand(format, rng) * 2) | 1;
         let shift = rng.random_range(p + 1..=p + 2);
         let rest = rng.random_range(-3..=3i64);
         let y = (rest as u64).wrapping_mul(inverse(middle)) & ((1 << shift) - 1);
@@ -213,7 +213,7 @@ pub fn between_f32s(n: usize, rng: &mut SmallRng) -> Vec<Pair> {
         let here = f64::from(f32::from_bits(bits));
         let next = f64::from(f32::from_bits(bits + 1));
         // The one above the greatest is infinity, and then this too.
-        let middle = ((here + next) / 2.0).to_bits() | rng.random_range(0..2u64) * F64.sign();
+        let middle = ((here + next) / 2.0).to_bits() | (rng.random_range(0..2u64) * F64.sign());
         out.extend([middle - 1, middle, middle + 1].map(|a| (a, 0)));
     }
     out
@@ -264,7 +264,7 @@ mod tests {
             .step_by(2)
             .filter(|q| {
                 let shift = if q * q >= 1 << 49 { 26 } else { 25 };
-                let below = q * q & ((1 << shift) - 1);
+                let below = (q * q) & ((1 << shift) - 1);
                 below < 4096 || below > (1 << shift) - 4096
             })
             .count();

@@ -24,7 +24,7 @@ fn kind(operator: Operator) -> Kind {
             Some(Op::F32ConvertI32S | Op::F32ConvertI32U | Op::F32ConvertI64S | Op::F32ConvertI64U),
         ) => Kind::Integer,
         // Families of f32 have even numbers.
-        _ if family(op) % 2 == 0 => Kind::Float(F32),
+        _ if family(op).is_multiple_of(2) => Kind::Float(F32),
         _ => Kind::Float(F64),
     }
 }

@@ -47,7 +47,7 @@ fn instruction(rng: &mut StdRng) -> Instr {
     };
     let imm = match rng.random_range(0..5) {
         // A slot, as the third operand's, or a segment's place.
-        4 => value(rng) << 32 | u64::from(slot(rng)) * [1, 128][rng.random_range(0..2usize)],
+        4 => (value(rng) << 32) | (u64::from(slot(rng)) * [1, 128][rng.random_range(0..2usize)]),
         // Two halves, as segments and typed calls have.
         0 => value(rng) << 32 | value(rng) & 0xffff_ffff,
         1 => rng.random_range(0..64),

@@ -120,10 +120,13 @@ fn every_opcode_does_something_and_is_recorded_and_replayed() {
     }
 }
 
+type Change = fn(&mut Instr);
+
 /// The operands that are vectors, as changes to an instruction that make them odd.
-fn odd_operands(op: Op) -> Vec<fn(&mut Instr)> {
-    let (d, a, b): (fn(&mut Instr), fn(&mut Instr), fn(&mut Instr)) =
-        (|i| i.d += 1, |i| i.a += 1, |i| i.b += 1);
+fn odd_operands(op: Op) -> Vec<Change> {
+    let d: Change = |i| i.d += 1;
+    let a: Change = |i| i.a += 1;
+    let b: Change = |i| i.b += 1;
     match op.format() {
         Format::VecUnary | Format::VecReplace | Format::VecShift => vec![d, a],
         Format::VecBinary => vec![d, a, b],

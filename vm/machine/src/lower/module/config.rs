@@ -88,7 +88,7 @@ impl Settings {
                 format!("custom section assay: a + b is not {TRACE_LOG2}"),
             );
         }
-        if config.stack_cells % FRAME_ALIGN != 0 {
+        if !config.stack_cells.is_multiple_of(FRAME_ALIGN) {
             return refuse(
                 self.offset(),
                 format!("custom section assay: stack_cells is not a multiple of {FRAME_ALIGN}"),
