@@ -1,0 +1,229 @@
+//! A module as the linker sees it: what it imports, defines and exports.
+
+use wasm_encoder::reencode::{Error, Reencode};
+use wasmparser::{
+    ExternalKind, FuncType, GlobalType, MemoryType, Parser, Payload, RefType, TableType, TypeRef,
+};
+
+/// What can be imported and exported.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// A function.
+    Func,
+    /// A table.
+    Table,
+    /// A memory.
+    Memory,
+    /// A global.
+    Global,
+}
+
+/// All kinds, in the order of their index spaces.
+pub const KINDS: [Kind; 4] = [Kind::Func, Kind::Table, Kind::Memory, Kind::Global];
+
+/// The type of something that can be imported.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Extern {
+    /// A function.
+    Func(FuncType),
+    /// A table.
+    Table(TableType),
+    /// A memory.
+    Memory(MemoryType),
+    /// A global.
+    Global(GlobalType),
+}
+
+impl Extern {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Extern::Func(_) => Kind::Func,
+            Extern::Table(_) => Kind::Table,
+            Extern::Memory(_) => Kind::Memory,
+            Extern::Global(_) => Kind::Global,
+        }
+    }
+}
+
+/// An import.
+pub struct Import {
+    /// First name.
+    pub module: String,
+    /// Second name.
+    pub name: String,
+    /// What it has to be.
+    pub ty: Extern,
+}
+
+/// A parsed module with its bytes.
+#[derive(Default)]
+pub struct Module {
+    /// The bytes.
+    pub wasm: Vec<u8>,
+    /// Its function types.
+    pub types: Vec<FuncType>,
+    /// Its imports.
+    pub imports: Vec<Import>,
+    /// Types of what it defines itself, by kind.
+    pub defined: Vec<Extern>,
+    /// Name, kind, index in that kind's index space.
+    pub exports: Vec<(String, Kind, u32)>,
+    /// Number of element segments.
+    pub elems: u32,
+    /// Number of data segments.
+    pub datas: u32,
+    /// Whether an instruction or an active segment touches its memory.
+    pub touches_memory: bool,
+}
+
+impl Module {
+    /// Parses a valid module of the supported features.
+    pub fn parse(wasm: &[u8]) -> Result<Module, String> {
+        let mut module = Module {
+            wasm: wasm.to_vec(),
+            ..Module::default()
+        };
+        for payload in Parser::new(0).parse_all(wasm) {
+            module
+                .payload(payload.map_err(|e| e.to_string())?)
+                .map_err(|e| e.to_string())?;
+        }
+        Ok(module)
+    }
+
+    fn payload(&mut self, payload: Payload<'_>) -> wasmparser::Result<()> {
+        match payload {
+            Payload::TypeSection(reader) => {
+                for ty in reader.into_iter_err_on_gc_types() {
+                    self.types.push(ty?);
+                }
+            }
+            Payload::ImportSection(reader) => {
+                for import in reader.into_imports() {
+                    let import = import?;
+                    let ty = match import.ty {
+                        TypeRef::Func(ty) => Extern::Func(self.types[ty as usize].clone()),
+                        TypeRef::Table(ty) => Extern::Table(ty),
+                        TypeRef::Memory(ty) => Extern::Memory(ty),
+                        TypeRef::Global(ty) => Extern::Global(ty),
+                        other => unreachable!("the machine's lowerer refuses {other:?}"),
+                    };
+                    self.imports.push(Import {
+                        module: import.module.to_owned(),
+                        name: import.name.to_owned(),
+                        ty,
+                    });
+                }
+            }
+            Payload::FunctionSection(reader) => {
+                for ty in reader {
+                    let ty = self.types[ty? as usize].clone();
+                    self.defined.push(Extern::Func(ty));
+                }
+            }
+            Payload::TableSection(reader) => {
+                for table in reader {
+                    self.defined.push(Extern::Table(table?.ty));
+                }
+            }
+            Payload::MemorySection(reader) => {
+                for memory in reader {
+                    self.defined.push(Extern::Memory(memory?));
+                }
+            }
+            Payload::GlobalSection(reader) => {
+                for global in reader {
+                    self.defined.push(Extern::Global(global?.ty));
+                }
+            }
+            Payload::ExportSection(reader) => {
+                for export in reader {
+                    let export = export?;
+                    let kind = match export.kind {
+                        ExternalKind::Func => Kind::Func,
+                        ExternalKind::Table => Kind::Table,
+                        ExternalKind::Memory => Kind::Memory,
+                        ExternalKind::Global => Kind::Global,
+                        other => unreachable!("the machine's lowerer refuses {other:?}"),
+                    };
+                    self.exports
+                        .push((export.name.to_owned(), kind, export.index));
+                }
+            }
+            Payload::ElementSection(reader) => self.elems = reader.count(),
+            Payload::DataSection(reader) => {
+                self.datas = reader.count();
+                for data in reader {
+                    let active = matches!(data?.kind, wasmparser::DataKind::Active { .. });
+                    self.touches_memory |= active;
+                }
+            }
+            Payload::CodeSectionEntry(body) => {
+                let mut uses = MemoryUses(false);
+                let mut reader = body.get_operators_reader()?;
+                while !reader.eof() {
+                    // An operator that can't be re-encoded is reported when the program is written.
+                    let _ = uses.instruction(reader.read()?);
+                }
+                self.touches_memory |= uses.0;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Types of its imports of one kind, in order.
+    pub fn imported(&self, kind: Kind) -> impl Iterator<Item = &Import> {
+        self.imports.iter().filter(move |i| i.ty.kind() == kind)
+    }
+
+    /// Types of its definitions of one kind, in order.
+    pub fn definitions(&self, kind: Kind) -> impl Iterator<Item = &Extern> {
+        self.defined.iter().filter(move |d| d.kind() == kind)
+    }
+}
+
+/// Notes whether an instruction names a memory.
+struct MemoryUses(bool);
+
+impl Reencode for MemoryUses {
+    type Error = std::convert::Infallible;
+
+    fn memory_index(&mut self, memory: u32) -> Result<u32, Error<Self::Error>> {
+        self.0 = true;
+        Ok(memory)
+    }
+}
+
+/// Whether something of type `actual` may be imported as `wanted`, sizes apart: those change as a program runs.
+pub fn matches(wanted: &Extern, actual: &Extern) -> bool {
+    let within = |wanted: Option<u64>, actual: Option<u64>| match (wanted, actual) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(wanted), Some(actual)) => actual <= wanted,
+    };
+    match (wanted, actual) {
+        (Extern::Func(wanted), Extern::Func(actual)) => wanted == actual,
+        (Extern::Global(wanted), Extern::Global(actual)) => wanted == actual,
+        (Extern::Table(wanted), Extern::Table(actual)) => {
+            wanted.element_type == actual.element_type && within(wanted.maximum, actual.maximum)
+        }
+        (Extern::Memory(wanted), Extern::Memory(actual)) => within(wanted.maximum, actual.maximum),
+        _ => false,
+    }
+}
+
+/// First size of a table, in elements, or of a memory, in pages; 0 for what has no size.
+pub fn size(ty: &Extern) -> u64 {
+    match ty {
+        Extern::Table(ty) => ty.initial,
+        Extern::Memory(ty) => ty.initial,
+        Extern::Func(_) | Extern::Global(_) => 0,
+    }
+}
+
+/// Whether a reference type is one of functions.
+pub fn is_func(ty: RefType) -> bool {
+    ty == RefType::FUNCREF
+}

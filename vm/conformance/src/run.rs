@@ -1,0 +1,257 @@
+//! Runs a file of the suite: every program of it in the interpreter, in wasmtime, and step by step by its witnesses.
+
+use crate::judge::Judge;
+use crate::module::Kind;
+use crate::plan::{Ends, Event, Planner, Task};
+use crate::program::{Macro, Program, build};
+use crate::prove::{Fixed, Times, prove};
+use crate::report::Tally;
+use crate::script::commands;
+use crate::store::{Def, Store};
+use crate::value::extern_cell;
+use assay_machine::lower::{Lowered, lower};
+use assay_machine::machine::Machine;
+use assay_machine::rom::Rom;
+use assay_types::Status;
+use assay_types::params::TABLE_SIZE_BASE;
+
+/// How a file is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Tasks of a macro step at most.
+    pub batch: usize,
+    /// Whether steps are proven.
+    pub prove: bool,
+}
+
+/// Runs a file.
+pub fn file(text: &str, options: Options) -> Tally {
+    let mut times = Times::default();
+    let commands = match commands(text) {
+        Ok(commands) => commands,
+        Err(e) => {
+            let mut tally = Tally::default();
+            tally.fail(0, e);
+            return tally;
+        }
+    };
+    let mut planner = Planner::read(commands);
+    let programs = planner.programs();
+    let mut tally = std::mem::take(&mut planner.tally);
+    for (members, events) in programs {
+        group(&planner.store, members, events, options, &mut tally, &mut times);
+    }
+    if std::env::var_os("ASSAY_CONFORMANCE_TIMES").is_some() {
+        println!("{} steps, {} proven: {times:?}", tally.steps, tally.proven);
+    }
+    tally
+}
+
+/// The memories that anything touches.
+fn memories(store: &Store, members: &[usize]) -> Vec<Def> {
+    let mut memories: Vec<Def> = members
+        .iter()
+        .map(|i| &store.instances[*i])
+        .filter(|i| i.module.touches_memory)
+        .map(|i| i.def(Kind::Memory, 0))
+        .collect();
+    memories.sort_unstable();
+    memories.dedup();
+    memories
+}
+
+fn group(
+    store: &Store,
+    members: Vec<usize>,
+    events: Vec<Event>,
+    options: Options,
+    tally: &mut Tally,
+    times: &mut Times,
+) {
+    let memories = memories(store, &members);
+    if memories.len() > 1 {
+        for _ in &events {
+            tally.skip("its instances have two memories");
+        }
+        return;
+    }
+    let line = events[0].line;
+    let started = build(store, &members, memories.first().copied(), events, options.batch)
+        .map_err(|e| format!("the linker: {e}"))
+        .and_then(|program| Run::start(store, program, options));
+    match started {
+        Err(reason) => tally.fail(line, reason),
+        Ok(mut run) => {
+            let macros = std::mem::take(&mut run.program.macros);
+            for (number, m) in macros.iter().enumerate() {
+                let result = run.macro_step(number as u32, m, tally, times);
+                if let Err(reason) = result {
+                    let lines: Vec<usize> = m.tasks.iter().map(|t| t.0.line).collect();
+                    tally.fail(lines[0], format!("{reason}; lines {lines:?}"));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// A program being run.
+struct Run<'s> {
+    store: &'s Store,
+    program: Program,
+    lowered: Lowered,
+    judge: Judge,
+    /// The interpreter.
+    machine: Machine,
+    /// Its twin, whose steps are recorded.
+    twin: Machine,
+    fixed: Fixed,
+    prove: bool,
+}
+
+impl<'s> Run<'s> {
+    fn start(store: &'s Store, program: Program, options: Options) -> Result<Run<'s>, String> {
+        let lowered = lower(&program.wasm).map_err(|e| format!("the lowerer: {e}"))?;
+        let judge = Judge::new(&program, &lowered)?;
+        let roms = [0; 3].map(|_| Rom::new(&[]));
+        let mut machine = Machine::new(lowered.image.clone(), roms);
+        for (&n, &global) in &program.externs {
+            machine.globals[lowered.globals[global as usize] as usize] = extern_cell(n);
+        }
+        Ok(Run {
+            store,
+            fixed: Fixed::new(&lowered.image, &machine.roms),
+            twin: machine.clone(),
+            machine,
+            judge,
+            lowered,
+            program,
+            prove: options.prove,
+        })
+    }
+
+    fn macro_step(
+        &mut self,
+        number: u32,
+        m: &Macro,
+        tally: &mut Tally,
+        times: &mut Times,
+    ) -> Result<(), String> {
+        let event = &m.tasks[0].0;
+        if !event.grown.is_empty() {
+            let fits = event.grown.iter().all(|g| self.size(g.def) >= g.least);
+            let links = !matches!(event.task, Task::Unlinkable(_));
+            if fits != links {
+                return Err(format!("linking: {fits}"));
+            }
+        }
+        self.execute(number, tally, times)?;
+        let returned = self.judge.step();
+        let status = self.machine.cpu.status;
+        if returned != (status == Status::Yielded) {
+            return Err(format!("it is {status:?}, wasmtime returned: {returned}"));
+        }
+        match (m.traps, status) {
+            (true, Status::Trapped) => self.resume(number + 1)?,
+            (false, Status::Yielded) => {}
+            _ => return Err(format!("it is {status:?}")),
+        }
+        self.judge.compare(&self.machine, &self.lowered)?;
+        for (event, results) in &m.tasks {
+            match self.results(event, results) {
+                Ok(()) => tally.pass(event.verdict),
+                Err(reason) => tally.fail(event.line, reason),
+            }
+        }
+        Ok(())
+    }
+
+    /// Executes a macro step in the interpreter, and step by step in its twin.
+    fn execute(&mut self, number: u32, tally: &mut Tally, times: &mut Times) -> Result<(), String> {
+        let b = self.machine.image.limits.b;
+        let mut index = u64::from(number) << b;
+        let before = self.machine.executed;
+        if !self.prove {
+            self.machine.run(index, 1 << b);
+            tally.steps += self.machine.executed - before;
+            return Ok(());
+        }
+        let mut root = self.twin.root();
+        loop {
+            let (pc, fp) = (self.machine.cpu.pc, self.machine.cpu.fp);
+            self.machine.run(index, 1);
+            let place = |e: String| format!("step {index:#x} at pc {pc:#x}, fp {fp:#x}: {e}");
+            root = prove(&self.fixed, &mut self.twin, index, root, times).map_err(place)?;
+            tally.proven += 1;
+            if self.machine.cpu != self.twin.cpu {
+                let (here, there) = (self.machine.cpu, self.twin.cpu);
+                return Err(place(format!("{here:?}, recorded {there:?}")));
+            }
+            index += 1;
+            if self.machine.cpu.status != Status::Running {
+                break;
+            }
+        }
+        tally.steps += self.machine.executed - before;
+        if self.machine.root() != root {
+            return Err("the recorder's state is another".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Goes on after a trap with what it left: the trapped state itself has nothing any more.
+    fn resume(&mut self, call: u32) -> Result<(), String> {
+        let same = |a: &Machine, b: &Machine| {
+            a.memory == b.memory && a.globals == b.globals && a.table == b.table
+        };
+        if self.prove && !same(&self.machine, &self.twin) {
+            return Err("the recorder trapped in another state".to_owned());
+        }
+        let cell = self.lowered.globals[self.program.call as usize] as usize;
+        let machine = &mut self.machine;
+        let mut globals = std::mem::take(&mut machine.globals);
+        globals[cell] = u64::from(call);
+        self.machine = Machine::at_yield(
+            machine.image.clone(),
+            machine.roms.clone(),
+            std::mem::take(&mut machine.memory),
+            globals,
+            &machine.table,
+        );
+        self.twin = self.machine.clone();
+        self.judge.set_call(call)
+    }
+
+    /// Present size of a table or memory.
+    fn size(&self, def: Def) -> u64 {
+        match self.program.tables.get(&def) {
+            Some(&table) => {
+                let cell = self.machine.globals[TABLE_SIZE_BASE as usize + table as usize];
+                u64::from(cell as u32)
+            }
+            // A memory that nothing touches has its first size.
+            None if !self.program.has_memory => crate::module::size(self.store.ty(def)),
+            None => u64::from(self.machine.cpu.pages),
+        }
+    }
+
+    fn results(&self, event: &Event, globals: &[u32]) -> Result<(), String> {
+        let Ends::Returns(Some(expected)) = &event.end else {
+            return Ok(());
+        };
+        if expected.len() != globals.len() {
+            return Err(format!("it has {} results", globals.len()));
+        }
+        for (expected, global) in expected.iter().zip(globals) {
+            let cell = self.lowered.globals[*global as usize] as usize;
+            let mut bits = u128::from(self.machine.globals[cell]);
+            if self.program.is_vector(*global) {
+                bits |= u128::from(self.machine.globals[cell + 1]) << 64;
+            }
+            if !expected.holds(bits) {
+                return Err(format!("{bits:#x} is not {expected:x?}"));
+            }
+        }
+        Ok(())
+    }
+}
