@@ -122,7 +122,9 @@ impl Judge {
         let here = machine.globals[TABLE_SIZE_BASE as usize + i] as u32;
         let size = table.size(&self.store);
         if size != u64::from(here) {
-            return Err(format!("table {i} has {here} elements, wasmtime has {size}"));
+            return Err(format!(
+                "table {i} has {here} elements, wasmtime has {size}"
+            ));
         }
         for at in 0..size {
             let value = match table.get(&mut self.store, at) {

@@ -137,8 +137,16 @@ impl<'s> Merged<'s> {
             inits: BTreeMap::new(),
         };
         for ty in &merged.places.types {
-            let params: Vec<_> = ty.params().iter().map(|t| val_type(*t)).collect::<Result<_, _>>()?;
-            let results: Vec<_> = ty.results().iter().map(|t| val_type(*t)).collect::<Result<_, _>>()?;
+            let params: Vec<_> = ty
+                .params()
+                .iter()
+                .map(|t| val_type(*t))
+                .collect::<Result<_, _>>()?;
+            let results: Vec<_> = ty
+                .results()
+                .iter()
+                .map(|t| val_type(*t))
+                .collect::<Result<_, _>>()?;
             merged.types.ty().function(params, results);
         }
         if let Some(Extern::Memory(ty)) = memory.map(|def| store.ty(def)) {
@@ -198,7 +206,13 @@ impl<'s> Merged<'s> {
                 Payload::StartSection { func, .. } => start = Some(mapper.function_index(func)?),
                 Payload::ElementSection(reader) => {
                     for (i, element) in reader.into_iter().enumerate() {
-                        element_segment(&mut mapper, i as u32, element?, &mut self.elements, &mut elems)?;
+                        element_segment(
+                            &mut mapper,
+                            i as u32,
+                            element?,
+                            &mut self.elements,
+                            &mut elems,
+                        )?;
                     }
                 }
                 Payload::DataSection(reader) => {

@@ -2,7 +2,7 @@
 
 use wasm_encoder::reencode::{Error, Reencode};
 use wasmparser::{
-    ExternalKind, FuncType, GlobalType, MemoryType, Parser, Payload, RefType, TableType, TypeRef,
+    ExternalKind, FuncType, GlobalType, MemoryType, Parser, Payload, TableType, TypeRef,
 };
 
 /// What can be imported and exported.
@@ -173,11 +173,6 @@ impl Module {
         Ok(())
     }
 
-    /// Types of its imports of one kind, in order.
-    pub fn imported(&self, kind: Kind) -> impl Iterator<Item = &Import> {
-        self.imports.iter().filter(move |i| i.ty.kind() == kind)
-    }
-
     /// Types of its definitions of one kind, in order.
     pub fn definitions(&self, kind: Kind) -> impl Iterator<Item = &Extern> {
         self.defined.iter().filter(move |d| d.kind() == kind)
@@ -221,9 +216,4 @@ pub fn size(ty: &Extern) -> u64 {
         Extern::Memory(ty) => ty.initial,
         Extern::Func(_) | Extern::Global(_) => 0,
     }
-}
-
-/// Whether a reference type is one of functions.
-pub fn is_func(ty: RefType) -> bool {
-    ty == RefType::FUNCREF
 }

@@ -1,6 +1,6 @@
 //! From a script to programs: instances that are linked with each other share one program, all others have their own.
 
-use crate::module::{Kind, Module};
+use crate::module::Module;
 use crate::report::{Tally, Verdict};
 use crate::script::{Action, Command, Encoded, End};
 use crate::store::{Def, Grown, Store, Unlinkable};
@@ -19,7 +19,7 @@ pub enum Task {
     /// Reads a global.
     Read(Def),
     /// Nothing: only [`Event::grown`] is looked at, and must not hold.
-    Unlinkable(Def),
+    Unlinkable,
 }
 
 /// A task, with what has to be before and after it.
@@ -62,12 +62,16 @@ pub struct Planner {
     names: BTreeMap<String, Slot>,
 }
 
-/// Reasons of the lowerer's that say nothing against a module: it is no program by itself, or imports what the linker
-/// finds.
+/// Reasons of the lowerer's that say nothing against a module: it is no program by itself, imports what the linker
+/// finds, or traps when it is instantiated, before a program's first state.
 fn is_about_programs(reason: &str) -> bool {
-    ["the module exports none of", "the only import is"]
-        .iter()
-        .any(|r| reason.contains(r))
+    let reasons = [
+        "the module exports none of",
+        "the only import is",
+        "an element segment does not fit its table",
+        "a data segment does not fit linear memory",
+    ];
+    reasons.iter().any(|r| reason.contains(r))
 }
 
 /// Why the machine's lowerer refuses a module as such.
@@ -160,12 +164,7 @@ impl Planner {
         }
     }
 
-    fn event(
-        &mut self,
-        line: usize,
-        action: Action,
-        end: End,
-    ) -> Result<(usize, Event), String> {
+    fn event(&mut self, line: usize, action: Action, end: End) -> Result<(usize, Event), String> {
         let no_value = || "a value that the machine lacks".to_owned();
         let (Action::Invoke { module, export, .. } | Action::Get { module, export }) = &action;
         let instance = self.slot(module.as_deref())?;
@@ -223,7 +222,7 @@ impl Planner {
                 Some(&Grown { def, .. }) => {
                     let event = Event {
                         line,
-                        task: Task::Unlinkable(def),
+                        task: Task::Unlinkable,
                         grown,
                         end: Ends::Returns(None),
                         verdict: Verdict::Unlinkable,
@@ -262,17 +261,16 @@ impl Planner {
         let mut programs: Vec<_> = programs.into_values().collect();
         programs.retain(|p| !p.1.is_empty());
         for (members, _) in &mut programs {
-            let uses = |i: &usize| -> Vec<usize> { self.store.instances[*i].providers(*i).collect() };
+            let uses =
+                |i: &usize| -> Vec<usize> { self.store.instances[*i].providers(*i).collect() };
             let used: Vec<usize> = members.iter().flat_map(uses).collect();
-            members.extend(used.into_iter().filter(|i| self.store.instances[*i].constant));
+            members.extend(
+                used.into_iter()
+                    .filter(|i| self.store.instances[*i].constant),
+            );
             members.sort_unstable();
             members.dedup();
         }
         programs
-    }
-
-    /// Whether `def` is a global, for reading.
-    pub fn is_global(def: Def) -> bool {
-        def.kind == Kind::Global
     }
 }

@@ -84,7 +84,10 @@ impl Added {
     }
 
     fn vectors(&self) -> Vec<u32> {
-        let vectors = self.results.iter().filter(|((t, _), _)| *t == tag(ValType::V128));
+        let vectors = self
+            .results
+            .iter()
+            .filter(|((t, _), _)| *t == tag(ValType::V128));
         vectors.map(|(_, global)| *global).collect()
     }
 
@@ -215,7 +218,7 @@ fn task(
     step: &mut Function,
 ) -> Result<Vec<ValType>, Failed> {
     match task {
-        Task::Unlinkable(_) => Ok(Vec::new()),
+        Task::Unlinkable => Ok(Vec::new()),
         Task::Instantiate(instance) => {
             for instruction in &merged.inits[instance] {
                 step.instruction(instruction);

@@ -4,7 +4,7 @@ use crate::judge::Judge;
 use crate::module::Kind;
 use crate::plan::{Ends, Event, Planner, Task};
 use crate::program::{Macro, Program, build};
-use crate::prove::{Fixed, Times, prove};
+use crate::prove::{Proof, Times};
 use crate::report::Tally;
 use crate::script::commands;
 use crate::store::{Def, Store};
@@ -39,7 +39,14 @@ pub fn file(text: &str, options: Options) -> Tally {
     let programs = planner.programs();
     let mut tally = std::mem::take(&mut planner.tally);
     for (members, events) in programs {
-        group(&planner.store, members, events, options, &mut tally, &mut times);
+        group(
+            &planner.store,
+            members,
+            events,
+            options,
+            &mut tally,
+            &mut times,
+        );
     }
     if std::env::var_os("ASSAY_CONFORMANCE_TIMES").is_some() {
         println!("{} steps, {} proven: {times:?}", tally.steps, tally.proven);
@@ -76,9 +83,15 @@ fn group(
         return;
     }
     let line = events[0].line;
-    let started = build(store, &members, memories.first().copied(), events, options.batch)
-        .map_err(|e| format!("the linker: {e}"))
-        .and_then(|program| Run::start(store, program, options));
+    let started = build(
+        store,
+        &members,
+        memories.first().copied(),
+        events,
+        options.batch,
+    )
+    .map_err(|e| format!("the linker: {e}"))
+    .and_then(|program| Run::start(store, program, options));
     match started {
         Err(reason) => tally.fail(line, reason),
         Ok(mut run) => {
@@ -103,10 +116,8 @@ struct Run<'s> {
     judge: Judge,
     /// The interpreter.
     machine: Machine,
-    /// Its twin, whose steps are recorded.
-    twin: Machine,
-    fixed: Fixed,
-    prove: bool,
+    /// The same, step by step.
+    proof: Option<Proof>,
 }
 
 impl<'s> Run<'s> {
@@ -120,13 +131,11 @@ impl<'s> Run<'s> {
         }
         Ok(Run {
             store,
-            fixed: Fixed::new(&lowered.image, &machine.roms),
-            twin: machine.clone(),
+            proof: options.prove.then(|| Proof::new(&machine)),
             machine,
             judge,
             lowered,
             program,
-            prove: options.prove,
         })
     }
 
@@ -140,7 +149,7 @@ impl<'s> Run<'s> {
         let event = &m.tasks[0].0;
         if !event.grown.is_empty() {
             let fits = event.grown.iter().all(|g| self.size(g.def) >= g.least);
-            let links = !matches!(event.task, Task::Unlinkable(_));
+            let links = !matches!(event.task, Task::Unlinkable);
             if fits != links {
                 return Err(format!("linking: {fits}"));
             }
@@ -166,46 +175,31 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    /// Executes a macro step in the interpreter, and step by step in its twin.
+    /// Executes a macro step in the interpreter at once, and again step by step with witnesses.
     fn execute(&mut self, number: u32, tally: &mut Tally, times: &mut Times) -> Result<(), String> {
         let b = self.machine.image.limits.b;
-        let mut index = u64::from(number) << b;
+        let index = u64::from(number) << b;
         let before = self.machine.executed;
-        if !self.prove {
-            self.machine.run(index, 1 << b);
-            tally.steps += self.machine.executed - before;
-            return Ok(());
-        }
-        let mut root = self.twin.root();
-        loop {
-            let (pc, fp) = (self.machine.cpu.pc, self.machine.cpu.fp);
-            self.machine.run(index, 1);
-            let place = |e: String| format!("step {index:#x} at pc {pc:#x}, fp {fp:#x}: {e}");
-            root = prove(&self.fixed, &mut self.twin, index, root, times).map_err(place)?;
-            tally.proven += 1;
-            if self.machine.cpu != self.twin.cpu {
-                let (here, there) = (self.machine.cpu, self.twin.cpu);
-                return Err(place(format!("{here:?}, recorded {there:?}")));
+        self.machine.run(index, 1 << b);
+        let steps = self.machine.executed - before;
+        tally.steps += steps;
+        if let Some(proof) = &mut self.proof {
+            tally.proven += proof.macro_step(index, steps, times)?;
+            if self.machine.root() != proof.root() {
+                return Err("step by step it ends in another state".to_owned());
             }
-            index += 1;
-            if self.machine.cpu.status != Status::Running {
-                break;
-            }
-        }
-        tally.steps += self.machine.executed - before;
-        if self.machine.root() != root {
-            return Err("the recorder's state is another".to_owned());
         }
         Ok(())
     }
 
     /// Goes on after a trap with what it left: the trapped state itself has nothing any more.
     fn resume(&mut self, call: u32) -> Result<(), String> {
-        let same = |a: &Machine, b: &Machine| {
-            a.memory == b.memory && a.globals == b.globals && a.table == b.table
-        };
-        if self.prove && !same(&self.machine, &self.twin) {
-            return Err("the recorder trapped in another state".to_owned());
+        if self
+            .proof
+            .as_ref()
+            .is_some_and(|p| !p.trapped_as(&self.machine))
+        {
+            return Err("step by step it traps in another state".to_owned());
         }
         let cell = self.lowered.globals[self.program.call as usize] as usize;
         let machine = &mut self.machine;
@@ -218,7 +212,9 @@ impl<'s> Run<'s> {
             globals,
             &machine.table,
         );
-        self.twin = self.machine.clone();
+        if let Some(proof) = &mut self.proof {
+            proof.set(&self.machine);
+        }
         self.judge.set_call(call)
     }
 

@@ -9,7 +9,11 @@ use std::sync::{Arc, Mutex};
 
 fn main() {
     let arguments = Arguments::from_args();
-    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<usize>().ok());
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|v| v.parse::<usize>().ok())
+    };
     let options = Options {
         batch: number("ASSAY_CONFORMANCE_BATCH").unwrap_or(32),
         prove: number("ASSAY_CONFORMANCE_PROVE").unwrap_or(1) != 0,
