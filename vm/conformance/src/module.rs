@@ -1,8 +1,11 @@
 //! A module as the linker sees it: what it imports, defines and exports.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use wasm_encoder::reencode::{Error, Reencode};
 use wasmparser::{
-    ExternalKind, FuncType, GlobalType, MemoryType, Parser, Payload, TableType, TypeRef,
+    DataKind, ElementKind, ExternalKind, FuncType, GlobalType, MemoryType, Parser, Payload,
+    TableType, TypeRef,
 };
 
 /// What can be imported and exported.
@@ -73,8 +76,8 @@ pub struct Module {
     pub elems: u32,
     /// Number of data segments.
     pub datas: u32,
-    /// Whether an instruction or an active segment touches its memory.
-    pub touches_memory: bool,
+    /// What its own instructions and segments name, by kind and index: an import that it only exports again is not.
+    pub uses: BTreeSet<(Kind, u32)>,
 }
 
 impl Module {
@@ -85,22 +88,22 @@ impl Module {
             ..Module::default()
         };
         for payload in Parser::new(0).parse_all(wasm) {
-            module
-                .payload(payload.map_err(|e| e.to_string())?)
-                .map_err(|e| e.to_string())?;
+            let payload = payload.map_err(|e| e.to_string())?;
+            module.payload(&payload).map_err(|e| e.to_string())?;
+            module.uses(&payload).map_err(|e| e.to_string())?;
         }
         Ok(module)
     }
 
-    fn payload(&mut self, payload: Payload<'_>) -> wasmparser::Result<()> {
+    fn payload(&mut self, payload: &Payload<'_>) -> wasmparser::Result<()> {
         match payload {
             Payload::TypeSection(reader) => {
-                for ty in reader.into_iter_err_on_gc_types() {
+                for ty in reader.clone().into_iter_err_on_gc_types() {
                     self.types.push(ty?);
                 }
             }
             Payload::ImportSection(reader) => {
-                for import in reader.into_imports() {
+                for import in reader.clone().into_imports() {
                     let import = import?;
                     let ty = match import.ty {
                         TypeRef::Func(ty) => Extern::Func(self.types[ty as usize].clone()),
@@ -117,28 +120,28 @@ impl Module {
                 }
             }
             Payload::FunctionSection(reader) => {
-                for ty in reader {
+                for ty in reader.clone() {
                     let ty = self.types[ty? as usize].clone();
                     self.defined.push(Extern::Func(ty));
                 }
             }
             Payload::TableSection(reader) => {
-                for table in reader {
+                for table in reader.clone() {
                     self.defined.push(Extern::Table(table?.ty));
                 }
             }
             Payload::MemorySection(reader) => {
-                for memory in reader {
+                for memory in reader.clone() {
                     self.defined.push(Extern::Memory(memory?));
                 }
             }
             Payload::GlobalSection(reader) => {
-                for global in reader {
+                for global in reader.clone() {
                     self.defined.push(Extern::Global(global?.ty));
                 }
             }
             Payload::ExportSection(reader) => {
-                for export in reader {
+                for export in reader.clone() {
                     let export = export?;
                     let kind = match export.kind {
                         ExternalKind::Func => Kind::Func,
@@ -151,22 +154,56 @@ impl Module {
                         .push((export.name.to_owned(), kind, export.index));
                 }
             }
+            Payload::StartSection { func, .. } => {
+                self.uses.insert((Kind::Func, *func));
+            }
             Payload::ElementSection(reader) => self.elems = reader.count(),
+            Payload::DataSection(reader) => self.datas = reader.count(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Notes what a part of the module names.
+    fn uses(&mut self, payload: &Payload<'_>) -> Result<(), Error<Infallible>> {
+        let mut uses = Uses(&mut self.uses);
+        match payload {
+            Payload::GlobalSection(reader) => {
+                for global in reader.clone() {
+                    uses.const_expr(global?.init_expr)?;
+                }
+            }
+            Payload::ElementSection(reader) => {
+                for element in reader.clone() {
+                    let element = element?;
+                    uses.element_items(element.items)?;
+                    if let ElementKind::Active {
+                        table_index,
+                        offset_expr,
+                    } = element.kind
+                    {
+                        uses.table_index(table_index.unwrap_or(0))?;
+                        uses.const_expr(offset_expr)?;
+                    }
+                }
+            }
             Payload::DataSection(reader) => {
-                self.datas = reader.count();
-                for data in reader {
-                    let active = matches!(data?.kind, wasmparser::DataKind::Active { .. });
-                    self.touches_memory |= active;
+                for data in reader.clone() {
+                    if let DataKind::Active {
+                        memory_index,
+                        offset_expr,
+                    } = data?.kind
+                    {
+                        uses.memory_index(memory_index)?;
+                        uses.const_expr(offset_expr)?;
+                    }
                 }
             }
             Payload::CodeSectionEntry(body) => {
-                let mut uses = MemoryUses(false);
                 let mut reader = body.get_operators_reader()?;
                 while !reader.eof() {
-                    // An operator that can't be re-encoded is reported when the program is written.
-                    let _ = uses.instruction(reader.read()?);
+                    uses.instruction(reader.read()?)?;
                 }
-                self.touches_memory |= uses.0;
             }
             _ => {}
         }
@@ -179,15 +216,30 @@ impl Module {
     }
 }
 
-/// Notes whether an instruction names a memory.
-struct MemoryUses(bool);
+/// Re-encodes as it is, and notes what is named.
+struct Uses<'a>(&'a mut BTreeSet<(Kind, u32)>);
 
-impl Reencode for MemoryUses {
-    type Error = std::convert::Infallible;
+impl Reencode for Uses<'_> {
+    type Error = Infallible;
 
-    fn memory_index(&mut self, memory: u32) -> Result<u32, Error<Self::Error>> {
-        self.0 = true;
-        Ok(memory)
+    fn function_index(&mut self, index: u32) -> Result<u32, Error<Infallible>> {
+        self.0.insert((Kind::Func, index));
+        Ok(index)
+    }
+
+    fn table_index(&mut self, index: u32) -> Result<u32, Error<Infallible>> {
+        self.0.insert((Kind::Table, index));
+        Ok(index)
+    }
+
+    fn memory_index(&mut self, index: u32) -> Result<u32, Error<Infallible>> {
+        self.0.insert((Kind::Memory, index));
+        Ok(index)
+    }
+
+    fn global_index(&mut self, index: u32) -> Result<u32, Error<Infallible>> {
+        self.0.insert((Kind::Global, index));
+        Ok(index)
     }
 }
 

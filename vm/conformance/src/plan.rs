@@ -191,7 +191,12 @@ impl Planner {
             end,
             verdict,
         };
-        Ok((instance, event))
+        // An export may be another instance's, whose state then is its program's. A constant one has none.
+        let owner = match self.store.instances[def.instance].constant {
+            true => instance,
+            false => def.instance,
+        };
+        Ok((owner, event))
     }
 
     /// A module that either the text parser or the machine's lowerer has to refuse.
@@ -237,16 +242,20 @@ impl Planner {
     pub fn programs(&mut self) -> Vec<(Vec<usize>, Vec<Event>)> {
         let n = self.store.instances.len();
         let mut group: Vec<usize> = (0..n).collect();
-        for i in 0..n {
-            for provider in self.store.instances[i].providers(i) {
-                if self.store.instances[provider].constant {
-                    continue;
-                }
-                let (a, b) = (group[i], group[provider]);
-                if a != b {
-                    group.iter_mut().filter(|g| **g == a).for_each(|g| *g = b);
-                }
+        let mut join = |a: usize, b: usize| {
+            let (from, to) = (group[a], group[b]);
+            if !self.store.instances[b].constant {
+                group
+                    .iter_mut()
+                    .filter(|g| **g == from)
+                    .for_each(|g| *g = to);
             }
+        };
+        for (i, instance) in self.store.instances.iter().enumerate() {
+            instance.providers().for_each(|provider| join(i, provider));
+        }
+        for (i, event) in &self.events {
+            event.grown.iter().for_each(|g| join(*i, g.def.instance));
         }
         let mut programs: BTreeMap<usize, (Vec<usize>, Vec<Event>)> = BTreeMap::new();
         for (i, &g) in group.iter().enumerate() {
@@ -260,10 +269,13 @@ impl Planner {
         }
         let mut programs: Vec<_> = programs.into_values().collect();
         programs.retain(|p| !p.1.is_empty());
-        for (members, _) in &mut programs {
-            let uses =
-                |i: &usize| -> Vec<usize> { self.store.instances[*i].providers(*i).collect() };
-            let used: Vec<usize> = members.iter().flat_map(uses).collect();
+        for (members, events) in &mut programs {
+            let uses = |i: &usize| self.store.instances[*i].providers().collect::<Vec<_>>();
+            let called = events.iter().filter_map(|e| match &e.task {
+                Task::Call(def, _) | Task::Read(def) => Some(def.instance),
+                Task::Instantiate(_) | Task::Unlinkable => None,
+            });
+            let used: Vec<usize> = members.iter().flat_map(uses).chain(called).collect();
             members.extend(
                 used.into_iter()
                     .filter(|i| self.store.instances[*i].constant),

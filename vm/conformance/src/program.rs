@@ -42,8 +42,8 @@ pub struct Program {
     pub externs: BTreeMap<u32, u32>,
     /// Number of functions, tables and globals.
     pub counts: [u32; 3],
-    /// Whether it has a memory.
-    pub has_memory: bool,
+    /// Its memory.
+    pub memory: Option<Def>,
     /// Globals that hold vectors.
     vectors: Vec<u32>,
     /// Index of each table that an event asks the size of.
@@ -186,7 +186,7 @@ pub fn build(
         added.first + added.types.len() as u32,
     ];
     Ok(Program {
-        has_memory: merged.has_memory,
+        memory,
         wasm: write(merged, &added, counts),
         macros,
         call,

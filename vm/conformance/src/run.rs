@@ -59,7 +59,7 @@ fn memories(store: &Store, members: &[usize]) -> Vec<Def> {
     let mut memories: Vec<Def> = members
         .iter()
         .map(|i| &store.instances[*i])
-        .filter(|i| i.module.touches_memory)
+        .filter(|i| i.module.uses.contains(&(Kind::Memory, 0)))
         .map(|i| i.def(Kind::Memory, 0))
         .collect();
     memories.sort_unstable();
@@ -225,9 +225,9 @@ impl<'s> Run<'s> {
                 let cell = self.machine.globals[TABLE_SIZE_BASE as usize + table as usize];
                 u64::from(cell as u32)
             }
+            None if self.program.memory == Some(def) => u64::from(self.machine.cpu.pages),
             // A memory that nothing touches has its first size.
-            None if !self.program.has_memory => crate::module::size(self.store.ty(def)),
-            None => u64::from(self.machine.cpu.pages),
+            None => crate::module::size(self.store.ty(def)),
         }
     }
 

@@ -38,10 +38,10 @@ impl Instance {
         Some(self.def(*kind, *index))
     }
 
-    /// Instances that its imports come from.
-    pub fn providers(&self, this: usize) -> impl Iterator<Item = usize> {
-        let all = self.spaces.iter().flatten().map(|d| d.instance);
-        all.filter(move |i| *i != this)
+    /// Instances that what it uses comes from; itself may be one.
+    pub fn providers(&self) -> impl Iterator<Item = usize> {
+        let uses = self.module.uses.iter();
+        uses.map(|(kind, index)| self.def(*kind, *index).instance)
     }
 }
 

@@ -17,9 +17,37 @@ fn named(file: TestFile<'static>) -> File {
     }
 }
 
-/// All files of the supported features.
+/// Proposals that are part of the features, in the state in which they were merged.
+const PROPOSALS: [Proposal; 8] = [
+    Proposal::Simd,
+    Proposal::BulkMemoryOperations,
+    Proposal::ReferenceTypes,
+    Proposal::MultiValue,
+    Proposal::SignExtensionOps,
+    Proposal::NontrappingFloatToIntConversions,
+    Proposal::MutableGlobal,
+    Proposal::ExtendedConst,
+];
+
+/// All files of the supported features; none twice.
 pub fn files() -> Vec<File> {
-    let core = spec(SpecVersion::V2);
-    let simd = proposal(Proposal::Simd);
-    core.chain(simd).map(named).collect()
+    let all = spec(SpecVersion::V2)
+        .chain(PROPOSALS.into_iter().flat_map(proposal))
+        .chain(extra().into_iter().flat_map(spec));
+    let mut files: Vec<File> = Vec::new();
+    for file in all {
+        if files.iter().all(|f| f.text != file.contents) {
+            files.push(named(file));
+        }
+    }
+    files
+}
+
+fn extra() -> Vec<SpecVersion> {
+    match std::env::var("ASSAY_CONFORMANCE_EXTRA").as_deref() {
+        Ok("v1") => vec![SpecVersion::V1],
+        Ok("v3") => vec![SpecVersion::V3],
+        Ok("latest") => vec![SpecVersion::Latest],
+        _ => Vec::new(),
+    }
 }
