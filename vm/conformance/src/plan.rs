@@ -4,6 +4,7 @@ use crate::module::Module;
 use crate::report::{Tally, Verdict};
 use crate::script::{Action, Command, Encoded, End};
 use crate::store::{Def, Grown, Store, Unlinkable};
+use crate::suite::feature;
 use crate::value::{Expected, Value};
 use assay_machine::lower::lower;
 use std::collections::BTreeMap;
@@ -58,6 +59,7 @@ pub struct Planner {
     pub events: Vec<(usize, Event)>,
     /// What needs no program is counted at once.
     pub tally: Tally,
+    taken_back: BTreeMap<usize, &'static str>,
     last: Option<Slot>,
     names: BTreeMap<String, Slot>,
 }
@@ -83,13 +85,40 @@ fn refusal(wasm: &[u8]) -> Option<String> {
 }
 
 impl Planner {
-    /// Reads a whole script.
-    pub fn read(commands: Vec<(usize, Command)>) -> Planner {
-        let mut planner = Planner::default();
+    /// Reads a whole script; `taken_back` are lines of assertions that don't hold any more.
+    pub fn read(
+        commands: Vec<(usize, Command)>,
+        taken_back: BTreeMap<usize, &'static str>,
+    ) -> Planner {
+        let mut planner = Planner {
+            taken_back,
+            ..Planner::default()
+        };
         for (line, command) in commands {
             planner.command(line, command);
         }
+        for (line, reason) in std::mem::take(&mut planner.taken_back) {
+            planner
+                .tally
+                .fail(line, format!("it holds, or is none: {reason}"));
+        }
         planner
+    }
+
+    /// Counts a command that needs an unsupported feature; any other reason is a failure.
+    fn skip(&mut self, line: usize, reason: &str) {
+        match feature(reason) {
+            Some(feature) => self.tally.skip(feature),
+            None => self.tally.fail(line, reason),
+        }
+    }
+
+    /// A module is accepted against an assertion.
+    fn accepted(&mut self, line: usize, what: &str) {
+        match self.taken_back.remove(&line) {
+            Some(reason) => self.tally.skip(reason),
+            None => self.tally.fail(line, what),
+        }
     }
 
     fn command(&mut self, line: usize, command: Command) {
@@ -103,20 +132,17 @@ impl Planner {
             Command::Invalid(wasm) => self.refused(line, Verdict::Invalid, wasm),
             Command::Malformed(wasm) => self.refused(line, Verdict::Malformed, wasm),
             Command::Unlinkable(wasm) => self.unlinkable(line, wasm),
-            Command::Other(what) => self.tally.skip(what),
+            Command::Other(what) => self.skip(line, what),
         }
     }
 
     fn module(&mut self, line: usize, name: Option<String>, wasm: Encoded, traps: bool) {
         let slot = self.instantiate(line, wasm, traps);
-        if traps {
-            if let Err(reason) = slot {
-                self.tally.skip(&reason);
-            }
-            return;
-        }
         if let Err(reason) = &slot {
-            self.tally.skip(reason);
+            self.skip(line, reason);
+        }
+        if traps {
+            return;
         }
         if let Some(name) = name {
             self.names.insert(name, slot.clone());
@@ -160,7 +186,7 @@ impl Planner {
     fn act(&mut self, line: usize, action: Action, end: End) {
         match self.event(line, action, end) {
             Ok(event) => self.events.push(event),
-            Err(reason) => self.tally.skip(&reason),
+            Err(reason) => self.skip(line, &reason),
         }
     }
 
@@ -205,7 +231,7 @@ impl Planner {
             Err(_) => self.tally.pass(Verdict::Text),
             Ok(wasm) => match refusal(&wasm) {
                 Some(_) => self.tally.pass(verdict),
-                None => self.tally.fail(line, "it is accepted"),
+                None => self.accepted(line, "it is accepted"),
             },
         }
     }
@@ -217,13 +243,13 @@ impl Planner {
         });
         let module = match module {
             Ok(module) => module,
-            Err(reason) => return self.tally.skip(&reason),
+            Err(reason) => return self.skip(line, &reason),
         };
         match self.store.link(&module) {
             Err(Unlinkable::Types(_)) => self.tally.pass(Verdict::Unlinkable),
-            Err(Unlinkable::Skipped(reason)) => self.tally.skip(&reason),
+            Err(Unlinkable::Skipped(reason)) => self.skip(line, &reason),
             Ok((_, grown)) => match grown.first() {
-                None => self.tally.fail(line, "it links"),
+                None => self.accepted(line, "it links"),
                 Some(&Grown { def, .. }) => {
                     let event = Event {
                         line,

@@ -8,12 +8,17 @@ use crate::prove::{Proof, Times};
 use crate::report::Tally;
 use crate::script::commands;
 use crate::store::{Def, Store};
+use crate::suite::{File, taken_back};
 use crate::value::extern_cell;
+use assay_machine::compiled::{Compiled, CompiledEngine, NoResult};
 use assay_machine::lower::{Lowered, lower};
 use assay_machine::machine::Machine;
 use assay_machine::rom::Rom;
-use assay_types::Status;
+use assay_machine::trace::Engine;
 use assay_types::params::TABLE_SIZE_BASE;
+use assay_types::{StateRoot, Status};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How a file is run.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +30,12 @@ pub struct Options {
 }
 
 /// Runs a file.
-pub fn file(text: &str, options: Options) -> Tally {
+pub fn file(file: &File, options: Options) -> Tally {
+    script(file.text, taken_back(&file.name), options)
+}
+
+/// Runs a script; `taken_back` are lines of assertions that don't hold any more.
+fn script(text: &str, taken_back: BTreeMap<usize, &'static str>, options: Options) -> Tally {
     let mut times = Times::default();
     let commands = match commands(text) {
         Ok(commands) => commands,
@@ -35,7 +45,7 @@ pub fn file(text: &str, options: Options) -> Tally {
             return tally;
         }
     };
-    let mut planner = Planner::read(commands);
+    let mut planner = Planner::read(commands, taken_back);
     let programs = planner.programs();
     let mut tally = std::mem::take(&mut planner.tally);
     for (members, events) in programs {
@@ -77,10 +87,7 @@ fn group(
 ) {
     let memories = memories(store, &members);
     if memories.len() > 1 {
-        for _ in &events {
-            tally.skip("its instances have two memories");
-        }
-        return;
+        return tally.fail(events[0].line, "its instances have two memories");
     }
     let line = events[0].line;
     let started = build(
@@ -104,6 +111,9 @@ fn group(
                     return;
                 }
             }
+            if let Err(reason) = run.compiled() {
+                tally.fail(line, reason);
+            }
         }
     }
 }
@@ -112,18 +122,22 @@ fn group(
 struct Run<'s> {
     store: &'s Store,
     program: Program,
-    lowered: Lowered,
+    lowered: Arc<Lowered>,
     judge: Judge,
     /// The interpreter.
     machine: Machine,
     /// The same, step by step.
     proof: Option<Proof>,
+    /// Roots of the states between macro steps, up to the first trap.
+    roots: Vec<StateRoot>,
+    after_trap: bool,
 }
 
 impl<'s> Run<'s> {
     fn start(store: &'s Store, program: Program, options: Options) -> Result<Run<'s>, String> {
         let lowered = lower(&program.wasm).map_err(|e| format!("the lowerer: {e}"))?;
         let judge = Judge::new(&program, &lowered)?;
+        let lowered = Arc::new(lowered);
         let roms = [0; 3].map(|_| Rom::new(&[]));
         let mut machine = Machine::new(lowered.image.clone(), roms);
         for (&n, &global) in &program.externs {
@@ -132,6 +146,8 @@ impl<'s> Run<'s> {
         Ok(Run {
             store,
             proof: options.prove.then(|| Proof::new(&machine)),
+            roots: vec![machine.root()],
+            after_trap: false,
             machine,
             judge,
             lowered,
@@ -183,6 +199,9 @@ impl<'s> Run<'s> {
         self.machine.run(index, 1 << b);
         let steps = self.machine.executed - before;
         tally.steps += steps;
+        if !self.after_trap {
+            self.roots.push(self.machine.root());
+        }
         if let Some(proof) = &mut self.proof {
             tally.proven += proof.macro_step(index, steps, times)?;
             if self.machine.root() != proof.root() {
@@ -190,6 +209,23 @@ impl<'s> Run<'s> {
             }
         }
         Ok(())
+    }
+
+    /// Compares the states between macro steps with those of the compiled engine, which ends with the first trap.
+    fn compiled(&self) -> Result<(), String> {
+        // It starts from the program's first state, which holds no externref.
+        if !self.program.externs.is_empty() {
+            return Ok(());
+        }
+        let failed = |e: NoResult| format!("the compiled engine: {e}");
+        let compiled = Compiled::new(&self.program.wasm, self.lowered.clone()).map_err(failed)?;
+        let mut engine = CompiledEngine::new(compiled, self.machine.roms.clone());
+        let yields: Vec<u64> = (0..self.roots.len() as u64).collect();
+        let roots = engine.roots(&yields).map_err(failed)?;
+        match roots.iter().zip(&self.roots).position(|(a, b)| a != b) {
+            None => Ok(()),
+            Some(y) => Err(format!("the compiled engine differs at yield {y}")),
+        }
     }
 
     /// Goes on after a trap with what it left: the trapped state itself has nothing any more.
@@ -212,6 +248,7 @@ impl<'s> Run<'s> {
             globals,
             &machine.table,
         );
+        self.after_trap = true;
         if let Some(proof) = &mut self.proof {
             proof.set(&self.machine);
         }

@@ -22,7 +22,7 @@ fn main() {
     let trial = |f: assay_conformance::suite::File| {
         let tallies = tallies.clone();
         Trial::test(f.name.clone(), move || {
-            let tally = file(f.text, options);
+            let tally = file(&f, options);
             let failures = tally.failures.clone();
             if let Ok(mut all) = tallies.lock() {
                 all.insert(f.name, tally);
