@@ -13,4 +13,4 @@ mod script;
 mod spectest;
 mod store;
 pub mod suite;
-mod value;
+pub mod value;

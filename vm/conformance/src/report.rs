@@ -111,6 +111,13 @@ impl Tally {
     }
 }
 
+/// What happened in all files.
+pub fn sum(files: &BTreeMap<String, Tally>) -> Tally {
+    let mut sum = Tally::default();
+    files.values().for_each(|tally| sum.add(tally));
+    sum
+}
+
 /// The table of all files, with their sum and the reasons of what was skipped.
 pub fn table(files: &BTreeMap<String, Tally>) -> String {
     let mut out = String::from("| file |");
@@ -122,12 +129,10 @@ pub fn table(files: &BTreeMap<String, Tally>) -> String {
         out.push_str("---:|");
     }
     out.push('\n');
-    let mut sum = Tally::default();
     for (name, tally) in files {
         out.push_str(&tally.row(name));
-        sum.add(tally);
     }
-    out.push_str(&sum.row("**all**"));
+    out.push_str(&sum(files).row("**all**"));
     out.push_str("\n| file | skipped | reason |\n|---|---:|---|\n");
     for (name, tally) in files {
         for (reason, n) in &tally.skipped {

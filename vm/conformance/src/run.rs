@@ -35,7 +35,7 @@ pub fn file(file: &File, options: Options) -> Tally {
 }
 
 /// Runs a script; `taken_back` are lines of assertions that don't hold any more.
-fn script(text: &str, taken_back: BTreeMap<usize, &'static str>, options: Options) -> Tally {
+pub fn script(text: &str, taken_back: BTreeMap<usize, &'static str>, options: Options) -> Tally {
     let mut times = Times::default();
     let commands = match commands(text) {
         Ok(commands) => commands,
