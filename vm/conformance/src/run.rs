@@ -7,7 +7,7 @@ use crate::program::{Macro, Program, build};
 use crate::prove::{Proof, Times};
 use crate::report::Tally;
 use crate::script::commands;
-use crate::store::{Def, Store};
+use crate::store::{Def, Grown, Store};
 use crate::suite::{File, taken_back};
 use crate::value::extern_cell;
 use assay_machine::compiled::{Compiled, CompiledEngine, NoResult};
@@ -15,10 +15,11 @@ use assay_machine::lower::{Lowered, lower};
 use assay_machine::machine::Machine;
 use assay_machine::rom::Rom;
 use assay_machine::trace::Engine;
+use assay_types::hash::keccak256;
 use assay_types::params::TABLE_SIZE_BASE;
-use assay_types::{StateRoot, Status};
+use assay_types::{Hash, StateRoot, Status};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// How a file is run.
 #[derive(Clone, Copy, Debug)]
@@ -90,32 +91,65 @@ fn group(
         return tally.fail(events[0].line, "its instances have two memories");
     }
     let line = events[0].line;
-    let started = build(
-        store,
-        &members,
-        memories.first().copied(),
-        events,
-        options.batch,
-    )
-    .map_err(|e| format!("the linker: {e}"))
-    .and_then(|program| Run::start(store, program, options));
-    match started {
-        Err(reason) => tally.fail(line, reason),
-        Ok(mut run) => {
-            let macros = std::mem::take(&mut run.program.macros);
-            for (number, m) in macros.iter().enumerate() {
-                let result = run.macro_step(number as u32, m, tally, times);
-                if let Err(reason) = result {
-                    let lines: Vec<usize> = m.tasks.iter().map(|t| t.0.line).collect();
-                    tally.fail(lines[0], format!("{reason}; lines {lines:?}"));
-                    return;
-                }
-            }
-            if let Err(reason) = run.compiled() {
-                tally.fail(line, reason);
-            }
+    let memory = memories.first().copied();
+    let program = match build(store, &members, memory, events, options.batch) {
+        Ok(program) => program,
+        Err(e) => return tally.fail(line, format!("the linker: {e}")),
+    };
+    let key = key(store, &program, options);
+    if let Some(known) = done().get(&key) {
+        return tally.add(known);
+    }
+    let mut own = Tally::default();
+    if let Err((line, reason)) = whole(store, program, options, &mut own, times) {
+        own.fail(line, reason);
+    }
+    tally.add(&own);
+    if own.failures.is_empty() {
+        done().insert(key, own);
+    }
+}
+
+/// Programs that were run without a failure: many stand in several files of the suite.
+fn done() -> MutexGuard<'static, BTreeMap<Hash, Tally>> {
+    static DONE: Mutex<BTreeMap<Hash, Tally>> = Mutex::new(BTreeMap::new());
+    DONE.lock().expect("nothing panics that holds it")
+}
+
+/// Names everything that a program's result depends on. What a task does is in the module itself.
+fn key(store: &Store, program: &Program, options: Options) -> Hash {
+    let mut rest = format!("{options:?}{:?}", program.externs);
+    for (event, results) in program.macros.iter().flat_map(|m| &m.tasks) {
+        let links = !matches!(event.task, Task::Unlinkable);
+        rest += &format!("{links}{:?}{:?}{results:?}", event.end, event.verdict);
+        for Grown { def, least } in &event.grown {
+            let table = program.tables.get(def);
+            let (memory, first) = (program.memory == Some(*def), store.ty(*def));
+            rest += &format!("{table:?}{memory}{first:?}{least}");
         }
     }
+    keccak256(&[&program.wasm, rest.as_bytes()])
+}
+
+/// Runs a program to its end; says where and why it can't go on.
+fn whole(
+    store: &Store,
+    program: Program,
+    options: Options,
+    tally: &mut Tally,
+    times: &mut Times,
+) -> Result<(), (usize, String)> {
+    let line = program.macros[0].tasks[0].0.line;
+    let mut run = Run::start(store, program, options).map_err(|e| (line, e))?;
+    let macros = std::mem::take(&mut run.program.macros);
+    for (number, m) in macros.iter().enumerate() {
+        let result = run.macro_step(number as u32, m, tally, times);
+        result.map_err(|reason| {
+            let lines: Vec<usize> = m.tasks.iter().map(|t| t.0.line).collect();
+            (lines[0], format!("{reason}; lines {lines:?}"))
+        })?;
+    }
+    run.compiled().map_err(|e| (line, e))
 }
 
 /// A program being run.
