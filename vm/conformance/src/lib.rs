@@ -1,6 +1,7 @@
 //! The official WebAssembly test suite against the machine: interpreter, wasmtime as the judge, and every step by its
 //! witness, replayed and asked of the contract. `docs/conformance.md` says how.
 
+mod execution;
 mod judge;
 mod merge;
 mod module;

@@ -1,5 +1,6 @@
 //! What is counted, and the table that it becomes.
 
+use crate::suite::LEFT_OUT;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -138,6 +139,10 @@ pub fn table(files: &BTreeMap<String, Tally>) -> String {
         for (reason, n) in &tally.skipped {
             let _ = writeln!(out, "| {name} | {n} | {reason} |");
         }
+    }
+    out.push_str("\n| folder left out | why |\n|---|---|\n");
+    for (folder, why) in LEFT_OUT {
+        let _ = writeln!(out, "| {folder} | {why} |");
     }
     out
 }

@@ -35,10 +35,10 @@ const PROPOSALS: [Proposal; 8] = [
 pub const LEFT_OUT: [(&str, &str); 14] = [
     (
         "wasm-v3",
-        "WebAssembly 3.0: what of its files needs no newer feature is in wasm-v2",
+        "WebAssembly 3.0; what of it needs no newer feature is in wasm-v2",
     ),
-    ("wasm-latest", "WebAssembly 3.0, as wasm-v3"),
-    ("annotations", "custom annotations: text format only"),
+    ("wasm-latest", "as wasm-v3"),
+    ("annotations", "of the text format only"),
     ("custom-descriptors", "custom descriptors"),
     ("custom-page-sizes", "custom page sizes"),
     ("exceptions", "exception handling"),

@@ -157,6 +157,8 @@ fn a_wrong_script_fails() {
         r#"(invoke "trap")"#,
         r#"(assert_trap (invoke "nothing") "unreachable")"#,
         r#"(assert_exhaustion (invoke "deep" (i32.const 100)) "call stack exhausted")"#,
+        r#"(assert_exhaustion (invoke "trap") "call stack exhausted")"#,
+        r#"(assert_trap (invoke "deep" (i32.const -1)) "unreachable")"#,
         r#"(assert_trap (module (memory 1) (data (i32.const 0) "a")) "out of bounds")"#,
         r#"(module (memory 1) (data (i32.const 65536) "a"))"#,
         r#"(module (func $f (unreachable)) (start $f))"#,
