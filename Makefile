@@ -2,14 +2,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint fmt bench fuzz floats clean
+.PHONY: help setup setup-contracts build devnet test lint fmt bench fuzz floats conformance clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
 export PATH := $(CURDIR)/contracts/node_modules/.bin:$(PATH):$(HOME)/.cargo/bin
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing (Debian/Ubuntu packages, npm tools)
 	@scripts/setup.sh
@@ -52,6 +52,9 @@ floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test machine floats:: -- --nocapture
 	ASSAY_SOFT_VECTORS=$${ASSAY_SOFT_VECTORS:-100000000} ASSAY_EXHAUSTIVE=$${ASSAY_EXHAUSTIVE:-1} \
 		cargo test --release -p assay-tests --test machine floats_soft:: -- --nocapture
+
+conformance: ## The official WebAssembly suite, every step proven; writes the table of docs/conformance.md anew
+	ASSAY_BLESS=1 cargo test --release -p assay-conformance
 
 clean: ## Remove build output
 	cargo clean

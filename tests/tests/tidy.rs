@@ -52,6 +52,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("bindings", &["types"]),
         ("node", &["types", "bindings"]),
         ("prover", &["types", "machine", "bindings"]),
+        ("conformance", &["types", "machine", "prover"]),
         ("dispute", &services),
         ("sequencer", &["types", "proto", "bindings", "node"]),
     ];

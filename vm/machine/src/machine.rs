@@ -302,6 +302,10 @@ fn update_cells<T: Copy + Default + PartialEq>(
     bytes: impl Fn(&[T]) -> Vec<u8>,
 ) {
     seen.resize(cells.len(), T::default());
+    // One long comparison is cheaper than many short ones, and most steps write no global.
+    if seen == cells {
+        return;
+    }
     let changed = seen
         .chunks_mut(LEAF_CELLS as usize)
         .zip(cells.chunks(LEAF_CELLS as usize))

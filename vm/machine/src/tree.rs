@@ -5,7 +5,7 @@
 use assay_types::hash::{fold, zero_roots};
 use assay_types::params::LEAF_BYTES;
 use assay_types::{Hash, leaf_hash, node_hash};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// `ZERO[d]`: root of an all-zero tree of depth d.
 pub static ZERO: LazyLock<[Hash; 34]> = LazyLock::new(zero_roots);
@@ -29,6 +29,8 @@ pub struct Tree {
     depth: u32,
     /// `levels[l]` holds the hashes at height l of the stored prefix; the last level has one.
     levels: Vec<Vec<Hash>>,
+    /// The root over the constant depth, once asked for: every step asks for four, and writes one tree or two.
+    root: OnceLock<Hash>,
 }
 
 impl Tree {
@@ -42,7 +44,11 @@ impl Tree {
         let levels = (0..=log2)
             .map(|l| vec![ZERO[l as usize]; 1 << (log2 - l)])
             .collect();
-        Tree { depth, levels }
+        Tree {
+            depth,
+            levels,
+            root: OnceLock::new(),
+        }
     }
 
     /// The tree of `data`, zero-padded.
@@ -92,6 +98,10 @@ impl Tree {
             self.levels[0][index as usize] = hash;
             dirty.push(index as usize);
         }
+        if dirty.is_empty() {
+            return;
+        }
+        self.root = OnceLock::new();
         for l in 1..self.levels.len() {
             dirty.iter_mut().for_each(|i| *i >>= 1);
             dirty.dedup();
@@ -117,7 +127,7 @@ impl Tree {
 
     /// The root over the constant depth.
     pub fn root(&self) -> Hash {
-        self.node(self.depth, 0)
+        *self.root.get_or_init(|| self.node(self.depth, 0))
     }
 
     /// Siblings, bottom up, of the node at `height`, `index`.
@@ -130,6 +140,7 @@ impl Tree {
     /// Makes the first `2^height` leaves zero.
     pub fn zero_prefix(&mut self, height: u32) {
         self.reserve(1 << height);
+        self.root = OnceLock::new();
         for l in 0..=height {
             self.levels[l as usize][..1 << (height - l)].fill(ZERO[l as usize]);
         }
@@ -170,6 +181,7 @@ mod tests {
             let mut tree = Tree::build(6, &data);
             assert_eq!(tree.root(), naive(6, &data), "build {len}");
             tree.reserve(32);
+            assert_eq!(tree.root(), naive(6, &data), "grow {len}");
             data.resize(4096, 0);
             data[3000] = 9;
             data[5] = 77;
