@@ -182,20 +182,34 @@ fn lived(request: &[u8]) -> Vec<u8> {
         let row = |y: i32| (0..16).fold(0, |row, x| row | u16::from(next(x, y)) << x);
         rows = (0..32).map(row).collect();
     }
-    answer(&rows.iter().flat_map(|r| r.to_le_bytes()).collect::<Vec<u8>>())
+    answer(
+        &rows
+            .iter()
+            .flat_map(|r| r.to_le_bytes())
+            .collect::<Vec<u8>>(),
+    )
 }
 
 /// A request that no contract wrote.
 fn some_request() -> Vec<u8> {
-    (0u32..200).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    (0u32..200)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect()
 }
 
 /// How the program ends, in compiled code.
-fn ending(program: &Disputed, compiled: &Compiled, request: &[u8], output: &[u8], model: &[u8]) -> Status {
+fn ending(
+    program: &Disputed,
+    compiled: &Compiled,
+    request: &[u8],
+    output: &[u8],
+    model: &[u8],
+) -> Status {
     let roms = [request, output, model].map(Rom::new);
     let mut engine = CompiledEngine::new(compiled.clone(), roms);
     let end = engine.finish(1 << 10).expect("the run has a result");
-    let (_, status) = end.unwrap_or_else(|| panic!("{} bytes of program do not end", program.wasm.len()));
+    let (_, status) =
+        end.unwrap_or_else(|| panic!("{} bytes of program do not end", program.wasm.len()));
     status
 }
 
@@ -216,7 +230,11 @@ fn accepts_exactly_the_right_output(program: &Disputed) {
         wrong[at] ^= 1 << (at % 8);
         assert_eq!(end(&wrong), Status::Halted(1), "byte {at}");
     }
-    for wrong in [&right[..right.len() - 1], &[], &[right.clone(), vec![0]].concat()] {
+    for wrong in [
+        &right[..right.len() - 1],
+        &[],
+        &[right.clone(), vec![0]].concat(),
+    ] {
         assert_eq!(end(wrong), Status::Halted(1), "{} bytes", wrong.len());
     }
 }
@@ -263,7 +281,11 @@ fn is_one_machine_everywhere(program: &Disputed, seed: u64) {
         lockstep.step(&mut machine.clone(), &mut machine, index);
         at = index + 1;
     }
-    println!("{} executed steps; of those compared {:?}", places.len(), lockstep.summary());
+    println!(
+        "{} executed steps; of those compared {:?}",
+        places.len(),
+        lockstep.summary()
+    );
     assert!(lockstep.gas.len() > SAMPLED_STEPS / 2);
 }
 
@@ -282,7 +304,9 @@ fn liars_lose(program: &Disputed, seed: u64) {
                 let place = format!("{what}, {at}, patience {patience}: {report:?}");
                 match (honest, report.proven) {
                     // The first false step is the one that is proven; a liar with patience may agree there again.
-                    (Side::Challenger, Some(proven)) if patience == 0 => assert_eq!(proven, at - 1, "{place}"),
+                    (Side::Challenger, Some(proven)) if patience == 0 => {
+                        assert_eq!(proven, at - 1, "{place}")
+                    }
                     (Side::Challenger, Some(proven)) => assert!(proven >= at - 1, "{place}"),
                     // With k = 32 it is the challenger who would have to prove, and it can't.
                     (Side::Executor, None) => assert_eq!(report.moves, 10, "{place}"),
@@ -321,7 +345,11 @@ fn the_auction_refuses_a_malformed_book() {
         (vec![0; 16 * 256], 0),
     ];
     for (book, code) in books {
-        let output = if code == 0 { cleared(&book) } else { vec![0; 25] };
+        let output = if code == 0 {
+            cleared(&book)
+        } else {
+            vec![0; 25]
+        };
         let end = ending(&program, &compiled, &request, &output, &book);
         assert_eq!(end, Status::Halted(code), "{} bytes", book.len());
     }

@@ -29,7 +29,7 @@ impl Program {
         let wasm = module(&args.file)?;
         let lowered = lower(&wasm).with_context(|| {
             let file = args.file.display();
-            format!("{file} is refused; the machine runs WebAssembly as README.md says")
+            format!("{file} is refused (vm/tool/README.md says what runs)")
         })?;
         let mut data: [Option<Vec<u8>>; ROMS as usize] = [const { None }; ROMS as usize];
         for arg in &args.roms {
