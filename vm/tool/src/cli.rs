@@ -72,7 +72,8 @@ pub enum Engine {
     Interp,
     /// Compiled code; knows the state between two macro steps only.
     Wasmtime,
-    /// Each step by its witness, in the released bytecode of the contract, in an EVM; and in Rust, compared.
+    /// Each step by its witness, in the released bytecode of the contract, in an EVM; and in Rust, compared. The padding
+    /// between a yield and the next macro step, which changes nothing, is left out.
     Chain,
 }
 

@@ -8,7 +8,7 @@ use crate::program::Program;
 use crate::progress::Progress;
 use crate::seek::{CHUNK, run_macro_steps};
 use crate::walk::{END, Walk};
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use assay_machine::step::record;
 use assay_machine::trace::Engine as _;
 use assay_prover::prover::{Prover, context};
@@ -101,7 +101,8 @@ pub fn run(args: &RunArgs, print: &mut Print) -> anyhow::Result<Ended> {
         Engine::Chain => match runner.chain()? {
             Ok(finish) => ("chain", finish),
             Err(difference) => {
-                eprintln!("DISAGREEMENT: {difference}");
+                drop(runner);
+                print.error(&anyhow!("DISAGREEMENT: {difference}"))?;
                 return Ok(Ended::Disagree);
             }
         },
