@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// Steps of a false run that a liar interprets before it makes roots up: more than any of the true runs has.
 const PATIENCE: u64 = 300_000;
 /// Games at places of the run that chance chooses, for each program and each side.
-const RANDOM_PLACES: usize = 6;
+const RANDOM_PLACES: usize = 16;
 /// Steps of each run that are executed in every way, the contract's included.
 const SAMPLED_STEPS: usize = 150;
 

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const LEAST: Duration = Duration::from_millis(300);
 /// But not more often than this.
 const MOST_RUNS: u32 = 10_000;
+/// Seconds of a run whose start (a thread, for compiled code) is a part worth a word.
+const SHORT: f64 = 0.01;
 
 /// One engine's run of the same work.
 #[derive(Serialize)]
@@ -188,6 +190,9 @@ fn show(report: &Report, print: &mut Print) -> anyhow::Result<()> {
             "{:<9} {roots:<10} {:>11.0} {:>11.3} {:>14.1}",
             m.engine, m.steps_per_second, m.ns_per_step, m.yields_per_second
         ))?;
+    }
+    if report.measurements.iter().any(|m| m.seconds < SHORT) {
+        print.line("a run this short measures its start more than its steps: see a longer one")?;
     }
     Ok(())
 }
