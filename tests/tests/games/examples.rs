@@ -113,9 +113,9 @@ fn advance(bodies: &mut [Body; 5], dt: f64) {
         for j in i + 1..5 {
             let (square, v) = apart(&bodies[i], &bodies[j]);
             let pull = dt / (square * square.sqrt());
-            for k in 0..3 {
-                bodies[i].speed[k] -= v[k] * (bodies[j].mass * pull);
-                bodies[j].speed[k] += v[k] * (bodies[i].mass * pull);
+            for (k, v) in v.into_iter().enumerate() {
+                bodies[i].speed[k] -= v * (bodies[j].mass * pull);
+                bodies[j].speed[k] += v * (bodies[i].mass * pull);
             }
         }
     }

@@ -216,7 +216,7 @@ impl Runner<'_> {
         while !walk.done() && steps < limit {
             let to_root = every.map_or(u64::MAX, |n| n - steps % n);
             steps += walk.advance(CHUNK.min(limit - steps).min(to_root));
-            if every.is_some_and(|n| steps % n == 0) && !walk.done() {
+            if every.is_some_and(|n| steps.is_multiple_of(n)) && !walk.done() {
                 self.point(walk.index, walk.machine.root())?;
             }
             self.progress.say(format!("{steps} steps"));
@@ -343,7 +343,7 @@ impl Runner<'_> {
             gas.push(outcome.execution_gas);
             longest_witness = longest_witness.max(witness.len());
             let steps = gas.len() as u64;
-            if self.args.roots.is_some_and(|n| steps % n == 0) && !walk.done() {
+            if self.args.roots.is_some_and(|n| steps.is_multiple_of(n)) && !walk.done() {
                 self.point(walk.index, root)?;
             }
             self.progress.say(format!("{steps} steps by the contract"));
