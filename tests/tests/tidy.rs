@@ -53,6 +53,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("node", &["types", "bindings"]),
         ("prover", &["types", "machine", "bindings"]),
         ("conformance", &["types", "machine", "prover"]),
+        ("machine-tool", &["types", "machine", "prover"]),
         ("dispute", &services),
         ("sequencer", &["types", "proto", "bindings", "node"]),
     ];
@@ -185,6 +186,29 @@ fn guest_was_built_from_these_sources() {
         lock.lines().any(|l| l == line),
         "guest.lock does not say {line}: run vm/guest/build.sh, then `cargo run --release -p xtask -- guest`"
     );
+}
+
+/// The same for the programs of `vm/machine/examples` (its `build.sh`), and their files are the ones that were built.
+#[test]
+fn examples_were_built_from_these_sources() {
+    let lock = root().join("vm/machine/examples/examples.lock");
+    let lock = std::fs::read_to_string(lock).expect("examples.lock");
+    let sources = run("sh", &["vm/machine/examples/sources.sh"]);
+    let sum = |file: &str| {
+        let line = run("sha256sum", &[&format!("vm/machine/examples/{file}")]);
+        line.split(' ').next().unwrap_or("").to_owned()
+    };
+    for (key, value) in [
+        ("sources", sources.trim().to_owned()),
+        ("auction", sum("auction/auction.wasm")),
+        ("nbody", sum("nbody/nbody.wasm")),
+    ] {
+        let line = format!("{key} = \"{value}\"");
+        assert!(
+            lock.lines().any(|l| l == line),
+            "examples.lock does not say {line}: run vm/machine/examples/build.sh"
+        );
+    }
 }
 
 #[test]

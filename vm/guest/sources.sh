@@ -3,5 +3,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 find guest/Cargo.toml guest/Cargo.lock guest/src inference/Cargo.toml inference/src -type f \
-    ! -path 'inference/src/native/*' ! -name testing.rs |
-    LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1
+    ! -path 'inference/src/native/*' ! -name testing.rs | ./hash.sh

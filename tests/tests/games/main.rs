@@ -2,6 +2,7 @@
 //!
 //! One binary, because linking alloy and revm costs more than most of the tests.
 
+mod examples;
 #[allow(
     dead_code,
     reason = "shared with games_chain.rs, which uses other parts"

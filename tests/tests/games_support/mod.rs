@@ -1,5 +1,6 @@
 //! The whole rollup in the in-process EVM, with claims to dispute; its events are folded into the watcher's ledger.
 
+pub mod case;
 pub mod duel;
 pub mod network;
 pub mod program;

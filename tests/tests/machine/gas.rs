@@ -1,11 +1,14 @@
 //! What steps cost, committed: `tests/snapshots/osp_gas.txt`. `ASSAY_SNAPSHOT=write` writes it anew.
 
 use assay_machine::isa::{Op, Op::*};
+use assay_prover::gas::{Floor, transaction_gas};
+use assay_prover::prover::Prover;
 use assay_tests::artifacts::{bench_file, root};
 use assay_tests::dearest::dearest;
 use assay_tests::handmade::{Handmade, instr};
-use assay_tests::lockstep::{Lockstep, forms, name};
+use assay_tests::lockstep::{Lockstep, MAX_GAS, forms, name};
 use assay_types::Status;
+use assay_types::params::MAX_WITNESS_BYTES;
 use std::fmt::Write;
 
 /// One instruction whose operands and result lie in three leaves of the stack.
@@ -75,15 +78,36 @@ fn steps() -> Vec<(&'static str, Handmade)> {
     ]
 }
 
-/// Steps the state once; its gas and the bytes of its witness.
-fn cost(what: &str, handmade: Handmade, traps: bool) -> (u64, usize) {
+/// What one step costs.
+struct Cost {
+    /// Of execution alone.
+    gas: u64,
+    /// Bytes of the witness.
+    witness: usize,
+    /// Of the whole transaction.
+    today: u64,
+    /// The same under the calldata floor that is planned.
+    planned: u64,
+}
+
+/// Steps the state once.
+fn cost(what: &str, handmade: Handmade, traps: bool) -> Cost {
     let mut lockstep = Lockstep::default();
     let mut machine = handmade.machine();
     let mut twin = machine.clone();
     lockstep.step(&mut machine, &mut twin, 5);
     assert_eq!(machine.cpu.status == Status::Trapped, traps, "{what}");
-    let (_, gas, witness, _) = lockstep.summary();
-    (gas, witness)
+    let (_, gas, witness, today) = lockstep.summary();
+    let sample = lockstep.samples.values().next().expect("one step was made");
+    let calldata = Prover::calldata(&sample.ctx, sample.index, &sample.witness);
+    let at = |floor| transaction_gas(&calldata, gas, floor);
+    assert_eq!(at(Floor::TODAY), today, "{what}: the EVM's receipt");
+    Cost {
+        gas,
+        witness,
+        today,
+        planned: at(Floor::PLANNED),
+    }
 }
 
 /// Compares with the committed text, or writes it.
@@ -105,37 +129,58 @@ fn gas_of_typical_steps_is_the_committed() {
         "Execution gas and witness bytes of one step; see tests/tests/machine/gas.rs.\n\n",
     );
     for (what, handmade) in steps() {
-        let (gas, witness) = cost(what, handmade, what == "a trap");
+        let Cost { gas, witness, .. } = cost(what, handmade, what == "a trap");
         writeln!(text, "{what:26} {gas:6} gas {witness:5} bytes").expect("a string takes text");
     }
     compare("osp_gas.txt", &text);
 }
 
+/// Most execution gas of half of the opcodes.
+const MEDIAN_LIMIT: u64 = 120_000;
+
 #[test]
 fn gas_of_each_opcode_at_its_dearest_is_the_committed() {
     let mut text = String::from(
-        "Execution gas and witness bytes of each opcode at its dearest; see tests/src/dearest.rs.\n\n",
+        "Each opcode at its dearest (tests/src/dearest.rs): execution gas, witness bytes, and gas of the whole transaction with\n\
+         calldata at 40 a byte at least (EIP-7623, today) and at 64 (EIP-7976, planned).\n\n",
     );
-    let (mut all, mut longest) = (Vec::new(), 0);
+    let mut all = Vec::new();
     for (op, imm) in forms() {
         let what = name(op, imm);
         let traps = matches!(op, Trap | Unreachable);
-        let (gas, witness) = cost(&what, dearest(op, imm), traps);
-        writeln!(text, "{what:30} {gas:6} gas {witness:5} bytes").expect("a string takes text");
+        let cost = cost(&what, dearest(op, imm), traps);
+        let Cost {
+            gas,
+            witness,
+            today,
+            planned,
+        } = cost;
+        writeln!(
+            text,
+            "{what:30} {gas:6} gas {witness:5} bytes {today:7} at 40 {planned:7} at 64"
+        )
+        .expect("a string takes text");
         assert!(gas <= 120_000, "{what}: {gas} gas");
-        all.push(gas);
-        longest = longest.max(witness);
+        all.push(cost);
     }
-    all.sort_unstable();
-    let (median, most) = (all[all.len() / 2], all[all.len() - 1]);
+    let most = |f: fn(&Cost) -> u64| all.iter().map(f).max().unwrap_or(0);
+    let longest = most(|c| c.witness as u64);
+    let mut gas: Vec<u64> = all.iter().map(|c| c.gas).collect();
+    gas.sort_unstable();
+    let (median, worst) = (gas[gas.len() / 2], most(|c| c.gas));
+    let (today, planned) = (most(|c| c.today), most(|c| c.planned));
     println!(
-        "{} kinds: gas median {median}, most {most}; {longest} bytes at most",
+        "{} kinds: gas median {median}, most {worst}; {longest} bytes at most; transactions {today} at most, {planned} at 64 a byte",
         all.len()
     );
+    assert!(median <= MEDIAN_LIMIT && worst <= MAX_GAS);
+    assert!(longest <= MAX_WITNESS_BYTES as u64);
     let json = serde_json::json!({
         "osp.opcode_gas_median": median,
-        "osp.opcode_gas_max": most,
+        "osp.opcode_gas_max": worst,
         "osp.opcode_witness_bytes_max": longest,
+        "osp.opcode_tx_gas_max": today,
+        "osp.opcode_tx_gas_max_at_64": planned,
     });
     let pretty = serde_json::to_string_pretty(&json).expect("plain numbers");
     std::fs::write(bench_file("osp_opcodes.json"), pretty + "\n").expect("target/ is writable");

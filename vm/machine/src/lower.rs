@@ -86,7 +86,7 @@ pub enum Driver {
     Step,
     /// `_start()`, once.
     Start,
-    /// `main() -> i32`, once.
+    /// `main() -> i32` or `main(i32, i32) -> i32`, once; the arguments are 0.
     Main,
 }
 
@@ -181,6 +181,14 @@ fn entry_stub(module: &Module<'_>, code: &mut Vec<Instr>, patches: &mut Vec<Patc
         Entry::Main(f) => (Driver::Main, f),
     };
     for function in module.start.into_iter().chain([function]) {
+        // A start function may have left something where the arguments of `main` are.
+        for i in 0..module.func_type(function).params().len() as u32 {
+            code.push(Instr {
+                op: Op::Const as u16,
+                d: (STUB_FRAME + FRAME_ARGS + i) as u16,
+                ..Instr::default()
+            });
+        }
         patches.push(Patch::Call(code.len(), function));
         code.push(Instr {
             op: Op::Call as u16,

@@ -398,6 +398,14 @@ fn a_module_that_nothing_drives_is_refused() {
         "export main has type",
     );
     refused(
+        r#"(module (func (export "main") (param i32) (result i32) (i32.const 0)))"#,
+        "export main has type",
+    );
+    refused(
+        r#"(module (func (export "step") (param i32 i32) (result i32) (i32.const 0)))"#,
+        "export step has type",
+    );
+    refused(
         r#"(module (func $s) (start $s) (func (export "step") (result i32) (i32.const 0)))"#,
         "a start function beside step",
     );

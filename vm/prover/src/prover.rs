@@ -1,13 +1,13 @@
 //! The deployed step contracts, asked for one step at a time.
 
-use crate::evm::{Evm, Outcome};
+use crate::evm::{Evm, Outcome, Tx};
 use alloy::primitives::Address;
 use alloy::sol;
 use alloy::sol_types::{SolCall, SolValue};
 use assay_bindings::abi::OneStepProver;
 use assay_bindings::deploy::families;
 use assay_machine::access::replay::FixedRoots;
-use assay_machine::image::Image;
+use assay_machine::image::{Image, Limits};
 use assay_machine::rom::Rom;
 use assay_types::{Hash, StateRoot};
 
@@ -38,23 +38,26 @@ sol! {
 
 /// Program part of a step's context.
 pub fn context(image: &Image, roms: &[Rom; 3]) -> (StepContext, FixedRoots) {
-    let (p, l) = (&image.program, &image.limits);
     let fixed = FixedRoots {
-        code: p.code,
-        segments: p.segments,
+        code: image.program.code,
+        segments: image.program.segments,
         roms: [0, 1, 2].map(|i| roms[i].root()),
     };
-    let ctx = StepContext {
+    (step_context(&image.limits, &fixed), fixed)
+}
+
+/// The same, of a program that only its numbers and roots are known of.
+pub fn step_context(limits: &Limits, fixed: &FixedRoots) -> StepContext {
+    StepContext {
         codeRoot: fixed.code.0.into(),
         segmentsRoot: fixed.segments.0.into(),
         romRoots: fixed.roms.map(|r| r.0.into()),
-        maxPages: l.max_pages,
-        volatileLog2: l.volatile_log2,
-        stackCells: l.stack_cells,
-        b: l.b,
-        entry: l.entry,
-    };
-    (ctx, fixed)
+        maxPages: limits.max_pages,
+        volatileLog2: limits.volatile_log2,
+        stackCells: limits.stack_cells,
+        b: limits.b,
+        entry: limits.entry,
+    }
 }
 
 /// An EVM with a deployed OneStepProver.
@@ -86,6 +89,16 @@ impl Prover {
         }
     }
 
+    /// Calldata of [`Prover::step`].
+    pub fn calldata(ctx: &StepContext, index: u64, witness: &[u8]) -> Vec<u8> {
+        let call = stepCall {
+            ctx: ctx.clone(),
+            index,
+            witness: witness.to_vec().into(),
+        };
+        call.abi_encode()
+    }
+
     /// The step at trace index `index`: roots before and after, and the call's outcome. No roots if it reverted.
     pub fn step(
         &mut self,
@@ -93,12 +106,11 @@ impl Prover {
         index: u64,
         witness: &[u8],
     ) -> (Option<(StateRoot, StateRoot)>, Outcome) {
-        let call = stepCall {
-            ctx: ctx.clone(),
-            index,
-            witness: witness.to_vec().into(),
-        };
-        let outcome = self.evm.view(self.address, &call);
+        let outcome = self.evm.try_send(Tx {
+            to: Some(self.address),
+            data: Prover::calldata(ctx, index, witness).into(),
+            ..Tx::default()
+        });
         let roots = outcome.result.as_ref().ok().map(|data| {
             let r = stepCall::abi_decode_returns(data).expect("returns two roots");
             (

@@ -13,6 +13,8 @@ use wasmtime::{Func, Global, Instance, Memory, Ref, Store, Table, TypedFunc, Val
 pub(super) enum Driven {
     Nothing(TypedFunc<(), ()>),
     Code(TypedFunc<(), i32>),
+    /// `main` with parameters.
+    Arguments(TypedFunc<(i32, i32), i32>),
 }
 
 /// Handles of everything the driver sets or a state root needs.
@@ -41,6 +43,13 @@ impl Exports {
         let name = lowered.driver.export();
         let driven = match lowered.driver {
             Driver::Start => Driven::Nothing(instance.get_typed_func(&mut *store, name)?),
+            Driver::Main
+                if instance
+                    .get_typed_func::<(), i32>(&mut *store, name)
+                    .is_err() =>
+            {
+                Driven::Arguments(instance.get_typed_func(&mut *store, name)?)
+            }
             Driver::Step | Driver::Main => {
                 Driven::Code(instance.get_typed_func(&mut *store, name)?)
             }

@@ -12,7 +12,7 @@ use crate::trace::is_terminal;
 use crate::tree::{Tree, leaf_at};
 use assay_types::params::{GLOBALS_DEPTH, LEAF_BYTES, LEAF_CELLS, PAGE_BYTES, ROMS, STACK_DEPTH};
 use assay_types::{Header, StateRoot, Status, leaf_hash};
-use wasmtime::{Caller, Extern, Linker, Store, Trap, TypedFunc, WasmResults};
+use wasmtime::{Caller, Extern, Linker, Store, Trap, TypedFunc, WasmParams, WasmResults};
 
 /// Bytes whose writes are noted together.
 const MAP_BYTES: usize = 1 << MAP_LOG2;
@@ -96,10 +96,14 @@ impl Run {
     }
 
     /// Calls an exported function as the entry stub does; `None` if it traps.
-    fn call<R: WasmResults>(&mut self, f: &TypedFunc<(), R>) -> Result<Option<R>, NoResult> {
+    fn call<P: WasmParams, R: WasmResults>(
+        &mut self,
+        f: &TypedFunc<P, R>,
+        arguments: P,
+    ) -> Result<Option<R>, NoResult> {
         let base = self.compiled.lowered().entry_base;
         self.exports.set_cells(&mut self.store, base)?;
-        match f.call(&mut self.store, ()) {
+        match f.call(&mut self.store, arguments) {
             Ok(value) => Ok(Some(value)),
             Err(e) => match e.downcast_ref::<Trap>() {
                 Some(Trap::StackOverflow) => Err(NoResult::NativeStack),
@@ -112,13 +116,14 @@ impl Run {
     /// Calls the start function, if there is one, and the driven function: its result, 0 if it has none.
     fn call_driven(&mut self) -> Result<Option<i32>, NoResult> {
         if let Some(start) = self.exports.start.clone()
-            && self.call(&start)?.is_none()
+            && self.call(&start, ())?.is_none()
         {
             return Ok(None);
         }
         match self.exports.driven.clone() {
-            Driven::Nothing(f) => Ok(self.call(&f)?.map(|()| 0)),
-            Driven::Code(f) => self.call(&f),
+            Driven::Nothing(f) => Ok(self.call(&f, ())?.map(|()| 0)),
+            Driven::Code(f) => self.call(&f, ()),
+            Driven::Arguments(f) => self.call(&f, (0, 0)),
         }
     }
 

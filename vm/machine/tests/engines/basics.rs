@@ -242,3 +242,20 @@ fn the_initial_state_is_the_programs() {
     let p = program(EVERYTHING);
     assert_eq!(p.machine().header(), p.lowered.image.program.initial());
 }
+
+#[test]
+fn main_may_have_two_parameters_which_are_zero() {
+    // The start function leaves its locals where the parameters of `main` are going to be.
+    let program = program(
+        r#"(module
+            (global $g (mut i32) (i32.const 0))
+            (func $dirt (local i64 i64 i64)
+                (local.set 0 (i64.const -1)) (local.set 1 (i64.const -1)) (local.set 2 (i64.const -1))
+                (global.set $g (i32.const 40)))
+            (start $dirt)
+            (func (export "main") (param i32 i32) (result i32)
+                (i32.add (global.get $g) (i32.or (local.get 0) (local.get 1)))))"#,
+    );
+    assert_eq!(program.agree(2), Status::Halted(40));
+    program.replays(30);
+}

@@ -101,7 +101,10 @@ impl<'a> Builder<'a> {
     fn entry(&self) -> Result<Entry, LowerError> {
         let check = |function: u32, name: &str, results: &[ValType]| {
             let ty = &self.types[self.functions[function as usize] as usize];
-            if function < self.imported || !ty.params().is_empty() || ty.results() != results {
+            // Compilers give `main` the parameters argc and argv, whether it uses them or not.
+            let takes_arguments = name == "main" && ty.params() == [ValType::I32; 2];
+            let params = ty.params().is_empty() || takes_arguments;
+            if function < self.imported || !params || ty.results() != results {
                 return refuse(
                     0,
                     format!("export {name} has type {ty}, not () -> {results:?}"),
