@@ -44,8 +44,8 @@ bench: build ## Measure steps and a dispute; writes target/bench/summary.json
 	cargo test --release -p assay-tests --test machine lockstep::
 	@target/release/assay-devnet bench --out target/bench/summary.json
 
-fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operator, FOUNDRY_FUZZ_RUNS=10000 by default)
-	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test machine -- floats:: fuzz::
+fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operator, ASSAY_MODULES=20000, FOUNDRY_FUZZ_RUNS=10000 by default)
+	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} ASSAY_MODULES=$${ASSAY_MODULES:-20000} cargo test --release -p assay-tests --test machine -- floats:: fuzz:: smith:: --nocapture
 	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} scripts/forge.sh test --offline --match-test testFuzz
 
 floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 10^8 and on every f32 (some hours)

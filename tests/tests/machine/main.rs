@@ -12,5 +12,6 @@ mod guest;
 mod lockstep;
 mod mutations;
 mod parity;
+mod smith;
 mod tables;
 mod vectors;
