@@ -1,6 +1,7 @@
 //! The step function: dispatch only; families do the work. Mirrored by `contracts/src/step/`.
 
 mod alike;
+mod arm;
 mod block;
 mod control;
 mod float;
@@ -15,8 +16,11 @@ mod table;
 mod vector;
 mod vector_float;
 
+pub(crate) use arm::Arm;
+
 use crate::access::replay::{BadWitness, FixedRoots, Replayer};
 use crate::access::{Access, Stop};
+use crate::fast::Forms;
 use crate::image::Limits;
 use crate::isa::{Instr, Op};
 use crate::machine::Machine;
@@ -159,9 +163,25 @@ fn dispatch<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
         5 => float64::execute(op, x),
         6 => vector::execute(op, x),
         7 => lanes::execute(op, x),
-        8 => vector_float::execute32(op, x),
-        9 => vector_float::execute64(op, x),
+        8 => vector_float::lanes32::execute(op, x),
+        9 => vector_float::lanes64::execute(op, x),
         _ => table::execute(op, x),
+    }
+}
+
+/// The handlers of an opcode in `fast`; none where only the reference does it.
+pub(crate) fn forms(op: Op) -> Option<Forms> {
+    match (op as u16) >> 8 {
+        0 => control::forms(op),
+        1 => memory::forms(op),
+        2 | 3 => integer::forms(op),
+        4 => float32::forms(op),
+        5 => float64::forms(op),
+        6 => vector::forms(op),
+        7 => lanes::forms(op),
+        8 => vector_float::lanes32::forms(op),
+        9 => vector_float::lanes64::forms(op),
+        _ => None,
     }
 }
 
