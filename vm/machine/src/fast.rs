@@ -12,6 +12,9 @@
 mod control;
 mod decode;
 mod handlers;
+mod pairs;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub(crate) use decode::Code;
@@ -57,6 +60,8 @@ enum Exit {
 /// What handlers need beside the frame and linear memory.
 struct Cx<'c> {
     code: &'c Code,
+    /// The instructions of `code`.
+    ins: &'c [Ins],
     limits: &'c Limits,
     globals: &'c mut [u64; GLOBAL_TREE_CELLS],
     table: &'c [u64],
@@ -70,7 +75,14 @@ struct Cx<'c> {
     cap: u64,
 }
 
-impl Cx<'_> {
+impl<'c> Cx<'c> {
+    /// The code from `pc` on; `None` where there is none.
+    #[inline(always)]
+    fn from(&self, pc: u32) -> Option<&'c [Ins]> {
+        let pc = pc as usize;
+        (pc < self.ins.len()).then(|| &self.ins[pc..])
+    }
+
     /// Steps of this chain before the instruction at `ip`.
     #[inline(always)]
     fn executed(&self, ip: &[Ins]) -> u64 {
@@ -85,13 +97,15 @@ pub(crate) fn run(code: &Code, limits: &Limits, cpu: &mut Cpu, m: &mut Machine, 
         return 0;
     };
     let Some(mut ip) = code
-        .from(cpu.pc)
+        .ins()
+        .get(cpu.pc as usize..)
         .filter(|_| whole && cpu.status == Status::Running)
     else {
         return 0;
     };
     let mut cx = Cx {
         code,
+        ins: code.ins(),
         limits,
         globals,
         table: &m.table,

@@ -18,6 +18,29 @@ mod vector_float;
 
 pub(crate) use arm::Arm;
 
+/// The arms that `fast` joins in pairs.
+pub(crate) mod arms {
+    use super::alike::{Alike, Scalar};
+    pub(crate) use super::control::{Const, Move, Select};
+    pub(crate) use super::integer::*;
+    use super::lanes::Lone;
+    pub(crate) use super::memory::{Load8U, Load16S32, Load32U, Load64, Store8, Store32, Store64};
+    pub(crate) use super::vector::V128Load;
+    use crate::isa::Op;
+
+    macro_rules! floats {
+        ($($name:ident $float:ident)*) => {
+            $(pub(crate) type $name = Alike<Scalar<$float>, { Op::$name as u16 & 0xff }>;)*
+        };
+    }
+    floats! { F32Add f32 F32Mul f32 F64Add f64 F64Sub f64 F64Mul f64 F64Div f64 F64Sqrt f64 }
+
+    macro_rules! lanes {
+        ($($name:ident)*) => { $(pub(crate) type $name = Lone<{ Op::$name as u16 }>;)* };
+    }
+    lanes! { I16x8ExtendLowI8x16S I16x8ExtendHighI8x16S I32x4DotI16x8S I32x4Add }
+}
+
 use crate::access::replay::{BadWitness, FixedRoots, Replayer};
 use crate::access::{Access, Stop};
 use crate::fast::Forms;

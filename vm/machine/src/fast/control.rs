@@ -27,7 +27,7 @@ pub(super) fn br<'c>(ip: &'c [Ins], frame: &mut Frame, memory: &mut [u8], cx: &m
     let [ins, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
-    match cx.code.from(ins.imm as u32) {
+    match cx.from(ins.imm as u32) {
         Some(to) => jump(ip, to, frame, memory, cx),
         None => leave(ip, cx, Exit::Reference),
     }
@@ -47,7 +47,7 @@ pub(super) fn br_on<'c, const IF: bool>(
     if (cell != 0) != IF {
         return next(&ip[1..], frame, memory, cx);
     }
-    match cx.code.from(ins.imm as u32) {
+    match cx.from(ins.imm as u32) {
         Some(to) => jump(ip, to, frame, memory, cx),
         None => leave(ip, cx, Exit::Reference),
     }
@@ -105,7 +105,7 @@ pub(super) fn call<'c>(ip: &'c [Ins], frame: &mut Frame, _: &mut [u8], cx: &mut 
     let [ins, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
-    match cx.code.from(ins.imm as u32) {
+    match cx.from(ins.imm as u32) {
         Some(to) => call_to(ip, to, ins.d, frame, cx),
         None => leave(ip, cx, Exit::Reference),
     }
@@ -143,12 +143,12 @@ fn target<'c>(ins: &Ins, i: u32, cx: &Cx<'c>) -> Option<&'c [Ins]> {
     if pc == 0 || type_id != ins.imm as u32 {
         return None;
     }
-    cx.code.from(pc)
+    cx.from(pc)
 }
 
 pub(super) fn ret<'c>(ip: &'c [Ins], frame: &mut Frame, _: &mut [u8], cx: &mut Cx<'c>) -> Exit {
     let link = u64::from_le_bytes(frame[0]);
-    match cx.code.from(link as u32) {
+    match cx.from(link as u32) {
         Some(to) => to_frame(ip, to, (link >> 32) as u32, cx),
         None => leave(ip, cx, Exit::Reference),
     }

@@ -1,8 +1,10 @@
 //! Which handler does which instruction.
 
 use super::control::{br, br_on, br_table, call, call_indirect, checkpoint, enter, reference, ret};
-use super::{Handler, Ins, RUN};
+use super::handlers::{br_after, branch_after};
+use super::{Handler, Ins, RUN, pairs};
 use crate::isa::{Instr, Op};
+use crate::step::arms::{Const, I32Add, Move};
 use crate::step::forms;
 use assay_types::params::CODE_INSTRUCTIONS;
 
@@ -50,10 +52,9 @@ impl Code {
         Code { ins, kept, slots }
     }
 
-    /// The code from `pc` on; `None` beyond its end.
-    #[inline(always)]
-    pub(super) fn from(&self, pc: u32) -> Option<&[Ins]> {
-        self.ins.get(pc as usize..)
+    /// All instructions.
+    pub(super) fn ins(&self) -> &[Ins] {
+        &self.ins
     }
 
     /// The pc of the instruction at `ip`, which is an end of the code.
@@ -105,10 +106,39 @@ fn alone(i: &Instr) -> Handler {
 fn fuse(i: &Instr, next: &Instr) -> Option<Handler> {
     let ((op, imm_form), (next_op, _)) = (i.opcode()?, next.opcode()?);
     match next_op {
-        Op::BrIf | Op::BrUnless if next.a == i.d => {
-            let branch = forms(op)?.branch?[usize::from(imm_form)];
-            Some(branch[usize::from(next_op == Op::BrUnless)])
+        Op::BrIf | Op::BrUnless => {
+            let unless = usize::from(next_op == Op::BrUnless);
+            match forms(op)?.branch {
+                Some(branch) if next.a == i.d => Some(branch[usize::from(imm_form)][unless]),
+                _ => Some(before_branch(op, imm_form)?[unless]),
+            }
         }
-        _ => None,
+        Op::Br => before_br(op, imm_form),
+        _ => pairs::handler(i, next),
     }
+}
+
+/// The handlers of an instruction and a `br_if` or a `br_unless` on some other cell.
+fn before_branch(op: Op, imm_form: bool) -> Option<[Handler; 2]> {
+    Some(match (op, imm_form) {
+        (Op::Move, false) => [
+            branch_after::<Move, false, true>,
+            branch_after::<Move, false, false>,
+        ],
+        (Op::I32Add, true) => [
+            branch_after::<I32Add, true, true>,
+            branch_after::<I32Add, true, false>,
+        ],
+        _ => return None,
+    })
+}
+
+/// The handler of an instruction and a `br`.
+fn before_br(op: Op, imm_form: bool) -> Option<Handler> {
+    Some(match (op, imm_form) {
+        (Op::Move, false) => br_after::<Move, false>,
+        (Op::Const, false) => br_after::<Const, false>,
+        (Op::I32Add, true) => br_after::<I32Add, true>,
+        _ => return None,
+    })
 }

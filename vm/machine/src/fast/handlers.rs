@@ -1,7 +1,7 @@
 //! Handlers made of arms: one alone, one with the branch that follows it, two in a row.
 
 use super::window::Window;
-use super::{Cx, Exit, Handler, Ins};
+use super::{Cx, Exit, Handler, Ins, pairs};
 use crate::isa::Instr;
 use crate::stack::Frame;
 use crate::step::{Arm, Cpu, Ctx};
@@ -181,14 +181,57 @@ fn branch<'c, F: Arm, const IMM: bool, const IF: bool>(
     if (cell != 0) != IF {
         return next(&ip[2..], frame, memory, cx);
     }
-    match cx.code.from(branch.imm as u32) {
+    match cx.from(branch.imm as u32) {
         Some(to) => jump(&ip[1..], to, frame, memory, cx),
         None => leave(&ip[1..], cx, Exit::Reference),
     }
 }
 
-/// Two arms in a row.
-pub(super) fn pair<'c, F: Arm, const IMM: bool, G: Arm, const IMM2: bool>(
+/// Any arm, and a branch after it on a cell that need not be its own: `br_if` if `IF`, else `br_unless`.
+pub(super) fn branch_after<'c, F: Arm, const IMM: bool, const IF: bool>(
+    ip: &'c [Ins],
+    frame: &mut Frame,
+    memory: &mut [u8],
+    cx: &mut Cx<'c>,
+) -> Exit {
+    let [ins, branch, _, ..] = ip else {
+        return leave(ip, cx, Exit::Reference);
+    };
+    if !apply::<F, IMM>(ins, frame, memory, cx) {
+        return leave(ip, cx, Exit::Reference);
+    }
+    let cell = u64::from_le_bytes(frame[usize::from(branch.a)]) as u32;
+    if (cell != 0) != IF {
+        return next(&ip[2..], frame, memory, cx);
+    }
+    match cx.from(branch.imm as u32) {
+        Some(to) => jump(&ip[1..], to, frame, memory, cx),
+        None => leave(&ip[1..], cx, Exit::Reference),
+    }
+}
+
+/// An arm, and the `br` after it.
+pub(super) fn br_after<'c, F: Arm, const IMM: bool>(
+    ip: &'c [Ins],
+    frame: &mut Frame,
+    memory: &mut [u8],
+    cx: &mut Cx<'c>,
+) -> Exit {
+    let [ins, br, ..] = ip else {
+        return leave(ip, cx, Exit::Reference);
+    };
+    if !apply::<F, IMM>(ins, frame, memory, cx) {
+        return leave(ip, cx, Exit::Reference);
+    }
+    match cx.from(br.imm as u32) {
+        Some(to) => jump(&ip[1..], to, frame, memory, cx),
+        None => leave(&ip[1..], cx, Exit::Reference),
+    }
+}
+
+/// Two arms in a row; the second reads from the first's destination what it is known to take from there, so that the
+/// compiler has it at hand.
+pub(super) fn pair<'c, F: Arm, const IMM: bool, G: Arm, const IMM2: bool, const TAKEN: u8>(
     ip: &'c [Ins],
     frame: &mut Frame,
     memory: &mut [u8],
@@ -200,7 +243,13 @@ pub(super) fn pair<'c, F: Arm, const IMM: bool, G: Arm, const IMM2: bool>(
     if !apply::<F, IMM>(first, frame, memory, cx) {
         return leave(ip, cx, Exit::Reference);
     }
-    if !apply::<G, IMM2>(second, frame, memory, cx) {
+    let mut same = *second;
+    match TAKEN {
+        pairs::A => same.a = first.d,
+        pairs::B => same.b = first.d,
+        _ => {}
+    }
+    if !apply::<G, IMM2>(&same, frame, memory, cx) {
         return leave(&ip[1..], cx, Exit::Reference);
     }
     next(&ip[2..], frame, memory, cx)

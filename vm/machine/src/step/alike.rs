@@ -10,7 +10,7 @@ use crate::isa::Op;
 use std::marker::PhantomData;
 
 /// Where a family has its floats.
-pub(super) trait Shape {
+pub(crate) trait Shape {
     /// Whether that is a cell, where operand `b` may be the immediate.
     const CELL: bool;
     type Float: Float;
@@ -32,7 +32,7 @@ pub(super) trait Shape {
 }
 
 /// One float in a cell.
-pub(super) struct Scalar<F>(PhantomData<F>);
+pub(crate) struct Scalar<F>(PhantomData<F>);
 
 impl<F: Float> Shape for Scalar<F> {
     const CELL: bool = true;
@@ -92,7 +92,7 @@ impl<F: Float<Bits: Lane<N>> + Lane<N>, const N: usize> Shape for Lanes<F, N> {
 }
 
 /// Operator `NUMBER` of a shape.
-struct Alike<S, const NUMBER: u16>(PhantomData<S>);
+pub(crate) struct Alike<S, const NUMBER: u16>(PhantomData<S>);
 
 macro_rules! alike {
     (|$x:ident| $($number:ident $op:ident => $arm:expr,)*) => {

@@ -21,7 +21,7 @@ macro_rules! arms {
         rest ($rest:expr, $rest_forms:expr)
     ) => {
         $(
-            enum $name {}
+            pub(crate) enum $name {}
             impl $crate::step::arm::Arm for $name {
                 const IMM_FORM: bool = Op::$name.has_imm_form();
                 #[inline(always)]

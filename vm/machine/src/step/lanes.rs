@@ -44,7 +44,7 @@ pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
 }
 
 /// Operator `OP`, compiled by itself.
-struct Lone<const OP: u16>;
+pub(crate) enum Lone<const OP: u16> {}
 
 impl<const OP: u16> Arm for Lone<OP> {
     const IMM_FORM: bool = false;
