@@ -7,6 +7,7 @@ pub mod replay;
 
 use crate::isa::Instr;
 use crate::stack::Vector;
+use assay_types::params::PAGE_BYTES;
 
 /// Why a step stops early.
 #[derive(Debug)]
@@ -54,6 +55,11 @@ pub trait Access {
     fn copy_elements(&mut self, dst: u32, src: u32, n: u32) -> Result<(), Self::Error>;
     /// Copies `n` elements from byte `offset` of the passive segments, a multiple of 8.
     fn init_elements(&mut self, dst: u32, offset: u64, n: u32) -> Result<(), Self::Error>;
+    /// Bytes of linear memory, which has `pages` pages.
+    #[inline(always)]
+    fn memory_bytes(&self, pages: u32) -> u64 {
+        u64::from(pages) * PAGE_BYTES
+    }
     /// `N <= 16` bytes of linear memory.
     fn load<const N: usize>(&mut self, address: u64) -> Result<[u8; N], Self::Error>;
     /// Writes `N <= 16` bytes of linear memory.

@@ -7,4 +7,4 @@ mod instrument;
 mod rewrite;
 mod runner;
 
-pub use engine::{Compiled, CompiledEngine, NoResult};
+pub use engine::{Compiled, CompiledEngine, NoResult, config};

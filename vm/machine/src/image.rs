@@ -1,5 +1,6 @@
 //! A lowered program: what its id commits to, with the trees that prove it.
 
+use crate::fast::Code;
 use crate::isa::Instr;
 use crate::tree::{Tree, leaf_at};
 use assay_types::Program;
@@ -56,6 +57,8 @@ pub struct Image {
     pub memory_tree: Tree,
     /// Tree of the first globals.
     pub globals_tree: Tree,
+    /// The code as the interpreter runs it.
+    pub(crate) fast: Code,
 }
 
 /// Little-endian bytes of cells.
@@ -111,6 +114,7 @@ impl Image {
         Image {
             program,
             limits,
+            fast: Code::new(&code),
             code,
             table,
             segments,

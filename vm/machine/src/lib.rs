@@ -4,6 +4,7 @@ pub mod access;
 #[cfg(feature = "wasmtime")]
 pub mod compiled;
 mod dirty;
+mod fast;
 pub mod image;
 pub mod isa;
 pub mod lower;

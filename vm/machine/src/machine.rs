@@ -2,7 +2,8 @@
 
 use crate::access::Stop;
 use crate::dirty::Dirty;
-use crate::image::{GLOBAL_TREE_CELLS, Image, cell_bytes, cells_leaf};
+use crate::fast;
+use crate::image::{GLOBAL_TREE_CELLS, Image, Limits, cell_bytes, cells_leaf};
 use crate::rom::Rom;
 use crate::stack::Stack;
 use crate::step::{Cpu, execute};
@@ -158,20 +159,27 @@ impl Machine {
         let mut cpu = self.cpu;
         let mut at = start;
         while at < end {
-            at += 1;
-            match execute(&mut cpu, &image.limits, self) {
-                Ok(()) if cpu.status == Status::Running => {}
-                Ok(()) => break,
-                Err(Stop::Trap) => {
-                    cpu.status = Status::Trapped;
-                    break;
-                }
-                Err(Stop::Access(never)) => match never {},
+            at += fast::run(&image.fast, &image.limits, &mut cpu, self, end - at);
+            if at == end || !self.refer(&image.limits, &mut cpu, &mut at) {
+                break;
             }
         }
         self.executed += at - start;
         self.cpu = cpu;
         at
+    }
+
+    /// Executes one step by the reference; whether the machine is still Running.
+    fn refer(&mut self, limits: &Limits, cpu: &mut Cpu, at: &mut u64) -> bool {
+        *at += 1;
+        match execute(cpu, limits, self) {
+            Ok(()) => cpu.status == Status::Running,
+            Err(Stop::Trap) => {
+                cpu.status = Status::Trapped;
+                false
+            }
+            Err(Stop::Access(never)) => match never {},
+        }
     }
 
     /// Makes the state Trapped.

@@ -1,6 +1,7 @@
 //! The step function: dispatch only; families do the work. Mirrored by `contracts/src/step/`.
 
 mod alike;
+mod arm;
 mod block;
 mod control;
 mod float;
@@ -15,8 +16,34 @@ mod table;
 mod vector;
 mod vector_float;
 
+pub(crate) use arm::Arm;
+
+/// The arms that `fast` joins in pairs.
+pub(crate) mod arms {
+    use super::alike::{Alike, Scalar};
+    pub(crate) use super::control::{Const, Move, Select};
+    pub(crate) use super::integer::*;
+    use super::lanes::Lone;
+    pub(crate) use super::memory::{Load8U, Load16S32, Load32U, Load64, Store8, Store32, Store64};
+    pub(crate) use super::vector::V128Load;
+    use crate::isa::Op;
+
+    macro_rules! floats {
+        ($($name:ident $float:ident)*) => {
+            $(pub(crate) type $name = Alike<Scalar<$float>, { Op::$name as u16 & 0xff }>;)*
+        };
+    }
+    floats! { F32Add f32 F32Mul f32 F64Add f64 F64Sub f64 F64Mul f64 F64Div f64 F64Sqrt f64 }
+
+    macro_rules! lanes {
+        ($($name:ident)*) => { $(pub(crate) type $name = Lone<{ Op::$name as u16 }>;)* };
+    }
+    lanes! { I16x8ExtendLowI8x16S I16x8ExtendHighI8x16S I32x4DotI16x8S I32x4Add }
+}
+
 use crate::access::replay::{BadWitness, FixedRoots, Replayer};
 use crate::access::{Access, Stop};
+use crate::fast::Forms;
 use crate::image::Limits;
 use crate::isa::{Instr, Op};
 use crate::machine::Machine;
@@ -159,9 +186,25 @@ fn dispatch<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
         5 => float64::execute(op, x),
         6 => vector::execute(op, x),
         7 => lanes::execute(op, x),
-        8 => vector_float::execute32(op, x),
-        9 => vector_float::execute64(op, x),
+        8 => vector_float::lanes32::execute(op, x),
+        9 => vector_float::lanes64::execute(op, x),
         _ => table::execute(op, x),
+    }
+}
+
+/// The handlers of an opcode in `fast`; none where only the reference does it.
+pub(crate) fn forms(op: Op) -> Option<Forms> {
+    match (op as u16) >> 8 {
+        0 => control::forms(op),
+        1 => memory::forms(op),
+        2 | 3 => integer::forms(op),
+        4 => float32::forms(op),
+        5 => float64::forms(op),
+        6 => vector::forms(op),
+        7 => lanes::forms(op),
+        8 => vector_float::lanes32::forms(op),
+        9 => vector_float::lanes64::forms(op),
+        _ => None,
     }
 }
 

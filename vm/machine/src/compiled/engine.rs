@@ -37,6 +37,20 @@ impl From<wasmtime::Error> for NoResult {
     }
 }
 
+/// How wasmtime is to run programs.
+pub fn config() -> Config {
+    let mut config = Config::new();
+    config.cranelift_nan_canonicalization(true);
+    config.cranelift_opt_level(OptLevel::Speed);
+    config.wasm_multi_memory(true);
+    config.wasm_relaxed_simd(false);
+    config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    // Runs are synchronous, but wasmtime insists that this one be the larger.
+    config.async_stack_size(NATIVE_STACK);
+    config.max_wasm_stack(NATIVE_STACK - (16 << 20));
+    config
+}
+
 /// A program compiled once, for any number of runs.
 #[derive(Clone)]
 pub struct Compiled {
@@ -47,16 +61,7 @@ pub struct Compiled {
 impl Compiled {
     /// Compiles `wasm`, whose lowering is `lowered`.
     pub fn new(wasm: &[u8], lowered: Arc<Lowered>) -> Result<Compiled, NoResult> {
-        let mut config = Config::new();
-        config.cranelift_nan_canonicalization(true);
-        config.cranelift_opt_level(OptLevel::Speed);
-        config.wasm_multi_memory(true);
-        config.wasm_relaxed_simd(false);
-        config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
-        // Runs are synchronous, but wasmtime insists that this one be the larger.
-        config.async_stack_size(NATIVE_STACK);
-        config.max_wasm_stack(NATIVE_STACK - (16 << 20));
-        let engine = wasmtime::Engine::new(&config)?;
+        let engine = wasmtime::Engine::new(&config())?;
         let instrumented =
             instrument(wasm, &lowered).map_err(|e| NoResult::Wasmtime(e.to_string()))?;
         Ok(Compiled {

@@ -1,14 +1,18 @@
 //! What families 4, 5, 8 and 9 do alike: the operators of IEEE 754, matched once for cells and for lanes.
 
+use super::arm::Arm;
 use super::float::Float;
 use super::simd::{Lane, map, zip};
 use super::{Ctx, Flow};
 use crate::access::{Access, Stop};
+use crate::fast::Forms;
 use crate::isa::Op;
 use std::marker::PhantomData;
 
 /// Where a family has its floats.
-pub(super) trait Shape {
+pub(crate) trait Shape {
+    /// Whether that is a cell, where operand `b` may be the immediate.
+    const CELL: bool;
     type Float: Float;
     /// Truth of `f`: 1 or 0 in a cell, all bits or none in a lane.
     fn test<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(Self::Float, Self::Float) -> bool)
@@ -28,9 +32,10 @@ pub(super) trait Shape {
 }
 
 /// One float in a cell.
-pub(super) struct Scalar<F>(PhantomData<F>);
+pub(crate) struct Scalar<F>(PhantomData<F>);
 
 impl<F: Float> Shape for Scalar<F> {
+    const CELL: bool = true;
     type Float = F;
 
     #[inline(always)]
@@ -62,6 +67,7 @@ impl<F: Float> Shape for Scalar<F> {
 pub(super) struct Lanes<F, const N: usize>(PhantomData<F>);
 
 impl<F: Float<Bits: Lane<N>> + Lane<N>, const N: usize> Shape for Lanes<F, N> {
+    const CELL: bool = false;
     type Float = F;
 
     #[inline(always)]
@@ -85,40 +91,71 @@ impl<F: Float<Bits: Lane<N>> + Lane<N>, const N: usize> Shape for Lanes<F, N> {
     }
 }
 
-/// The operators that the four families number alike.
-#[inline(always)]
-pub(super) fn alike<A: Access, S: Shape>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
-    macro_rules! numbers {
-        ($($name:ident $op:ident)*) => { $(const $name: u16 = Op::$op as u16 & 0xff;)* };
-    }
-    numbers! {
-        EQ F32Eq NE F32Ne LT F32Lt GT F32Gt LE F32Le GE F32Ge ABS F32Abs NEG F32Neg
-        CEIL F32Ceil FLOOR F32Floor TRUNC F32Trunc NEAREST F32Nearest SQRT F32Sqrt
-        ADD F32Add SUB F32Sub MUL F32Mul DIV F32Div MIN F32Min MAX F32Max
-    }
-    match op as u16 & 0xff {
-        EQ => S::test(x, |a, b| a == b),
-        NE => S::test(x, |a, b| a != b),
-        LT => S::test(x, |a, b| a < b),
-        GT => S::test(x, |a, b| a > b),
-        LE => S::test(x, |a, b| a <= b),
-        GE => S::test(x, |a, b| a >= b),
-        ABS => S::bits(x, Float::abs),
-        NEG => S::bits(x, Float::neg),
-        CEIL => S::unary(x, Float::ceil),
-        FLOOR => S::unary(x, Float::floor),
-        TRUNC => S::unary(x, Float::trunc),
-        NEAREST => S::unary(x, Float::nearest),
-        SQRT => S::unary(x, Float::sqrt),
-        ADD => S::binary(x, |a, b| a + b),
-        SUB => S::binary(x, |a, b| a - b),
-        MUL => S::binary(x, |a, b| a * b),
-        DIV => S::binary(x, |a, b| a / b),
-        MIN => S::binary(x, Float::min),
-        MAX => S::binary(x, Float::max),
-        // Unreachable: families match the rest themselves.
-        _ => Err(Stop::Trap),
-    }
+/// Operator `NUMBER` of a shape.
+pub(crate) struct Alike<S, const NUMBER: u16>(PhantomData<S>);
+
+macro_rules! alike {
+    (|$x:ident| $($number:ident $op:ident => $arm:expr,)*) => {
+        $(const $number: u16 = Op::$op as u16 & 0xff;)*
+
+        impl<S: Shape, const NUMBER: u16> Arm for Alike<S, NUMBER> {
+            const IMM_FORM: bool = S::CELL
+                && match NUMBER {
+                    $($number => Op::$op.has_imm_form(),)*
+                    _ => false,
+                };
+
+            #[inline(always)]
+            fn run<A: Access>($x: &mut Ctx<'_, A>) -> Flow<A> {
+                match NUMBER {
+                    $($number => $arm,)*
+                    // Unreachable: families match the rest themselves.
+                    _ => Err(Stop::Trap),
+                }
+            }
+        }
+
+        /// The operators that the four families number alike.
+        #[inline(always)]
+        pub(super) fn alike<A: Access, S: Shape>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
+            match op as u16 & 0xff {
+                $($number => Alike::<S, $number>::run(x),)*
+                // Unreachable: families match the rest themselves.
+                _ => Err(Stop::Trap),
+            }
+        }
+
+        /// Their handlers.
+        pub(super) fn alike_forms<S: Shape>(op: Op) -> Option<Forms> {
+            match op as u16 & 0xff {
+                $($number if S::CELL => Some(Forms::cell::<Alike<S, $number>>()),)*
+                $($number => Some(Forms::other::<Alike<S, $number>>()),)*
+                _ => None,
+            }
+        }
+    };
+}
+alike! {
+    |x|
+    EQ F32Eq => S::test(x, |a, b| a == b),
+    NE F32Ne => S::test(x, |a, b| a != b),
+    LT F32Lt => S::test(x, |a, b| a < b),
+    GT F32Gt => S::test(x, |a, b| a > b),
+    LE F32Le => S::test(x, |a, b| a <= b),
+    GE F32Ge => S::test(x, |a, b| a >= b),
+    ABS F32Abs => S::bits(x, Float::abs),
+    NEG F32Neg => S::bits(x, Float::neg),
+    CEIL F32Ceil => S::unary(x, Float::ceil),
+    FLOOR F32Floor => S::unary(x, Float::floor),
+    TRUNC F32Trunc => S::unary(x, Float::trunc),
+    NEAREST F32Nearest => S::unary(x, Float::nearest),
+    SQRT F32Sqrt => S::unary(x, Float::sqrt),
+    ADD F32Add => S::binary(x, |a, b| a + b),
+    SUB F32Sub => S::binary(x, |a, b| a - b),
+    MUL F32Mul => S::binary(x, |a, b| a * b),
+    DIV F32Div => S::binary(x, |a, b| a / b),
+    MIN F32Min => S::binary(x, Float::min),
+    MAX F32Max => S::binary(x, Float::max),
 }
 
 #[cfg(test)]

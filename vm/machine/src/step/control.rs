@@ -1,5 +1,6 @@
 //! Family 0: control, constants, moves, globals, calls. Mirrored by `StepControl.sol`.
 
+use super::arm::arms;
 use super::table::Table;
 use super::{Ctx, Flow};
 use crate::access::{Access, Stop};
@@ -7,57 +8,59 @@ use crate::isa::Op;
 use assay_types::Status;
 use assay_types::params::{GLOBALS_CELLS, STACK_CELLS};
 
-#[inline(always)]
-pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
-    match op {
-        Op::Move => {
+// Trap, Unreachable, and nothing else comes to the rest.
+arms! {
+    |x, op|
+    fast cell {
+        Move => {
             let value = x.a()?;
             x.set(value)
-        }
-        Op::Const => x.set(x.ins.imm),
-        Op::Select => select(x),
-        Op::Br => jump(x, true),
-        Op::BrIf => {
-            let taken = x.a()? as u32 != 0;
-            jump(x, taken)
-        }
-        Op::BrUnless => {
-            let taken = x.a()? as u32 == 0;
-            jump(x, taken)
-        }
-        Op::BrTable => {
-            let skip = u64::from(x.a()? as u32).min(x.ins.imm);
-            goto(x, u64::from(x.cpu.pc) + 1 + skip)
-        }
-        Op::Call => call(x, x.ins.imm as u32),
-        Op::CallIndirect => call_indirect(x),
-        Op::Enter => enter(x),
-        Op::Return => {
-            let link = x.get(0)?;
-            x.cpu.pc = link as u32;
-            x.cpu.fp = (link >> 32) as u32;
-            Ok(())
-        }
-        Op::GlobalGet => {
+        },
+        Const => x.set(x.ins.imm),
+        Select => select(x),
+        GlobalGet => {
             let index = global_index(x)?;
             let value = x.access.global(index)?;
             x.set(value)
-        }
-        Op::GlobalSet => {
+        },
+        GlobalSet => {
             let value = x.a()?;
             let index = global_index(x)?;
             x.access.set_global(index, value)?;
             x.next()
-        }
-        Op::Finish => finish(x),
-        Op::Halt => {
+        },
+    }
+    reference {
+        Br => jump(x, true),
+        BrIf => {
+            let taken = x.a()? as u32 != 0;
+            jump(x, taken)
+        },
+        BrUnless => {
+            let taken = x.a()? as u32 == 0;
+            jump(x, taken)
+        },
+        BrTable => {
+            let skip = u64::from(x.a()? as u32).min(x.ins.imm);
+            goto(x, u64::from(x.cpu.pc) + 1 + skip)
+        },
+        Call => call(x, x.ins.imm as u32),
+        CallIndirect => call_indirect(x),
+        Enter => enter(x),
+        Return => {
+            let link = x.get(0)?;
+            x.cpu.pc = link as u32;
+            x.cpu.fp = (link >> 32) as u32;
+            Ok(())
+        },
+        Finish => finish(x),
+        Halt => {
             let code = x.b()? as u32;
             x.cpu.status = Status::Halted(code);
             Ok(())
-        }
-        // Trap, Unreachable, and nothing else: the caller sends family 0 only.
-        _ => Err(Stop::Trap),
+        },
     }
+    rest (Err(Stop::Trap), None)
 }
 
 #[inline(always)]

@@ -9,7 +9,7 @@ use crate::access::{Access, Stop};
 use std::ops::{Add, Div, Mul, Sub};
 
 /// f32 or f64.
-pub(super) trait Float:
+pub(crate) trait Float:
     Copy
     + PartialOrd
     + Add<Output = Self>

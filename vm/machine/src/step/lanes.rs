@@ -2,10 +2,12 @@
 //!
 //! Bits 6 and 7 of an opcode's number are its shape, bits 0 to 5 its operator, the same in every shape.
 
+use super::arm::Arm;
 use super::int::{Int, Narrow};
 use super::simd::{Lane, map, one, two, zip};
 use super::{Ctx, Flow};
 use crate::access::{Access, Stop};
+use crate::fast::Forms;
 use crate::isa::Op;
 use std::array::from_fn;
 
@@ -35,7 +37,60 @@ const fn number(op: Op) -> u16 {
     op as u16 & 0x3f
 }
 
+/// Any operator: one function for all of them.
+#[inline(never)]
 pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
+    operate(op, x)
+}
+
+/// Operator `OP`, compiled by itself.
+pub(crate) enum Lone<const OP: u16> {}
+
+impl<const OP: u16> Arm for Lone<OP> {
+    const IMM_FORM: bool = false;
+
+    #[inline(always)]
+    fn run<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+        match const { Op::from_number(OP) } {
+            Some(op) => operate(op, x),
+            None => Err(Stop::Trap),
+        }
+    }
+}
+
+/// Whatever operator the instruction names.
+enum Any {}
+
+impl Arm for Any {
+    const IMM_FORM: bool = true;
+
+    #[inline(always)]
+    fn run<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
+        let (op, _) = x.ins.opcode().ok_or(Stop::Trap)?;
+        execute(op, x)
+    }
+}
+
+/// The handlers of an opcode of this family: those of the commonest are their own.
+pub(super) fn forms(op: Op) -> Option<Forms> {
+    macro_rules! lone {
+        ($($name:ident)*) => {
+            match op {
+                $(Op::$name => Forms::other::<Lone<{ Op::$name as u16 }>>(),)*
+                _ => Forms::outlined::<Any>(),
+            }
+        };
+    }
+    Some(lone! {
+        I8x16Add I16x8Add I32x4Add I16x8Sub I32x4Sub I16x8Mul I32x4Mul I64x2Add
+        I16x8ExtendLowI8x16S I16x8ExtendHighI8x16S I16x8ExtendLowI8x16U I16x8ExtendHighI8x16U
+        I16x8ExtMulLowI8x16S I16x8ExtMulHighI8x16S I32x4ExtendLowI16x8S I32x4ExtendHighI16x8S
+        I32x4ExtAddPairwiseI16x8S I32x4DotI16x8S I32x4Splat I32x4ExtractLane
+    })
+}
+
+#[inline(always)]
+fn operate<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
     let operator = number(op);
     match op as u16 >> 6 & 3 {
         0 => match operator {

@@ -1,45 +1,48 @@
 //! Family 1: linear memory, bulk operations, read-only inputs. Mirrored by `StepMemory.sol`.
 
+use super::arm::arms;
 use super::block::{advance, advance_both, block, from_leaf_start, operands, to_leaf_end};
 use super::{Ctx, Flow};
 use crate::access::{Access, Stop};
 use crate::isa::Op;
-use assay_types::params::{DATA_DROPPED_BASE, LEAF_BYTES, MAX_DATAS, PAGE_BYTES, ROM_BYTES, ROMS};
+use assay_types::params::{DATA_DROPPED_BASE, LEAF_BYTES, MAX_DATAS, ROM_BYTES, ROMS};
 
 const LEAF: u64 = LEAF_BYTES as u64;
 /// Bit of a rom_read block's first cell: bounds have been checked.
 const CHECKED: u64 = 1 << 32;
 
-#[inline(always)]
-pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
-    match op {
-        Op::Load8U => load::<A, 1>(x, |b| u64::from(b[0])),
-        Op::Load16U => load::<A, 2>(x, |b| u64::from(u16::from_le_bytes(b))),
-        Op::Load32U => load::<A, 4>(x, |b| u64::from(u32::from_le_bytes(b))),
-        Op::Load64 => load::<A, 8>(x, u64::from_le_bytes),
-        Op::Load8S32 => load::<A, 1>(x, |b| u64::from(b[0] as i8 as u32)),
-        Op::Load16S32 => load::<A, 2>(x, |b| u64::from(i16::from_le_bytes(b) as u32)),
-        Op::Load8S64 => load::<A, 1>(x, |b| b[0] as i8 as u64),
-        Op::Load16S64 => load::<A, 2>(x, |b| i16::from_le_bytes(b) as u64),
-        Op::Load32S64 => load::<A, 4>(x, |b| i32::from_le_bytes(b) as u64),
-        Op::Store8 => store::<A, 1>(x, |v| [v as u8]),
-        Op::Store16 => store::<A, 2>(x, |v| (v as u16).to_le_bytes()),
-        Op::Store32 => store::<A, 4>(x, |v| (v as u32).to_le_bytes()),
-        Op::Store64 => store::<A, 8>(x, u64::to_le_bytes),
-        Op::MemorySize => x.set(u64::from(x.cpu.pages)),
-        Op::MemoryGrow => grow(x),
-        Op::MemoryFill => fill(x),
-        Op::MemoryCopy => copy(x),
-        Op::MemoryInit => init(x),
-        Op::DataDrop => {
+// Nothing else comes here.
+arms! {
+    |x, op|
+    fast cell {
+        Load8U => load::<A, 1>(x, |b| u64::from(b[0])),
+        Load16U => load::<A, 2>(x, |b| u64::from(u16::from_le_bytes(b))),
+        Load32U => load::<A, 4>(x, |b| u64::from(u32::from_le_bytes(b))),
+        Load64 => load::<A, 8>(x, u64::from_le_bytes),
+        Load8S32 => load::<A, 1>(x, |b| u64::from(b[0] as i8 as u32)),
+        Load16S32 => load::<A, 2>(x, |b| u64::from(i16::from_le_bytes(b) as u32)),
+        Load8S64 => load::<A, 1>(x, |b| b[0] as i8 as u64),
+        Load16S64 => load::<A, 2>(x, |b| i16::from_le_bytes(b) as u64),
+        Load32S64 => load::<A, 4>(x, |b| i32::from_le_bytes(b) as u64),
+        Store8 => store::<A, 1>(x, |v| [v as u8]),
+        Store16 => store::<A, 2>(x, |v| (v as u16).to_le_bytes()),
+        Store32 => store::<A, 4>(x, |v| (v as u32).to_le_bytes()),
+        Store64 => store::<A, 8>(x, u64::to_le_bytes),
+    }
+    reference {
+        MemorySize => x.set(u64::from(x.cpu.pages)),
+        MemoryGrow => grow(x),
+        MemoryFill => fill(x),
+        MemoryCopy => copy(x),
+        MemoryInit => init(x),
+        DataDrop => {
             let index = data_flag(x)?;
             x.access.set_global(index, 1)?;
             x.next()
-        }
-        Op::RomRead => rom_read(x),
-        // Unreachable: the caller sends family 1 only.
-        _ => Err(Stop::Trap),
+        },
+        RomRead => rom_read(x),
     }
+    rest (Err(Stop::Trap), None)
 }
 
 /// Checks `start + len <= memory size`.
@@ -49,7 +52,7 @@ pub(super) fn in_memory<A: Access>(
     start: u64,
     len: u64,
 ) -> Result<(), Stop<A::Error>> {
-    if start + len <= u64::from(x.cpu.pages) * PAGE_BYTES {
+    if start + len <= x.access.memory_bytes(x.cpu.pages) {
         Ok(())
     } else {
         Err(Stop::Trap)

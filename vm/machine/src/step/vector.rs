@@ -1,5 +1,6 @@
 //! Family 6: whole vectors. Mirrored by `StepVector.sol`.
 
+use super::arm::arms;
 use super::memory::{address, in_memory};
 use super::simd::{Lane, map, two, zip};
 use super::{Ctx, Flow};
@@ -10,53 +11,55 @@ use std::array::from_fn;
 
 const BYTES: u64 = 16;
 
-pub(super) fn execute<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
-    match op {
-        Op::V128Move => {
+// Nothing else comes here.
+arms! {
+    |x, op|
+    fast other {
+        V128Move => {
             let value = x.va()?;
             x.set_vector(value)
-        }
-        Op::V128Select => {
+        },
+        V128Select => {
             let condition = x.get(x.ins.imm as u16)? as u32;
             let value = if condition != 0 { x.va()? } else { x.vb()? };
             x.set_vector(value)
-        }
-        Op::V128Load => {
+        },
+        V128Load => {
             let address = address(x)?;
             in_memory(x, address, BYTES)?;
             let value = x.access.load(address)?;
             x.set_vector(value)
-        }
-        Op::V128Store => {
+        },
+        V128Store => {
             let address = address(x)?;
             let value = x.vb()?;
             in_memory(x, address, BYTES)?;
             x.access.store(address, value)?;
             x.next()
-        }
-        Op::V128Not => map(x, |a: u64| !a),
-        Op::V128And => zip(x, |a: u64, b: u64| a & b),
-        Op::V128AndNot => zip(x, |a: u64, b: u64| a & !b),
-        Op::V128Or => zip(x, |a: u64, b: u64| a | b),
-        Op::V128Xor => zip(x, |a: u64, b: u64| a ^ b),
-        Op::V128Bitselect => three(x, |a, b, c| {
+        },
+        V128Not => map(x, |a: u64| !a),
+        V128And => zip(x, |a: u64, b: u64| a & b),
+        V128AndNot => zip(x, |a: u64, b: u64| a & !b),
+        V128Or => zip(x, |a: u64, b: u64| a | b),
+        V128Xor => zip(x, |a: u64, b: u64| a ^ b),
+        V128Bitselect => three(x, |a, b, c| {
             let (a, b, c) = (u64::split(a), u64::split(b), u64::split(c));
             u64::join(from_fn(|i| a[i] & c[i] | b[i] & !c[i]))
         }),
-        Op::V128AnyTrue => {
+        V128AnyTrue => {
             let a = u64::split(x.va()?);
             x.set(u64::from(a != [0, 0]))
-        }
-        Op::I8x16Swizzle => two(x, |a: [u8; 16], b: [u8; 16]| {
+        },
+        I8x16Swizzle => two(x, |a: [u8; 16], b: [u8; 16]| {
             b.map(|i| a.get(i as usize).copied().unwrap_or(0))
         }),
-        Op::I8x16Shuffle => three(x, |a, b, mask| {
+        I8x16Shuffle => three(x, |a, b, mask| {
             let both = [a, b];
             mask.map(|i| both.as_flattened()[i as usize % 32])
         }),
-        // Unreachable: the caller sends family 6 only.
-        _ => Err(Stop::Trap),
     }
+    reference {}
+    rest (Err(Stop::Trap), None)
 }
 
 /// Vector `d = f(a, b, c)`.

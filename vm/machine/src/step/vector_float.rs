@@ -1,35 +1,48 @@
 //! Families 8 and 9: lanes of f32 and f64. Mirrored by `StepVectorFloat.sol`.
 
-use super::alike::{Lanes, alike};
+use super::alike::{Lanes, alike, alike_forms};
+use super::arm::arms;
 use super::float::{Float, demote, promote};
 use super::simd::{map, one, zip};
 use super::{Ctx, Flow};
 use crate::access::Access;
 use crate::isa::Op;
 
-pub(super) fn execute32<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
-    match op {
-        Op::F32x4PMin => zip(x, pmin::<f32>),
-        Op::F32x4PMax => zip(x, pmax::<f32>),
-        Op::I32x4TruncSatF32x4S => map(x, f32::sat_i32),
-        Op::I32x4TruncSatF32x4U => map(x, f32::sat_u32),
-        Op::F32x4ConvertI32x4S => map(x, f32::from_i32),
-        Op::F32x4ConvertI32x4U => map(x, f32::from_u32),
-        _ => alike::<A, Lanes<f32, 4>>(op, x),
+pub(super) mod lanes32 {
+    use super::*;
+
+    arms! {
+        |x, op|
+        fast other {
+            F32x4PMin => zip(x, pmin::<f32>),
+            F32x4PMax => zip(x, pmax::<f32>),
+            I32x4TruncSatF32x4S => map(x, f32::sat_i32),
+            I32x4TruncSatF32x4U => map(x, f32::sat_u32),
+            F32x4ConvertI32x4S => map(x, f32::from_i32),
+            F32x4ConvertI32x4U => map(x, f32::from_u32),
+        }
+        reference {}
+        rest (alike::<A, Lanes<f32, 4>>(op, x), alike_forms::<Lanes<f32, 4>>(op))
     }
 }
 
-pub(super) fn execute64<A: Access>(op: Op, x: &mut Ctx<'_, A>) -> Flow<A> {
-    match op {
-        Op::F64x2PMin => zip(x, pmin::<f64>),
-        Op::F64x2PMax => zip(x, pmax::<f64>),
-        Op::I32x4TruncSatF64x2SZero => one(x, |[a, b]: [f64; 2]| [a.sat_i32(), b.sat_i32(), 0, 0]),
-        Op::I32x4TruncSatF64x2UZero => one(x, |[a, b]: [f64; 2]| [a.sat_u32(), b.sat_u32(), 0, 0]),
-        Op::F64x2ConvertLowI32x4S => one(x, |[a, b, _, _]| [a, b].map(f64::from_i32)),
-        Op::F64x2ConvertLowI32x4U => one(x, |[a, b, _, _]| [a, b].map(f64::from_u32)),
-        Op::F32x4DemoteF64x2Zero => one(x, |[a, b]| [demote(a), demote(b), 0, 0]),
-        Op::F64x2PromoteLowF32x4 => one(x, |[a, b, _, _]| [promote(a), promote(b)]),
-        _ => alike::<A, Lanes<f64, 2>>(op, x),
+pub(super) mod lanes64 {
+    use super::*;
+
+    arms! {
+        |x, op|
+        fast other {
+            F64x2PMin => zip(x, pmin::<f64>),
+            F64x2PMax => zip(x, pmax::<f64>),
+            I32x4TruncSatF64x2SZero => one(x, |[a, b]: [f64; 2]| [a.sat_i32(), b.sat_i32(), 0, 0]),
+            I32x4TruncSatF64x2UZero => one(x, |[a, b]: [f64; 2]| [a.sat_u32(), b.sat_u32(), 0, 0]),
+            F64x2ConvertLowI32x4S => one(x, |[a, b, _, _]| [a, b].map(f64::from_i32)),
+            F64x2ConvertLowI32x4U => one(x, |[a, b, _, _]| [a, b].map(f64::from_u32)),
+            F32x4DemoteF64x2Zero => one(x, |[a, b]| [demote(a), demote(b), 0, 0]),
+            F64x2PromoteLowF32x4 => one(x, |[a, b, _, _]| [promote(a), promote(b)]),
+        }
+        reference {}
+        rest (alike::<A, Lanes<f64, 2>>(op, x), alike_forms::<Lanes<f64, 2>>(op))
     }
 }
 
