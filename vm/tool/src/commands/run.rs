@@ -346,7 +346,9 @@ impl Runner<'_> {
             if self.args.roots.is_some_and(|n| steps.is_multiple_of(n)) && !walk.done() {
                 self.point(walk.index, root)?;
             }
-            self.progress.say(format!("{steps} steps by the contract"));
+            if steps.is_multiple_of(64) {
+                self.progress.say(format!("{steps} steps by the contract"));
+            }
         }
         let mut finish = self.finish(walk, gas.len() as u64);
         gas.sort_unstable();
