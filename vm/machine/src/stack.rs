@@ -59,8 +59,9 @@ impl Stack {
     /// slots.
     #[inline(always)]
     pub(crate) fn frame(&mut self, base: u32, slots: u32) -> Option<&mut Frame> {
-        let fits = u64::from(base) + u64::from(slots) <= u64::from(STACK_CELLS) && base % 2 == 0;
-        let cells = self.0.get_mut(base as usize..).filter(|_| fits)?;
+        let fits = u64::from(base) + u64::from(slots) <= u64::from(STACK_CELLS);
+        let cells = self.0.get_mut(base as usize..);
+        let cells = cells.filter(|_| fits && base.is_multiple_of(2))?;
         cells.first_chunk_mut()
     }
 
