@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint fmt bench fuzz floats conformance clean
+.PHONY: help setup setup-contracts build devnet test lint fmt bench bench-machine fuzz floats conformance clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -42,7 +42,12 @@ fmt: setup-contracts ## Format everything
 
 bench: build ## Measure steps and a dispute; writes target/bench/summary.json
 	cargo test --release -p assay-tests --test machine lockstep::
+	$(MAKE) --no-print-directory bench-machine
 	@target/release/assay-devnet bench --out target/bench/summary.json
+
+# The machine beside wasmi and wasmtime, in a profile of its own: all built with LTO as one unit.
+bench-machine:
+	cargo run --profile bench-machine -p assay-machine-bench --features engines
 
 fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operator, ASSAY_MODULES=20000, FOUNDRY_FUZZ_RUNS=10000 by default)
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} ASSAY_MODULES=$${ASSAY_MODULES:-20000} cargo test --release -p assay-tests --test machine -- floats:: fuzz:: smith:: --nocapture

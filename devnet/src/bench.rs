@@ -6,14 +6,40 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Keys, file and command of the measurements that tests leave in `target/bench/`.
-const PARTS: [(&[&str], &str, &str); 1] = [(
-    &["osp.gas_max", "osp.gas_median", "osp.witness_bytes_max"],
-    "osp.json",
-    "cargo test --release -p assay-tests --test machine lockstep::",
-)];
+const PARTS: [(&[&str], &str, &str); 2] = [
+    (
+        &["osp.gas_max", "osp.gas_median", "osp.witness_bytes_max"],
+        "osp.json",
+        "cargo test --release -p assay-tests --test machine lockstep::",
+    ),
+    (
+        &[
+            "machine.interp_vs_wasmi.mix",
+            "machine.interp_vs_wasmi.sha256",
+            "machine.interp_vs_wasmi.nbody",
+            "machine.interp_vs_wasmi.matmul_i8",
+            "machine.roots_overhead",
+            "machine.wasmtime_roots_vs_plain",
+            "machine.tree_hash_vs_sha3",
+        ],
+        "machine.json",
+        "make bench-machine",
+    ),
+];
+
+/// What a number may be at least.
+const LEAST: [(&str, f64); 5] = [
+    ("machine.interp_vs_wasmi.mix", 1.0),
+    ("machine.interp_vs_wasmi.sha256", 1.0),
+    ("machine.interp_vs_wasmi.nbody", 1.0),
+    ("machine.interp_vs_wasmi.matmul_i8", 1.0),
+    ("machine.tree_hash_vs_sha3", 1.5),
+];
 
 /// What a number may be at most.
-const LIMITS: [(&str, f64); 6] = [
+const LIMITS: [(&str, f64); 8] = [
+    ("machine.roots_overhead", 0.1),
+    ("machine.wasmtime_roots_vs_plain", 1.1),
     ("dispute.txs", 14.0),
     ("dispute.gas", 1_500_000.0),
     ("dispute.work_s", 60.0),
@@ -46,16 +72,28 @@ pub fn summarize(report: &Report, command: &str, root: &Path, out: &Path) -> any
     let mut fine = true;
     println!();
     for (name, (value, command)) in &numbers {
-        let limit = LIMITS.iter().find(|l| l.0 == name).map(|l| l.1);
-        let over = limit.is_some_and(|l| *value > l);
-        fine &= !over;
-        let note = limit.map_or(String::new(), |l| {
-            format!("limit {l}{}", if over { ", EXCEEDED" } else { "" })
-        });
-        println!("  {name:<24} {value:>14.2}  {note:<26}  {command}");
+        let (kept, note) = judge(name, *value);
+        fine &= kept;
+        println!("  {name:<33} {value:>14.2}  {note:<26}  {command}");
     }
     println!("\nwritten to {}", out.display());
     Ok(fine)
+}
+
+/// Whether a number keeps its limit, if it has one, and a note that says so.
+fn judge(name: &str, value: f64) -> (bool, String) {
+    let of = |table: &[(&str, f64)]| table.iter().find(|l| l.0 == name).map(|l| l.1);
+    let (kept, limit, missed) = match (of(&LIMITS), of(&LEAST)) {
+        (Some(most), _) => (value <= most, format!("limit {most}"), "EXCEEDED"),
+        (_, Some(least)) => (value >= least, format!("at least {least}"), "MISSED"),
+        _ => return (true, String::new()),
+    };
+    let note = if kept {
+        limit
+    } else {
+        format!("{limit}, {missed}")
+    };
+    (kept, note)
 }
 
 fn of_report(report: &Report, command: &str) -> anyhow::Result<Numbers> {
@@ -104,6 +142,16 @@ fn read_part(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_hold_from_above_and_from_below() {
+        assert!(judge("osp.gas_max", 300_000.0).0);
+        assert!(!judge("osp.gas_max", 300_001.0).0);
+        assert!(judge("machine.tree_hash_vs_sha3", 1.5).0);
+        assert!(!judge("machine.tree_hash_vs_sha3", 1.49).0);
+        assert!(!judge("machine.roots_overhead", f64::NAN).0, "no number");
+        assert!(judge("dispute.wall_s", 1e9).0, "no limit");
+    }
 
     #[test]
     fn missing_part_or_key_is_an_error_that_names_the_command() {

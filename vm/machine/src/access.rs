@@ -29,6 +29,8 @@ impl<E> From<E> for Stop<E> {
 /// Callers have checked every bound: pc and cell indices are inside their trees, memory accesses inside
 /// `pages`, a bulk move inside one leaf on each side, and a vector's index even.
 pub trait Access {
+    /// Whether a step that stops is done again with another access, so that it may stop for what is rare.
+    const REFERS: bool = false;
     /// What can go wrong besides a trap.
     type Error;
     /// The instruction at `pc`.

@@ -3,7 +3,7 @@
 //! [`Code`] holds a handler an instruction, chosen when the program is made. A handler does its arm in a window of the
 //! stack that is as long as slots are, so that no slot needs a check, and ends by calling the next one: a jump, where the
 //! compiler makes it one. INVARIANT: a handler that can't do an instruction as the reference would changes nothing and
-//! leaves, and [`crate::step::execute`] does it; traps are among these. So there is one step function, and a handler
+//! leaves, and [`crate::step::execute`] does it; traps are among these, and results that are NaN. So there is one step function, and a handler
 //! needs to be right only where nothing is special.
 //!
 //! Steps are not counted one by one: between two jumps they are as many as instructions passed. The chain may leave at

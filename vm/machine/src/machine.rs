@@ -9,7 +9,7 @@ use crate::stack::Stack;
 use crate::step::{Cpu, execute};
 use crate::tree::{Tree, leaf_at};
 use assay_types::params::{LEAF_BYTES, LEAF_CELLS, MEMORY_DEPTH, PAGE_BYTES, STACK_DEPTH};
-use assay_types::{Header, StateRoot, Status, leaf_hash};
+use assay_types::{Header, StateRoot, Status};
 use std::sync::Arc;
 
 /// Trees of the parts of a state that change.
@@ -234,7 +234,7 @@ impl Machine {
         let memory = &self.memory;
         self.trees.memory.update(dirty.map(|(i, d)| {
             *d = 0;
-            (i as u64, leaf_hash(&leaf_at(memory, i as u64)))
+            (i as u64, leaf_at(memory, i as u64))
         }));
         let cells = (self.stack_top as usize)
             .next_multiple_of(16)
@@ -255,7 +255,7 @@ impl Machine {
         let dirty = self.table_dirty.take().into_iter().map(u64::from);
         self.trees
             .table
-            .update(dirty.map(|i| (i, leaf_hash(&cells_leaf(table, i)))));
+            .update(dirty.map(|i| (i, cells_leaf(table, i))));
     }
 
     /// Notes a write to the table leaf that holds element `index`, and makes room for it.
@@ -321,6 +321,6 @@ fn update_cells<T: Copy + Default + PartialEq>(
         .filter(|(_, (old, new))| old != new);
     tree.update(changed.map(|(i, (old, new))| {
         old.copy_from_slice(new);
-        (i as u64, leaf_hash(&leaf_at(&bytes(new), 0)))
+        (i as u64, leaf_at(&bytes(new), 0))
     }));
 }

@@ -2,10 +2,17 @@
 //!
 //! Only a power-of-two prefix that covers the data is stored; everything right of it is zero.
 
+mod batch;
+
+pub use batch::{leaf_hashes, node_hashes};
+
 use assay_types::hash::{fold, zero_roots};
 use assay_types::params::LEAF_BYTES;
 use assay_types::{Hash, leaf_hash, node_hash};
 use std::sync::{LazyLock, OnceLock};
+
+/// Leaves or nodes gathered before they are hashed together.
+const BATCH: usize = 256;
 
 /// `ZERO[d]`: root of an all-zero tree of depth d.
 pub static ZERO: LazyLock<[Hash; 34]> = LazyLock::new(zero_roots);
@@ -56,20 +63,19 @@ impl Tree {
         let leaves = data.len().div_ceil(LEAF_BYTES);
         let mut tree = Tree::zeroed(depth, leaves as u64);
         let zero_leaf = [0; LEAF_BYTES];
-        for index in 0..leaves {
-            let leaf = leaf_at(data, index as u64);
-            if leaf != zero_leaf {
-                tree.levels[0][index] = leaf_hash(&leaf);
-            }
+        // Some at a time, so that what waits to be hashed is little.
+        for first in (0..leaves).step_by(BATCH) {
+            let indices = first..leaves.min(first + BATCH);
+            let all = indices.map(|i| (i as u64, leaf_at(data, i as u64)));
+            tree.set_leaves(all.filter(|(_, leaf)| *leaf != zero_leaf));
         }
         for l in 1..tree.levels.len() {
-            let (below, above) = tree.levels.split_at_mut(l);
-            let (below, zero) = (&below[l - 1], &ZERO[l - 1]);
-            for (i, node) in above[0].iter_mut().enumerate() {
-                let (left, right) = (&below[2 * i], &below[2 * i + 1]);
-                if left != zero || right != zero {
-                    *node = node_hash(left, right);
-                }
+            let zero = [ZERO[l - 1]; 2];
+            for first in (0..tree.levels[l].len()).step_by(BATCH) {
+                let end = tree.levels[l].len().min(first + BATCH);
+                let (pairs, _) = tree.levels[l - 1].as_chunks::<2>();
+                let dirty: Vec<usize> = (first..end).filter(|&i| pairs[i] != zero).collect();
+                tree.rehash(l, &dirty);
             }
         }
         tree
@@ -91,13 +97,9 @@ impl Tree {
         *self = grown;
     }
 
-    /// Replaces leaf hashes (ascending, distinct indices inside the prefix) and rehashes their ancestors.
-    pub fn update(&mut self, leaves: impl Iterator<Item = (u64, Hash)>) {
-        let mut dirty: Vec<usize> = Vec::new();
-        for (index, hash) in leaves {
-            self.levels[0][index as usize] = hash;
-            dirty.push(index as usize);
-        }
+    /// Replaces leaves (ascending, distinct indices inside the prefix) and rehashes their ancestors.
+    pub fn update(&mut self, leaves: impl Iterator<Item = (u64, [u8; LEAF_BYTES])>) {
+        let mut dirty = self.set_leaves(leaves);
         if dirty.is_empty() {
             return;
         }
@@ -105,9 +107,34 @@ impl Tree {
         for l in 1..self.levels.len() {
             dirty.iter_mut().for_each(|i| *i >>= 1);
             dirty.dedup();
-            let (below, above) = self.levels.split_at_mut(l);
-            for &i in &dirty {
-                above[0][i] = node_hash(&below[l - 1][2 * i], &below[l - 1][2 * i + 1]);
+            self.rehash(l, &dirty);
+        }
+    }
+
+    /// Replaces the hashes of leaves; their indices.
+    fn set_leaves(&mut self, leaves: impl Iterator<Item = (u64, [u8; LEAF_BYTES])>) -> Vec<usize> {
+        let mut leaves = leaves.map(|(index, leaf)| (index as usize, leaf));
+        let mut indices = Vec::new();
+        loop {
+            let (some, contents): (Vec<usize>, Vec<_>) = leaves.by_ref().take(BATCH).unzip();
+            if some.is_empty() {
+                return indices;
+            }
+            for (index, hash) in some.iter().zip(leaf_hashes(&contents)) {
+                self.levels[0][*index] = hash;
+            }
+            indices.extend(some);
+        }
+    }
+
+    /// Hashes these nodes of level `l` anew.
+    fn rehash(&mut self, l: usize, nodes: &[usize]) {
+        let (below, above) = self.levels.split_at_mut(l);
+        let (pairs, _) = below[l - 1].as_chunks::<2>();
+        for some in nodes.chunks(BATCH) {
+            let children: Vec<[Hash; 2]> = some.iter().map(|&i| pairs[i]).collect();
+            for (index, hash) in some.iter().zip(node_hashes(&children)) {
+                above[0][*index] = hash;
             }
         }
     }
@@ -185,13 +212,7 @@ mod tests {
             data.resize(4096, 0);
             data[3000] = 9;
             data[5] = 77;
-            tree.update(
-                [
-                    (0, leaf_hash(&leaf_at(&data, 0))),
-                    (23, leaf_hash(&leaf_at(&data, 23))),
-                ]
-                .into_iter(),
-            );
+            tree.update([(0, leaf_at(&data, 0)), (23, leaf_at(&data, 23))].into_iter());
             assert_eq!(tree.root(), naive(6, &data), "update {len}");
             for index in [0u64, 7, 23, 31, 63] {
                 assert!(verify(

@@ -9,7 +9,7 @@ use assay_machine::rom::Rom;
 use assay_machine::trace::{Engine, is_terminal};
 use assay_machine::tree::{Tree, ZERO, leaf_at};
 use assay_types::params::{LEAF_BYTES, STACK_DEPTH};
-use assay_types::{Header, StateRoot, Status, leaf_hash};
+use assay_types::{Header, StateRoot, Status};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -105,15 +105,17 @@ impl TwinEngine {
         let length = arena.len().max(self.seen.len());
         self.tree.reserve((ARENA_LEAF + length / LEAF_BYTES) as u64);
         self.seen.resize(length, 0);
-        let mut leaves = Vec::new();
+        let mut changed = Vec::new();
         for (i, old) in self.seen.chunks_mut(LEAF_BYTES).enumerate() {
             let new = leaf_at(arena, i as u64);
             if *old != new {
                 old.copy_from_slice(&new);
-                leaves.push(((ARENA_LEAF + i) as u64, leaf_hash(&new)));
+                changed.push(i as u64);
             }
         }
-        self.tree.update(leaves.into_iter());
+        let leaves = changed.into_iter();
+        self.tree
+            .update(leaves.map(|i| (ARENA_LEAF as u64 + i, leaf_at(arena, i))));
     }
 
     fn root(&mut self) -> StateRoot {

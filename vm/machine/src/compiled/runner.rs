@@ -11,7 +11,7 @@ use crate::rom::Rom;
 use crate::trace::is_terminal;
 use crate::tree::{Tree, leaf_at};
 use assay_types::params::{GLOBALS_DEPTH, LEAF_BYTES, LEAF_CELLS, PAGE_BYTES, ROMS, STACK_DEPTH};
-use assay_types::{Header, StateRoot, Status, leaf_hash};
+use assay_types::{Header, StateRoot, Status};
 use wasmtime::{Caller, Extern, Linker, Store, Trap, TypedFunc, WasmParams, WasmResults};
 
 /// Bytes whose writes are noted together.
@@ -212,11 +212,8 @@ impl Run {
             leaves.extend(first + skip..end);
         }
         let data = memory.data(&self.store);
-        self.tree.update(
-            leaves
-                .into_iter()
-                .map(|i| (i, leaf_hash(&leaf_at(data, i)))),
-        );
+        self.tree
+            .update(leaves.into_iter().map(|i| (i, leaf_at(data, i))));
         let pages = bytes / MAP_BYTES;
         self.exports.map.data_mut(&mut self.store)[..=pages].fill(0);
     }
@@ -232,7 +229,7 @@ impl Run {
         let leaves = now.len().div_ceil(LEAF_CELLS as usize) as u64;
         tree.reserve(leaves);
         let changed = (0..leaves).filter(|&i| cells_leaf(cells, i) != cells_leaf(&now, i));
-        tree.update(changed.map(|i| (i, leaf_hash(&cells_leaf(&now, i)))));
+        tree.update(changed.map(|i| (i, cells_leaf(&now, i))));
         *cells = now;
         Ok(())
     }

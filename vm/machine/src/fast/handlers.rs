@@ -90,7 +90,7 @@ pub(super) fn jump<'c>(
     next(to, frame, memory, cx)
 }
 
-/// Does an arm; false if it traps, and then nothing has changed.
+/// Does an arm; false if it stops, and then nothing has changed.
 #[inline(always)]
 fn apply<F: Arm, const IMM: bool>(
     ins: &Ins,

@@ -29,6 +29,7 @@ macro_rules! only_in_the_reference {
 }
 
 impl Access for Window<'_, '_> {
+    const REFERS: bool = true;
     type Error = Infallible;
 
     #[inline(always)]

@@ -53,14 +53,23 @@ impl<F: Float> Shape for Scalar<F> {
     #[inline(always)]
     fn unary<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F) -> F) -> Flow<A> {
         let a = F::of(x.a()?);
-        x.set(f(a).canon().into())
+        set_canonical(x, f(a))
     }
 
     #[inline(always)]
     fn binary<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(F, F) -> F) -> Flow<A> {
         let (a, b) = (F::of(x.a()?), F::of(x.b()?));
-        x.set(f(a, b).canon().into())
+        set_canonical(x, f(a, b))
     }
+}
+
+/// Writes cell `d`, the canonical NaN for any NaN: a rare result, to which the chain's handlers need not be equal.
+#[inline(always)]
+fn set_canonical<A: Access, F: Float>(x: &mut Ctx<'_, A>, result: F) -> Flow<A> {
+    if A::REFERS && result.is_nan() {
+        return Err(Stop::Trap);
+    }
+    x.set(result.canon().into())
 }
 
 /// `N` floats in a vector.

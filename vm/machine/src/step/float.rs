@@ -30,6 +30,7 @@ pub(crate) trait Float:
 
     /// The float in a cell.
     fn of(cell: u64) -> Self;
+    fn is_nan(self) -> bool;
     /// Its bits as they are.
     fn bits(self) -> Self::Bits;
     /// Its bits, those of the canonical NaN for any NaN.
@@ -106,6 +107,10 @@ macro_rules! float {
             #[inline(always)]
             fn of(cell: u64) -> $float {
                 $float::from_bits(cell as $bits)
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                $float::is_nan(self)
             }
             #[inline(always)]
             fn bits(self) -> $bits {
