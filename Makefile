@@ -26,7 +26,7 @@ devnet: build ## Start a local rollup, ask a model, watch a liar lose its bond
 test: setup-contracts ## Run every test, contracts included
 	cd contracts && scripts/forge.sh test --offline
 	cargo build --release --workspace
-	cargo test --release --workspace --lib --bins --tests
+	cargo test --release --workspace --lib --bins --tests --no-fail-fast
 
 # A transaction's error says what the operator needs; boxing it would hide that behind a pointer at every use.
 CLIPPY_ALLOW := -A clippy::result_large_err
