@@ -143,5 +143,5 @@ impl Proof {
 fn is_proven(n: u64, steps: u64) -> bool {
     // Sampled by a multiplicative hash, so that no loop's period hides a part of its body.
     let sampled = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    steps <= WHOLE || n < ENDS || steps - n <= ENDS || sampled % ONE_IN == 0
+    steps <= WHOLE || n < ENDS || steps - n <= ENDS || sampled.is_multiple_of(ONE_IN)
 }
