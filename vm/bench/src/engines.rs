@@ -1,5 +1,6 @@
 //! The contestants: each runs a program from its first state to its result, and says how long its `step`s took.
 
+use crate::samples::seconds;
 use anyhow::{Context, anyhow, bail, ensure};
 use assay_machine::compiled::{self, CompiledEngine};
 use assay_machine::lower::{Lowered, lower};
@@ -9,7 +10,6 @@ use assay_machine::step::record;
 use assay_machine::trace::Engine;
 use assay_types::{StateRoot, Status};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// How often each program yields or halts.
 pub const YIELDS: u64 = 20;
@@ -28,11 +28,11 @@ fn roms() -> [Rom; 3] {
 
 /// Calls `step` until it gives a result.
 fn drive(mut step: impl FnMut() -> anyhow::Result<i32>) -> anyhow::Result<Run> {
-    let start = Instant::now();
+    let start = seconds();
     for _ in 0..YIELDS {
         let value = step()?;
         if value != 0 {
-            let seconds = start.elapsed().as_secs_f64();
+            let seconds = seconds() - start;
             let result = (value as u32).wrapping_sub(1);
             return Ok(Run { result, seconds });
         }
@@ -73,8 +73,8 @@ impl Interpreter {
         Machine::new(self.lowered.image.clone(), roms())
     }
 
-    fn finished(&self, machine: &Machine, start: Instant) -> anyhow::Result<Run> {
-        let seconds = start.elapsed().as_secs_f64();
+    fn finished(&self, machine: &Machine, start: f64) -> anyhow::Result<Run> {
+        let seconds = seconds() - start;
         match machine.cpu.status {
             Status::Halted(result) => Ok(Run { result, seconds }),
             status => bail!("the interpreter ends {status:?}"),
@@ -83,7 +83,7 @@ impl Interpreter {
 
     pub fn run(&self) -> anyhow::Result<Run> {
         let mut machine = self.machine();
-        let start = Instant::now();
+        let start = seconds();
         machine.run(0, YIELDS << self.b());
         self.finished(&machine, start)
     }
@@ -91,7 +91,7 @@ impl Interpreter {
     /// As [`Interpreter::run`], with a root every 2^20 steps and at every yield.
     pub fn run_with_roots(&self) -> anyhow::Result<Run> {
         let mut machine = self.machine();
-        let start = Instant::now();
+        let start = seconds();
         for y in 0..YIELDS {
             let (first, next) = (y << self.b(), (y + 1) << self.b());
             for at in (first..next).step_by(ROOT_EVERY as usize) {
@@ -123,11 +123,11 @@ impl Interpreter {
         machine.run(0, at);
         machine.root();
         let executed = machine.executed;
-        let start = Instant::now();
+        let start = seconds();
         for index in at..at + STEPS {
             record(&mut machine, index);
         }
-        let seconds = start.elapsed().as_secs_f64() / STEPS as f64;
+        let seconds = (seconds() - start) / STEPS as f64;
         ensure!(
             machine.executed == executed + STEPS,
             "a witness cost {} steps",
@@ -173,9 +173,9 @@ impl Compiled {
     pub fn run(&self) -> anyhow::Result<Run> {
         let mut engine = self.start()?;
         let yields: Vec<u64> = (1..=YIELDS).collect();
-        let start = Instant::now();
+        let start = seconds();
         engine.roots(&yields)?;
-        let seconds = start.elapsed().as_secs_f64();
+        let seconds = seconds() - start;
         ensure!(
             !engine.interprets(),
             "the compiled engine left the run to the interpreter"

@@ -1,11 +1,10 @@
 //! A tree's hashes beside the same hashes by the plain `sha3` crate, one after another.
 
-use crate::samples::Samples;
+use crate::samples::{Samples, seconds};
 use anyhow::ensure;
 use assay_machine::tree::Tree;
 use assay_types::params::{LEAF_BYTES, TAG_LEAF, TAG_NODE};
 use sha3::{Digest, Keccak256};
-use std::time::Instant;
 
 /// log2 of the leaves.
 const DEPTH: u32 = 13;
@@ -35,12 +34,12 @@ pub fn sample(samples: &mut Samples) -> anyhow::Result<()> {
     let data: Vec<u8> = (0..LEAF_BYTES << DEPTH)
         .map(|i| (i * i + i / 7 + 1) as u8)
         .collect();
-    let start = Instant::now();
+    let start = seconds();
     let root = Tree::build(DEPTH, &data).root();
-    samples.add("tree", start.elapsed().as_secs_f64());
-    let start = Instant::now();
+    samples.add("tree", seconds() - start);
+    let start = seconds();
     let expected = plain(&data);
-    samples.add("sha3", start.elapsed().as_secs_f64());
+    samples.add("sha3", seconds() - start);
     ensure!(root.0 == expected, "the tree's root is not sha3's");
     Ok(())
 }

@@ -21,6 +21,8 @@ struct Scratch {
     f32: u32,
     f64: u32,
     v128: u32,
+    /// Steps so far: what the global holds, and what has come since. The global is written where the function is left.
+    steps: u32,
 }
 
 impl Scratch {
@@ -34,15 +36,17 @@ impl Scratch {
             f32: first + 5,
             f64: first + 6,
             v128: first + 7,
+            steps: first + 8,
         }
     }
 
-    const TYPES: [(u32, ValType); 5] = [
+    const TYPES: [(u32, ValType); 6] = [
         (4, ValType::I32),
         (1, ValType::I64),
         (1, ValType::F32),
         (1, ValType::F64),
         (1, ValType::V128),
+        (1, ValType::I64),
     ];
 }
 
@@ -51,6 +55,8 @@ struct Rewriter<'a> {
     f: Function,
     added: &'a Added,
     scratch: Scratch,
+    /// Blocks open around the next instruction; a branch past them all leaves the function.
+    depth: u32,
     bases: Iter<'a, u32>,
     weights: Iter<'a, u32>,
 }
@@ -75,6 +81,7 @@ pub(super) fn rewrite(
         f: Function::new(locals),
         added,
         scratch: Scratch::new(count),
+        depth: 0,
         bases: info.call_bases.iter(),
         weights: info.weights.iter(),
     };
@@ -92,8 +99,32 @@ impl Rewriter<'_> {
     fn operator(&mut self, operator: &Operator<'_>, instruction: &Instruction<'_>) {
         match operator {
             Operator::Loop { .. } => {
+                self.depth += 1;
                 self.f.instruction(instruction);
                 self.count_visit();
+            }
+            Operator::Block { .. } | Operator::If { .. } => {
+                self.depth += 1;
+                self.f.instruction(instruction);
+            }
+            Operator::End => {
+                match self.depth.checked_sub(1) {
+                    Some(depth) => self.depth = depth,
+                    None => self.keep_steps(),
+                }
+                self.f.instruction(instruction);
+            }
+            Operator::Return => self.leave(instruction),
+            Operator::Br { relative_depth } | Operator::BrIf { relative_depth }
+                if *relative_depth == self.depth =>
+            {
+                self.leave(instruction);
+            }
+            Operator::BrTable { targets }
+                if targets.default() == self.depth
+                    || targets.targets().any(|t| t.is_ok_and(|t| t == self.depth)) =>
+            {
+                self.leave(instruction);
             }
             Operator::Call { function_index } if *function_index < self.added.imported => {
                 let _ = self.bases.next();
@@ -102,7 +133,8 @@ impl Rewriter<'_> {
             Operator::Call { .. } | Operator::CallIndirect { .. } => {
                 let base = self.bases.next().copied().unwrap_or(0) as i32;
                 self.move_frame(base);
-                self.f.instruction(instruction);
+                self.leave(instruction);
+                self.take_steps();
                 self.move_frame(-base);
             }
             Operator::MemoryFill { .. }
@@ -148,7 +180,31 @@ impl Rewriter<'_> {
             .if_(BlockType::Empty)
             .unreachable()
             .end();
+        self.take_steps();
         self.count_visit();
+    }
+
+    /// Reads the count of steps from its global.
+    fn take_steps(&mut self) {
+        self.f
+            .instructions()
+            .global_get(self.added.steps)
+            .local_set(self.scratch.steps);
+    }
+
+    /// Writes the count of steps to its global.
+    fn keep_steps(&mut self) {
+        self.f
+            .instructions()
+            .local_get(self.scratch.steps)
+            .global_set(self.added.steps);
+    }
+
+    /// An instruction that may leave the function. A trap leaves the global behind, which only matters past the bound:
+    /// there either engine's macro step ends trapped.
+    fn leave(&mut self, instruction: &Instruction<'_>) {
+        self.keep_steps();
+        self.f.instruction(instruction);
     }
 
     /// Counts the instructions of a visit to the function, or to the loop just entered.
@@ -157,14 +213,15 @@ impl Rewriter<'_> {
         // Past the bound the interpreter decides; stopping here ends loops that would not.
         self.f
             .instructions()
-            .global_get(self.added.steps)
+            .local_get(self.scratch.steps)
             .i64_const(i64::from(weight))
             .i64_add()
-            .global_set(self.added.steps)
-            .global_get(self.added.steps)
+            .local_tee(self.scratch.steps)
             .i64_const(self.added.step_bound)
             .i64_gt_s()
             .if_(BlockType::Empty)
+            .local_get(self.scratch.steps)
+            .global_set(self.added.steps)
             .unreachable()
             .end();
     }
@@ -187,9 +244,9 @@ impl Rewriter<'_> {
             .i64_extend_i32_u()
             .i64_const(6)
             .i64_add()
-            .global_get(self.added.steps)
+            .local_get(self.scratch.steps)
             .i64_add()
-            .global_set(self.added.steps);
+            .local_set(self.scratch.steps);
     }
 
     /// The callee's frame starts `cells` further on.
