@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use wasm_encoder::reencode::{Error, Reencode};
 use wasmparser::{
     DataKind, ElementKind, ExternalKind, FuncType, GlobalType, MemoryType, Parser, Payload,
-    TableType, TypeRef,
+    TableInit, TableType, TypeRef,
 };
 
 /// What can be imported and exported.
@@ -168,6 +168,13 @@ impl Module {
     fn uses(&mut self, payload: &Payload<'_>) -> Result<(), Error<Infallible>> {
         let mut uses = Uses(&mut self.uses);
         match payload {
+            Payload::TableSection(reader) => {
+                for table in reader.clone() {
+                    if let TableInit::Expr(expr) = table?.init {
+                        uses.const_expr(expr)?;
+                    }
+                }
+            }
             Payload::GlobalSection(reader) => {
                 for global in reader.clone() {
                     uses.const_expr(global?.init_expr)?;
