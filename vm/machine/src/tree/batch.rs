@@ -9,7 +9,7 @@ use assay_types::{leaf_hash, node_hash};
 
 /// Hashes of leaves, in their order.
 pub fn leaf_hashes(leaves: &[[u8; LEAF_BYTES]]) -> Vec<Hash> {
-    hashes(leaves, TAG_LEAF, |leaf| leaf_hash(leaf))
+    hashes(leaves, TAG_LEAF, leaf_hash)
 }
 
 /// Hashes of nodes given by their children, in their order.
