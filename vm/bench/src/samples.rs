@@ -1,12 +1,11 @@
 //! Times of some things measured again and again.
 
-use rustix::time::{ClockId, clock_gettime};
+use cpu_time::ProcessTime;
 use std::collections::BTreeMap;
 
 /// Seconds of processor time that this process has had: other processes' work is not in it.
 pub fn seconds() -> f64 {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+    ProcessTime::now().as_duration().as_secs_f64()
 }
 
 /// Seconds, by what took them.
