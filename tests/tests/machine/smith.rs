@@ -62,6 +62,7 @@ fn config(rng: &mut StdRng) -> Config {
         relaxed_simd_enabled: false,
         tail_call_enabled: false,
         threads_enabled: false,
+        wide_arithmetic_enabled: false,
         ..Config::default()
     }
 }
