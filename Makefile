@@ -42,6 +42,7 @@ fmt: setup-contracts ## Format everything
 
 bench: build ## Measure steps and a dispute; writes target/bench/summary.json
 	cargo test --release -p assay-tests --test machine lockstep::
+	cargo test --release -p assay-conformance
 	$(MAKE) --no-print-directory bench-machine
 	@target/release/assay-devnet bench --out target/bench/summary.json
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Keys, file and command of the measurements that tests leave in `target/bench/`.
-const PARTS: [(&[&str], &str, &str); 2] = [
+const PARTS: [(&[&str], &str, &str); 3] = [
     (
         &["osp.gas_max", "osp.gas_median", "osp.witness_bytes_max"],
         "osp.json",
@@ -24,6 +24,11 @@ const PARTS: [(&[&str], &str, &str); 2] = [
         ],
         "machine.json",
         "make bench-machine",
+    ),
+    (
+        &["conformance.passed", "conformance.skipped"],
+        "conformance.json",
+        "cargo test --release -p assay-conformance",
     ),
 ];
 
