@@ -1,6 +1,7 @@
 //! The deployed step contracts, asked for one step at a time.
 
 use crate::evm::{Evm, Outcome};
+use crate::record::record;
 use alloy::primitives::Address;
 use alloy::sol;
 use alloy::sol_types::{SolCall, SolValue};
@@ -99,6 +100,7 @@ impl Prover {
             witness: witness.to_vec().into(),
         };
         let outcome = self.evm.view(self.address, &call);
+        record("OneStepProver", &call.abi_encode(), &outcome);
         let roots = outcome.result.as_ref().ok().map(|data| {
             let r = stepCall::abi_decode_returns(data).expect("returns two roots");
             (
