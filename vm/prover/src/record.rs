@@ -39,7 +39,9 @@ pub fn record(name: &str, calldata: &[u8], outcome: &Outcome) {
         // Out of gas, say: nothing that the contract answers.
         Err(Failure::Halt(_)) => return,
     };
-    let mut recorder = recorder.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut recorder = recorder
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     if !recorder
         .seen
         .insert(keccak256([name.as_bytes(), calldata].concat()))
