@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint fmt bench fuzz floats clean
+.PHONY: help setup setup-contracts build devnet test lint fmt bench fuzz floats mutants clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -52,6 +52,14 @@ floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test machine floats:: -- --nocapture
 	ASSAY_SOFT_VECTORS=$${ASSAY_SOFT_VECTORS:-100000000} ASSAY_EXHAUSTIVE=$${ASSAY_EXHAUSTIVE:-1} \
 		cargo test --release -p assay-tests --test machine floats_soft:: -- --nocapture
+
+# ASSAY_MUTANT_CALLS: the most calls that a mutant answers in one contract before it is let live.
+mutants: setup-contracts ## Change the step contracts in 3,500 ways: the tests must notice each (docs/mutants.md; an hour)
+	rm -rf target/mutants && mkdir -p target/mutants/calls
+	ASSAY_RECORD=$(CURDIR)/target/mutants/calls cargo test --release -p assay-tests --test machine -- \
+		--skip floats_soft --skip parity --skip gas
+	node contracts/scripts/mutants.mjs target/mutants/code
+	cargo run --release -p assay-tests --example mutants -- target/mutants/calls target/mutants/code
 
 clean: ## Remove build output
 	cargo clean
