@@ -16,7 +16,7 @@ sol! {
     function run(uint256 op, bytes operands) external pure returns (bytes results);
 }
 
-/// The first calls of an operator are enough for the mutation test: the operands that are not random, then some that are.
+/// The first calls of an operator, some thousands of edge values: with the steps enough for the mutation test.
 const RECORDED_CALLS: usize = 6;
 
 /// A harness in an EVM of its own.
