@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint fmt bench bench-machine fuzz floats conformance clean
+.PHONY: help setup setup-contracts build devnet test lint fmt bench bench-machine fuzz floats conformance mutants clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -61,6 +61,14 @@ floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 
 
 conformance: ## The official WebAssembly suite, every step proven; writes the table of docs/conformance.md anew
 	ASSAY_BLESS=1 cargo test --release -p assay-conformance
+
+# ASSAY_MUTANT_CALLS: the most calls that a mutant answers in one contract before it is let live.
+mutants: setup-contracts ## Change the step contracts in 3,500 ways: the tests must notice each (docs/mutants.md; an hour)
+	rm -rf target/mutants && mkdir -p target/mutants/calls
+	ASSAY_RECORD=$(CURDIR)/target/mutants/calls cargo test --release -p assay-tests --test machine -- \
+		--skip floats_soft --skip parity --skip gas
+	node contracts/scripts/mutants.mjs target/mutants/code
+	cargo run --release -p assay-tests --example mutants -- target/mutants/calls target/mutants/code
 
 clean: ## Remove build output
 	cargo clean

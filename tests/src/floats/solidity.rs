@@ -6,19 +6,26 @@ use super::operator::{Operator, family};
 use crate::artifacts::artifact;
 use alloy::primitives::{Address, U256};
 use alloy::sol;
+use alloy::sol_types::SolCall;
 use assay_machine::isa::Op;
 use assay_prover::evm::Evm;
+use assay_prover::record::record;
 
 sol! {
     /// Mirrors contracts/test/step/FloatHarness.sol.
     function run(uint256 op, bytes operands) external pure returns (bytes results);
 }
 
+/// The first calls of an operator, some thousands of edge values: with the steps enough for the mutation test.
+const RECORDED_CALLS: usize = 6;
+
 /// A harness in an EVM of its own.
 pub struct Solidity {
     evm: Evm,
     harness: Address,
+    name: &'static str,
     op: Op,
+    calls: usize,
     /// Gas of all calls so far, without the transactions' own.
     pub gas: u64,
 }
@@ -31,6 +38,10 @@ impl Solidity {
             operands: operands.into(),
         };
         let outcome = self.evm.view(self.harness, &call);
+        if self.calls < RECORDED_CALLS {
+            record(self.name, &call.abi_encode(), &outcome);
+        }
+        self.calls += 1;
         self.gas += outcome.execution_gas;
         let results = outcome.decode::<runCall>();
         let (results, rest) = results.as_chunks();
@@ -56,7 +67,9 @@ impl Engine for Solidity {
         Solidity {
             evm,
             harness,
+            name,
             op: operator.op,
+            calls: 0,
             gas: 0,
         }
     }

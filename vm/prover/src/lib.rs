@@ -3,3 +3,4 @@
 pub mod evm;
 pub mod gas;
 pub mod prover;
+pub mod record;

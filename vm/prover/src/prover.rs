@@ -1,6 +1,7 @@
 //! The deployed step contracts, asked for one step at a time.
 
 use crate::evm::{Evm, Outcome, Tx};
+use crate::record::record;
 use alloy::primitives::Address;
 use alloy::sol;
 use alloy::sol_types::{SolCall, SolValue};
@@ -106,11 +107,13 @@ impl Prover {
         index: u64,
         witness: &[u8],
     ) -> (Option<(StateRoot, StateRoot)>, Outcome) {
+        let calldata = Prover::calldata(ctx, index, witness);
         let outcome = self.evm.try_send(Tx {
             to: Some(self.address),
-            data: Prover::calldata(ctx, index, witness).into(),
+            data: calldata.clone().into(),
             ..Tx::default()
         });
+        record("OneStepProver", &calldata, &outcome);
         let roots = outcome.result.as_ref().ok().map(|data| {
             let r = stepCall::abi_decode_returns(data).expect("returns two roots");
             (
