@@ -58,33 +58,38 @@ pub fn read(folder: &Path) -> Vec<Call> {
 }
 
 /// What calls have in common that come one after the other only when each other kind had its turn: a rare kind, a header
-/// that is refused say, would otherwise come after thousands of sums. The contract, the instruction word if the witness
-/// begins with a known family's, the witness's length, whether it returned, and the error.
-fn kind(call: &Call) -> (String, Option<[u8; 2]>, usize, bool, Vec<u8>) {
+/// that is refused say, would otherwise come after thousands of sums.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    contract: String,
+    /// Of the header.
+    status: Option<u8>,
+    /// Of the instruction, if it is one.
+    family: Option<u8>,
+    length: usize,
+    returned: bool,
+    error: Vec<u8>,
+}
+
+fn kind(call: &Call) -> Kind {
     // Selector, ten words of context, index, offset and length; then the header, pc in its bytes 5 to 8.
     const WITNESS: usize = 4 + 13 * 32;
-    let word = || {
+    let status = call.data.get(WITNESS).copied();
+    let family = || {
         let pc = call.data.get(WITNESS + 5..)?.first_chunk()?;
-        let pc = u32::from_be_bytes(*pc) as usize % LEAF_INSTRUCTIONS as usize;
-        let word: [u8; 2] = *call
-            .data
-            .get(WITNESS + HEADER_BYTES + pc * 16..)?
-            .first_chunk()?;
-        (word[1] & 0x7f <= 10).then_some(word)
+        let place = u32::from_be_bytes(*pc) as usize % LEAF_INSTRUCTIONS as usize;
+        let high = call.data.get(WITNESS + HEADER_BYTES + place * 16 + 1)? & 0x7f;
+        (high <= 10).then_some(high)
     };
-    let answer = &call.answer;
-    let error = if answer.returned {
-        &[]
-    } else {
-        &answer.data[..answer.data.len().min(4)]
-    };
-    (
-        call.contract.clone(),
-        word(),
-        call.data.len(),
-        answer.returned,
-        error.to_vec(),
-    )
+    let Answer { returned, data } = &call.answer;
+    Kind {
+        contract: call.contract.clone(),
+        status,
+        family: family(),
+        length: call.data.len(),
+        returned: *returned,
+        error: data[..if *returned { 0 } else { data.len().min(4) }].to_vec(),
+    }
 }
 
 /// Takes the record at the beginning of `rest`.

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let contracts = code::contracts(&folder);
     println!("{} calls, {} sites", calls.len(), sites.len());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let trials = Trials::new(&sites, &calls, number("ASSAY_MUTANT_CALLS", 4000));
+    let trials = Trials::new(&sites, &calls, number("ASSAY_MUTANT_CALLS", 40_000));
     trials.run(&contracts, number("ASSAY_JOBS", cores));
     let fates = trials.fates.into_inner().expect("no trial panicked");
     report::write(&sites, &dropped, &fates, calls.len())
