@@ -11,7 +11,6 @@ use std::process::ExitCode;
 const EXPLAINED: &str = "contracts/scripts/mutants/equivalent.json";
 
 /// A mutant that lives.
-
 struct Survivor<'a> {
     site: &'a Site,
     original: &'a str,
