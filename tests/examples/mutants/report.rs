@@ -134,9 +134,10 @@ fn document(files: &BTreeMap<&str, [u64; 5]>, lines: &str, calls: usize) -> Stri
         "# Mutation test of the step contracts
 
 Written by `make mutants`; explanations are in `{EXPLAINED}`. Each operator, number, constant, condition, truncation and
-exchangeable pair of operands or arguments in the sources of the step contracts is changed, one at a time, and every
-call that the tests make ({calls} of them, refused witnesses among them) and that reaches the place is asked again until an
-answer differs: the mutant is killed. \"Calls\" counts the calls that a living mutant answered as the contract does.
+exchangeable pair of operands or arguments in the sources of the step contracts is changed, one at a time. The calls that
+the tests make ({calls} of them, refused witnesses among them) and that reach the place, at most 40,000 in each contract
+that has it, are asked again until an answer differs: the mutant is killed. \"Calls\" counts the calls that a living mutant
+answered as the contract does.
 
 | file | mutants | killed | living | never reached | not compiled |
 |------|--------:|-------:|-------:|--------------:|-------------:|
