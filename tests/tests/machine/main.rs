@@ -2,6 +2,7 @@
 //!
 //! One binary, because linking alloy and revm costs more than most of the tests.
 
+mod bulk;
 mod code;
 mod edges;
 mod floats;
