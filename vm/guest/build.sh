@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 target="${CARGO_TARGET_DIR:-$PWD/target}"
-flags="-C target-cpu=mvp -C target-feature=+mutable-globals,+sign-ext,+bulk-memory,+nontrapping-fptoint"
+flags="-C target-cpu=mvp -C target-feature=+mutable-globals,+sign-ext,+bulk-memory,+nontrapping-fptoint,+simd128"
 # Shadow stack at the bottom, constants from 1 MiB on, 2 MiB before the arena grows, less than 2 GiB after.
 flags="$flags -C link-arg=--stack-first -C link-arg=-zstack-size=524288 -C link-arg=--global-base=1048576"
 flags="$flags -C link-arg=--initial-memory=2097152 -C link-arg=--max-memory=2147418112"

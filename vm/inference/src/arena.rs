@@ -14,6 +14,8 @@ compile_error!("arena views are little-endian");
 pub unsafe trait Plain: Copy {}
 // SAFETY: primitive numbers have neither padding nor invalid patterns.
 unsafe impl Plain for u8 {}
+unsafe impl Plain for i8 {}
+unsafe impl Plain for i16 {}
 unsafe impl Plain for u32 {}
 unsafe impl Plain for f32 {}
 unsafe impl Plain for u64 {}

@@ -12,9 +12,9 @@ use crate::matmul::{Input, rows, widen};
 use crate::model::Config;
 use crate::ops::{CHUNK, Op, Walk};
 use crate::plan::Buffer;
-use crate::quantize::{BLOCK, BLOCK_SCALES, BLOCK_WORDS, quantize};
+use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES, Packed, PackedMut, quantize};
 use crate::rope::{rotate, table};
-use crate::tensors::{Format, Global, InLayer, Tensor, global, in_layer};
+use crate::tensors::{Global, InLayer, Tensor, global, in_layer};
 
 /// Sets the cursor to the chunk at position `at`.
 pub fn start_chunk(arena: &mut Arena, at: u32) {
@@ -198,19 +198,32 @@ fn norm<H: Host>(
     pack(&mut arena, config, config.dim, to)
 }
 
-/// Quantizes the first `columns` numbers of token `t` in [`Buffer::Normed`]. Rows that aren't whole blocks have no Q8_0 reader.
-fn pack(arena: &mut Arena, config: &Config, columns: u32, t: u32) -> Result<(), NonFinite> {
+/// Where the quantized form of rows of `columns` numbers is: integers, scales, sums.
+fn packed_spans(arena: &Arena, columns: u32) -> [core::ops::Range<usize>; 3] {
     let blocks = columns / BLOCK as u32;
+    let [quads, scales, sums] = [Buffer::Quads, Buffer::Scales, Buffer::Sums].map(|b| b.at(arena));
+    [
+        span::<i8>(quads, blocks * BLOCK_BYTES as u32),
+        span::<f32>(scales, blocks * BLOCK_SCALES as u32),
+        span::<f32>(sums, blocks * BLOCK_SCALES as u32),
+    ]
+}
+
+/// Quantizes the first `columns` numbers of token `t` in [`Buffer::Normed`]. Rows that aren't whole blocks have no reader of a
+/// quantized type.
+fn pack(arena: &mut Arena, config: &Config, columns: u32, t: u32) -> Result<(), NonFinite> {
     if !columns.is_multiple_of(BLOCK as u32) {
         return Ok(());
     }
-    let [x, words, scales] = [Buffer::Normed, Buffer::Words, Buffer::Scales].map(|b| b.at(arena));
-    let [x, words, scales] = arena.split([
-        span::<f32>(x + 4 * t * config.widest(), columns),
-        span::<i64>(words, blocks * BLOCK_WORDS as u32),
-        span::<f32>(scales, blocks * BLOCK_SCALES as u32),
-    ]);
-    quantize(view(x), t, view_mut(words), view_mut(scales))
+    let x = Buffer::Normed.at(arena) + 4 * t * config.widest();
+    let [quads, scales, sums] = packed_spans(arena, columns);
+    let [x, quads, scales, sums] = arena.split([span::<f32>(x, columns), quads, scales, sums]);
+    let mut out = PackedMut {
+        quads: view_mut(quads),
+        scales: view_mut(scales),
+        sums: view_mut(sums),
+    };
+    quantize(view(x), t, &mut out)
 }
 
 fn rotate_token(arena: &mut Arena, config: &Config, layer: u32, t: u32) -> Result<(), NonFinite> {
@@ -270,15 +283,11 @@ fn product<H: Host>(
         scratch,
     } = host.load(Rom::Model, at, count * tensor.row_bytes());
     let layer: u32 = arena.get(LAYER);
-    let blocks = tensor.columns.div_ceil(BLOCK as u32);
-    let inputs = [
-        span::<i64>(Buffer::Words.at(&arena), blocks * BLOCK_WORDS as u32),
-        span::<f32>(Buffer::Scales.at(&arena), blocks * BLOCK_SCALES as u32),
-        span::<f32>(
-            Buffer::Normed.at(&arena),
-            (tokens - 1) * config.widest() + tensor.columns,
-        ),
-    ];
+    let packed = packed_spans(&arena, tensor.columns);
+    let floats = span::<f32>(
+        Buffer::Normed.at(&arena),
+        (tokens - 1) * config.widest() + tensor.columns,
+    );
     let mut picks = (op == Op::Logits).then(|| Picks::load(&arena, first));
     let (out, stride) = match op {
         Op::Query => (Buffer::Query.at(&arena), config.dim),
@@ -294,11 +303,17 @@ fn product<H: Host>(
         Op::Up => (Buffer::Up.at(&arena), config.ffn),
         _ => (Buffer::Stream.at(&arena), config.dim),
     };
-    let [i0, i1, i2] = inputs;
-    let [words, scales, floats, out] = arena.split([i0, i1, i2, span::<f32>(out, tokens * stride)]);
-    let input = match tensor.format {
-        Format::Q8 => Input::Packed(view(words), view(scales)),
-        Format::F16 | Format::F32 => Input::Floats(view(floats), config.widest() as usize),
+    let [quads, scales, sums] = packed;
+    let out = span::<f32>(out, tokens * stride);
+    let [quads, scales, sums, floats, out] = arena.split([quads, scales, sums, floats, out]);
+    let input = if tensor.format.is_float() {
+        Input::Floats(view(floats), config.widest() as usize)
+    } else {
+        Input::Packed(Packed {
+            quads: view(quads),
+            scales: view(scales),
+            sums: view(sums),
+        })
     };
     let (out, adds): (&mut [f32], bool) =
         (view_mut(out), matches!(op, Op::AttentionOut | Op::Down));
@@ -308,7 +323,7 @@ fn product<H: Host>(
         data,
         input,
         tokens,
-        view_mut(scratch),
+        scratch,
         |i, outputs| {
             if let Some(picks) = &mut picks {
                 result = result.and(picks.see(first + i as u32, outputs));

@@ -211,4 +211,4 @@ const _: () = assert!(
 );
 const _: () = assert!(STOPS + MAX_STOPS * STOP_STRIDE <= BYTES && BYTES + 1024 <= PICKS);
 const _: () = assert!(TEXT + MAX_BYTES + MAX_TOKEN_BYTES <= TOKENS);
-const _: () = assert!(AREAS + 4 * 7 <= PAYLOAD_LEN && BUFFERS + 4 * 12 <= TENSORS);
+const _: () = assert!(AREAS + 4 * 7 <= PAYLOAD_LEN && BUFFERS + 4 * 13 <= TENSORS);

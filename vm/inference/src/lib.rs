@@ -7,6 +7,7 @@
 pub mod areas;
 pub mod arena;
 pub mod attention;
+pub mod blocks;
 pub mod error;
 pub mod forward;
 pub mod gguf;

@@ -132,10 +132,6 @@ impl Config {
         let (rows, columns) = self.shape(slot);
         let is_norm =
             rows == 1 && slot != global(Global::Embedding) && slot != global(Global::Output);
-        match format {
-            Format::F32 => true,
-            Format::F16 => !is_norm,
-            Format::Q8 => !is_norm && columns.is_multiple_of(32),
-        }
+        format == Format::F32 || (!is_norm && columns.is_multiple_of(format.piece().0))
     }
 }

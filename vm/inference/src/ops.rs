@@ -2,17 +2,17 @@
 
 use crate::arena::Arena;
 use crate::attention;
-use crate::host::{SCRATCH_BYTES, WINDOW_BYTES};
+use crate::host::WINDOW_BYTES;
 use crate::layout::BUDGET;
 use crate::model::Config;
-use crate::tensors::{Format, InLayer, Tensor, in_layer};
+use crate::tensors::{InLayer, Tensor, in_layer};
 
 /// Positions computed together.
-pub const CHUNK: u32 = 15;
-/// Tokens that share one integer accumulator (see [`crate::quantize`]).
-pub const LANES: u32 = 3;
-/// Accumulators per weight.
-pub const GROUPS: u32 = CHUNK / LANES;
+pub const CHUNK: u32 = 32;
+/// Tokens that share a vector (see [`crate::quantize`]).
+pub const GROUP: u32 = 4;
+/// Groups of a chunk.
+pub const GROUPS: u32 = CHUNK / GROUP;
 
 macro_rules! ops {
     ($($(#[$doc:meta])* $name:ident),*) => {
@@ -132,16 +132,17 @@ impl Op {
 
 /// Rows of a matrix that one macro step multiplies with `tokens` tokens.
 fn rows_per_step(tensor: &Tensor, tokens: u32) -> u32 {
-    let groups = tokens.div_ceil(LANES);
-    let (per_row, room) = match tensor.format {
-        // Four instructions and some overhead for each weight and group; scaling for each block and token.
-        Format::Q8 => (
-            tensor.columns * groups * 5 + tensor.columns / 32 * groups * 60,
-            WINDOW_BYTES,
-        ),
-        Format::F16 | Format::F32 => (tensor.columns * (tokens * 8 + 30), SCRATCH_BYTES),
+    let groups = tokens.div_ceil(GROUP);
+    let per_row = if tensor.format.is_float() {
+        tensor.columns * (tokens * 6 + 10)
+    } else {
+        // 64 instructions for a block and group; unpacking for each block.
+        tensor.columns / 32 * (groups * 64 + UNPACK_WORK)
     };
-    (BUDGET / (per_row + 300))
-        .min(room / tensor.row_bytes())
+    (BUDGET / (per_row + 500))
+        .min(WINDOW_BYTES / tensor.row_bytes())
         .max(1)
 }
+
+/// Instructions that unpacking a block takes, about.
+const UNPACK_WORK: u32 = 250;

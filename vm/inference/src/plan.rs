@@ -9,7 +9,7 @@ use crate::math::{rope_ratio, rope_turns, sqrt};
 use crate::model::Config;
 use crate::ops::{CHUNK, Op};
 use crate::program::Phase;
-use crate::quantize::{BLOCK, BLOCK_SCALES, BLOCK_WORDS};
+use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES};
 use crate::text::{TAKE_WORK, stop_work};
 
 /// A buffer whose size depends on the model. `C` is [`CHUNK`], `W` the widest row, `B` its blocks, `P` the cache's positions.
@@ -20,10 +20,12 @@ pub enum Buffer {
     Stream,
     /// f32 C x W: what goes into the next matrix.
     Normed,
-    /// i64 B x 5 x 32: the same, quantized and packed.
-    Words,
+    /// i8 B x C x 32: the same, quantized.
+    Quads,
     /// f32 B x C: its scales.
     Scales,
+    /// f32 B x C: scales times sums of the integers.
+    Sums,
     /// f32 C x dim: queries.
     Query,
     /// f32 C x ffn: gate.
@@ -44,10 +46,11 @@ pub enum Buffer {
 
 impl Buffer {
     /// Every buffer, in the order in which they lie.
-    pub const ALL: [Buffer; 12] = {
+    pub const ALL: [Buffer; 13] = {
         use Buffer::*;
         [
-            Stream, Normed, Words, Scales, Query, Gate, Up, Table, Turns, Scores, Keys, Values,
+            Stream, Normed, Quads, Scales, Sums, Query, Gate, Up, Table, Turns, Scores, Keys,
+            Values,
         ]
     };
 
@@ -63,8 +66,8 @@ impl Buffer {
         match self {
             Buffer::Stream | Buffer::Query => 4 * chunk * dim,
             Buffer::Normed => 4 * chunk * u64::from(config.widest()),
-            Buffer::Words => 8 * blocks * BLOCK_WORDS as u64,
-            Buffer::Scales => 4 * blocks * BLOCK_SCALES as u64,
+            Buffer::Quads => blocks * BLOCK_BYTES as u64,
+            Buffer::Scales | Buffer::Sums => 4 * blocks * BLOCK_SCALES as u64,
             Buffer::Gate | Buffer::Up => 4 * chunk * ffn,
             Buffer::Table => 4 * chunk * head,
             Buffer::Turns => 4 * head,

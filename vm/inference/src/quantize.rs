@@ -1,36 +1,59 @@
-//! Activations as int8 in blocks of 32, packed so that one integer multiplication serves three tokens.
+//! Activations as int8 in blocks of 32, laid out so that four tokens share a vector.
 //!
-//! An activation word is `q0 + q1 * 2^21 + q2 * 2^42` for tokens 3g, 3g + 1, 3g + 2. A block's dot product stays within
-//! 32 * 127 * 128 < 2^19, so the three sums never run into each other and come apart exactly.
+//! A block of a group of four tokens is one leaf: eight quads, each four consecutive elements of each token.
 
 use crate::error::NonFinite;
 use crate::math::{ROUND, exp2i, finite, from_half, to_half};
-use crate::ops::{CHUNK, GROUPS, LANES};
+use crate::ops::{CHUNK, GROUP, GROUPS};
 
 /// Elements in a block.
 pub const BLOCK: usize = 32;
-/// Activation words of a block: 32 for each group of three tokens.
-pub const BLOCK_WORDS: usize = GROUPS as usize * BLOCK;
-/// Scales of a block, one for each token.
+/// Bytes of one block of one group.
+pub const GROUP_BYTES: usize = GROUP as usize * BLOCK;
+/// Bytes of a block: those of each group.
+pub const BLOCK_BYTES: usize = GROUPS as usize * GROUP_BYTES;
+/// Scales of a block, one for each token, and as many sums.
 pub const BLOCK_SCALES: usize = CHUNK as usize;
-/// Bits between the tokens of a word.
-const LANE_BITS: u32 = 21;
 
-/// Quantizes `x`, whole blocks, as token `t`'s activations into `words` and `scales` (`BLOCK_WORDS` and
-/// `BLOCK_SCALES` a block). A group's tokens come in ascending order.
-pub fn quantize(x: &[f32], t: u32, words: &mut [i64], scales: &mut [f32]) -> Result<(), NonFinite> {
-    let (group, lane) = ((t / LANES) as usize, t % LANES);
-    let blocks = words
-        .chunks_exact_mut(BLOCK_WORDS)
-        .zip(scales.chunks_exact_mut(BLOCK_SCALES));
-    for (x, (words, scales)) in x.chunks_exact(BLOCK).zip(blocks) {
-        let words = &mut words[group * BLOCK..][..BLOCK];
+/// A chunk's activations.
+#[derive(Clone, Copy)]
+pub struct Packed<'a> {
+    /// Integers: `[block][group][quad 0..8][token of the group][4]`.
+    pub quads: &'a [i8],
+    /// Scales: `[block][token]`.
+    pub scales: &'a [f32],
+    /// Scale times the sum of the integers: `[block][token]`.
+    pub sums: &'a [f32],
+}
+
+/// Room for a chunk's activations, as [`Packed`] has them.
+pub struct PackedMut<'a> {
+    /// See [`Packed::quads`].
+    pub quads: &'a mut [i8],
+    /// See [`Packed::scales`].
+    pub scales: &'a mut [f32],
+    /// See [`Packed::sums`].
+    pub sums: &'a mut [f32],
+}
+
+/// Quantizes `x`, whole blocks, as token `t`'s activations.
+pub fn quantize(x: &[f32], t: u32, out: &mut PackedMut) -> Result<(), NonFinite> {
+    let (group, lane) = ((t / GROUP) as usize, (t % GROUP) as usize);
+    for (b, x) in x.chunks_exact(BLOCK).enumerate() {
         let (scale, inverse) = scale(x)?;
-        scales[t as usize] = scale;
-        for (x, word) in x.iter().zip(words) {
-            let q = i64::from(narrow(x * inverse)) << (LANE_BITS * lane);
-            *word = if lane == 0 { q } else { word.wrapping_add(q) };
+        let mut integers = [0i8; BLOCK];
+        let mut sum = 0;
+        for (q, x) in integers.iter_mut().zip(x) {
+            let narrowed = narrow(x * inverse);
+            *q = narrowed as i8;
+            sum += narrowed;
         }
+        let leaf = &mut out.quads[b * BLOCK_BYTES + group * GROUP_BYTES..][..GROUP_BYTES];
+        for (quad, q) in leaf.chunks_exact_mut(16).zip(integers.chunks_exact(4)) {
+            quad[4 * lane..][..4].copy_from_slice(q);
+        }
+        out.scales[b * BLOCK_SCALES + t as usize] = scale;
+        out.sums[b * BLOCK_SCALES + t as usize] = scale * sum as f32;
     }
     Ok(())
 }
@@ -62,25 +85,26 @@ fn narrow(x: f32) -> i32 {
     (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
 }
 
-/// The three sums in an accumulator.
-#[inline(always)]
-pub fn unpack(sum: i64) -> [i32; LANES as usize] {
-    let first = (sum << (64 - LANE_BITS)) >> (64 - LANE_BITS);
-    let rest = sum.wrapping_sub(first) >> LANE_BITS;
-    let second = (rest << (64 - LANE_BITS)) >> (64 - LANE_BITS);
-    let third = rest.wrapping_sub(second) >> LANE_BITS;
-    [first as i32, second as i32, third as i32]
-}
-
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
 
     fn one(x: &[f32; 32], t: u32) -> Result<([i32; 32], f32), NonFinite> {
-        let (mut words, mut scales) = (vec![0; BLOCK_WORDS], vec![0.0; BLOCK_SCALES]);
-        quantize(x, t, &mut words, &mut scales)?;
-        let q =
-            core::array::from_fn(|i| unpack(words[(t / 3) as usize * 32 + i])[(t % 3) as usize]);
+        let (mut quads, mut scales, mut sums) = (
+            vec![0; BLOCK_BYTES],
+            vec![0.0; BLOCK_SCALES],
+            vec![0.0; BLOCK_SCALES],
+        );
+        let mut out = PackedMut {
+            quads: &mut quads,
+            scales: &mut scales,
+            sums: &mut sums,
+        };
+        quantize(x, t, &mut out)?;
+        let at = |i: usize| t as usize / 4 * 128 + i / 4 * 16 + t as usize % 4 * 4 + i % 4;
+        let q: [i32; 32] = core::array::from_fn(|i| i32::from(quads[at(i)]));
+        let sum = q.iter().sum::<i32>() as f32;
+        assert_eq!(sums[t as usize], scales[t as usize] * sum);
         Ok((q, scales[t as usize]))
     }
 
@@ -112,20 +136,5 @@ mod tests {
         (x[0], x[1], x[2], x[3], x[4]) = (127.0, 0.5, 1.5, -2.5, 63.499);
         let (q, scale) = one(&x, 4).unwrap();
         assert_eq!((&q[..5], scale), (&[127, 0, 2, -2, 63][..], 1.0));
-    }
-
-    #[test]
-    fn three_tokens_come_apart() {
-        for sums in [
-            [0, 0, 0],
-            [520_192, -520_192, 520_192],
-            [-520_192; 3],
-            [520_192; 3],
-            [-1, 1, -1],
-            [1, -1, 0],
-        ] {
-            let packed = sums[0] as i64 + ((sums[1] as i64) << 21) + ((sums[2] as i64) << 42);
-            assert_eq!(unpack(packed), sums);
-        }
     }
 }

@@ -101,36 +101,82 @@ pub fn slot_name(slot: u32) -> (Option<u32>, &'static str) {
     (layer, core::str::from_utf8(name).unwrap_or_default())
 }
 
-/// Element type of a tensor.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub enum Format {
+macro_rules! formats {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $label:literal, $elements:literal in $bytes:literal;)*) => {
+        /// Element type of a tensor, by GGUF's number.
+        #[allow(non_camel_case_types)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u32)]
+        pub enum Format { $($(#[$doc])* $name = $number),* }
+
+        impl Format {
+            /// Every supported type.
+            pub const ALL: &[Format] = &[$(Format::$name),*];
+
+            /// The format of GGUF's type number.
+            pub fn from_gguf(number: u32) -> Option<Format> {
+                match number {
+                    $($number => Some(Format::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// ggml's name of it.
+            pub fn label(self) -> &'static str {
+                match self { $(Format::$name => $label),* }
+            }
+
+            /// Elements and bytes of the smallest piece that stands alone.
+            pub const fn piece(self) -> (u32, u32) {
+                match self { $(Format::$name => ($elements, $bytes)),* }
+            }
+        }
+    };
+}
+
+formats! {
     /// IEEE binary32.
-    F32 = 0,
+    F32 = 0, "F32", 1 in 4;
     /// IEEE binary16.
-    F16 = 1,
-    /// Blocks of 32 int8 with one binary16 scale.
-    Q8 = 8,
+    F16 = 1, "F16", 1 in 2;
+    /// The upper half of binary32.
+    BF16 = 30, "BF16", 1 in 2;
+    /// 4 bits less 8, one scale.
+    Q4_0 = 2, "Q4_0", 32 in 18;
+    /// 4 bits, one scale, one offset.
+    Q4_1 = 3, "Q4_1", 32 in 20;
+    /// 5 bits less 16, one scale.
+    Q5_0 = 6, "Q5_0", 32 in 22;
+    /// 5 bits, one scale, one offset.
+    Q5_1 = 7, "Q5_1", 32 in 24;
+    /// int8, one scale.
+    Q8_0 = 8, "Q8_0", 32 in 34;
+    /// 4 bits; scales and offsets of 32 elements, themselves quantized.
+    Q4_K = 12, "Q4_K", 256 in 144;
+    /// 5 bits, else as Q4_K.
+    Q5_K = 13, "Q5_K", 256 in 176;
+    /// 6 bits less 32; scales of 16 elements, themselves quantized.
+    Q6_K = 14, "Q6_K", 256 in 210;
 }
 
 impl Format {
-    /// The format of GGUF's type number.
-    pub fn from_gguf(number: u32) -> Option<Format> {
-        match number {
-            0 => Some(Format::F32),
-            1 => Some(Format::F16),
-            8 => Some(Format::Q8),
-            _ => None,
-        }
+    /// Bytes of a row of `columns` elements, whole pieces.
+    pub const fn row_bytes(self, columns: u32) -> u32 {
+        let (elements, bytes) = self.piece();
+        columns / elements * bytes
     }
 
-    /// Bytes of a row of `columns` elements; for Q8 a multiple of 32.
-    pub fn row_bytes(self, columns: u32) -> u32 {
-        match self {
-            Format::F32 => 4 * columns,
-            Format::F16 => 2 * columns,
-            Format::Q8 => columns / 32 * 34,
-        }
+    /// Whether it holds floats, which are multiplied as such, and not integers in blocks of 32.
+    pub const fn is_float(self) -> bool {
+        matches!(self, Format::F32 | Format::F16 | Format::BF16)
+    }
+
+    /// Whether weights have an offset beside their scale.
+    pub const fn has_offset(self) -> bool {
+        matches!(
+            self,
+            Format::Q4_1 | Format::Q5_1 | Format::Q4_K | Format::Q5_K
+        )
     }
 }
 

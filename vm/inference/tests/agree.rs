@@ -2,6 +2,7 @@
 
 use assay_inference::layout::{COUNT, PICKS, PROMPT_COUNT};
 use assay_inference::native::{Engine, NativeMachine, Pick, bytes};
+use assay_inference::ops;
 use assay_inference::tensors::Format;
 use assay_inference::testing::{Random, Tiny, request};
 use assay_types::Tolerance;
@@ -12,6 +13,8 @@ use std::num::NonZeroUsize;
 fn engine(tiny: &Tiny, threads: usize) -> Engine {
     Engine::load(tiny.model(), NonZeroUsize::new(threads).unwrap()).unwrap()
 }
+
+const CHUNK: usize = ops::CHUNK as usize;
 
 fn bits(picks: &[Pick]) -> Vec<(u32, u32, u32)> {
     picks
@@ -27,7 +30,7 @@ fn sequence(len: usize) -> Vec<u32> {
 
 fn shapes() -> Vec<Tiny> {
     let tiny = Tiny::default();
-    vec![
+    [
         tiny.clone(),
         Tiny {
             format: Format::F16,
@@ -51,9 +54,20 @@ fn shapes() -> Vec<Tiny> {
             kv_heads: 1,
             ffn: 320,
             tied: true,
-            ..tiny
+            ..tiny.clone()
         },
     ]
+    .into_iter()
+    .chain(Format::ALL.iter().map(|format| Tiny {
+        format: *format,
+        dim: 256,
+        ffn: 512,
+        heads: 4,
+        kv_heads: 2,
+        seed: *format as u64,
+        ..tiny.clone()
+    }))
+    .collect()
 }
 
 #[test]
@@ -93,7 +107,7 @@ fn threads_do_not_change_a_bit() {
         ffn: 1024,
         ..Tiny::default()
     };
-    for format in [Format::Q8, Format::F16] {
+    for format in [Format::Q8_0, Format::Q4_K, Format::Q6_K, Format::F16] {
         let tiny = Tiny {
             format,
             ..tiny.clone()
@@ -147,7 +161,7 @@ fn the_program_scores_like_the_engine() {
         let (picks, _) = engine.session().feed(&all, prompt.len() - 1);
         // What the last chunk left in the arena; nothing is computed for the last id.
         let fed = prompt.len() + ids.len() - 1;
-        let needed = (fed - (fed - 1) / 15 * 15).min(ids.len());
+        let needed = (fed - (fed - 1) / CHUNK * CHUNK).min(ids.len());
         for i in 0..needed {
             let pick = picks[ids.len() - needed + i];
             let words = host.view::<u32>(PICKS + 12 * i as u32, 3);

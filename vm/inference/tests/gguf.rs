@@ -19,16 +19,20 @@ fn changed(change: impl FnOnce(&mut Gguf)) -> Unsupported {
 
 #[test]
 fn every_format_is_read() {
-    for format in [Format::F32, Format::F16, Format::Q8] {
+    for format in Format::ALL {
         let tiny = Tiny {
-            format,
+            format: *format,
             tied: true,
+            dim: 256,
+            heads: 16,
+            kv_heads: 8,
+            ffn: 512,
             ..Tiny::default()
         };
         let info = inspect(tiny.model()).unwrap();
         assert_eq!(
             (info.config.dim, info.config.kv_heads, info.config.head),
-            (64, 2, 16)
+            (256, 8, 16)
         );
     }
 }

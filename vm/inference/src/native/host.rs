@@ -65,7 +65,7 @@ impl NativeHost {
     }
 }
 
-fn raw(words: &mut [u64]) -> &mut [u8] {
+pub(super) fn raw(words: &mut [u64]) -> &mut [u8] {
     // SAFETY: any u64 is eight bytes and any eight bytes are a u64; the slice covers exactly these elements.
     unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len() * 8) }
 }

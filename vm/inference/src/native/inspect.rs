@@ -99,7 +99,7 @@ fn describe(reject: Reject, model: &[u8]) -> String {
         }
         What::TensorTwice => format!("tensor `{name}` appears twice"),
         What::TensorType => format!(
-            "tensor `{name}` has unsupported type {}; F32, F16 and Q8_0 are supported (norms: F32)",
+            "tensor `{name}` has unsupported type {}; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K are supported (norms: F32)",
             type_name(detail)
         ),
         What::TensorShape => {

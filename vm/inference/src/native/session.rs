@@ -6,11 +6,11 @@ use crate::attention::{divide, mix, scores, weights};
 use crate::error::NonFinite;
 use crate::forward::{rms_norm, silu_times};
 use crate::math::{all_finite, sqrt};
-use crate::matmul::{Input, Outputs, rows, widen};
+use crate::matmul::{Input, Outputs, rows, scratch_bytes, widen};
 use crate::ops::CHUNK;
-use crate::quantize::{BLOCK, BLOCK_SCALES, BLOCK_WORDS, quantize};
+use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES, Packed, PackedMut, quantize};
 use crate::rope::{rotate, table};
-use crate::tensors::{Format, Global, InLayer, Tensor, global, in_layer};
+use crate::tensors::{Global, InLayer, Tensor, global, in_layer};
 use std::sync::Arc;
 
 pub use crate::logits::Pick;
@@ -34,8 +34,9 @@ pub struct Session {
 struct Rows {
     x: Vec<f32>,
     stride: usize,
-    words: Vec<i64>,
+    quads: Vec<i8>,
     scales: Vec<f32>,
+    sums: Vec<f32>,
 }
 
 impl Rows {
@@ -46,20 +47,27 @@ impl Rows {
         } else {
             0
         };
-        let (mut words, mut scales) = (
-            vec![0; blocks * BLOCK_WORDS],
+        let (mut quads, mut scales, mut sums) = (
+            vec![0; blocks * BLOCK_BYTES],
+            vec![0.0; blocks * BLOCK_SCALES],
             vec![0.0; blocks * BLOCK_SCALES],
         );
         if blocks > 0 {
             for (t, x) in (0..CHUNK).zip(x.chunks_exact(stride)) {
-                quantize(x, t, &mut words, &mut scales)?;
+                let mut out = PackedMut {
+                    quads: &mut quads,
+                    scales: &mut scales,
+                    sums: &mut sums,
+                };
+                quantize(x, t, &mut out)?;
             }
         }
         Ok(Rows {
             x,
             stride,
-            words,
+            quads,
             scales,
+            sums,
         })
     }
 
@@ -274,25 +282,23 @@ impl Session {
         let cost = u64::from(tensor.rows) * u64::from(columns) * u64::from(tokens.div_ceil(3));
         spread(self.model.threads, tensor.rows as usize, cost, |range| {
             let mut out = Vec::with_capacity(range.len());
-            let kernel_input = match tensor.format {
-                Format::Q8 => Input::Packed(&input.words, &input.scales),
-                Format::F16 | Format::F32 => Input::Floats(&input.x, input.stride),
+            let kernel_input = if tensor.format.is_float() {
+                Input::Floats(&input.x, input.stride)
+            } else {
+                Input::Packed(Packed {
+                    quads: &input.quads,
+                    scales: &input.scales,
+                    sums: &input.sums,
+                })
             };
-            let mut scratch = vec![
-                0.0;
-                if tensor.format == Format::Q8 {
-                    0
-                } else {
-                    columns as usize
-                }
-            ];
+            let mut scratch = vec![0u64; scratch_bytes(columns).div_ceil(8) as usize];
             let data = self.model.rows(tensor, range);
             rows(
                 (tensor.format, columns),
                 data,
                 kernel_input,
                 tokens,
-                &mut scratch,
+                super::host::raw(&mut scratch),
                 |_, outputs| out.push(*outputs),
             );
             out
