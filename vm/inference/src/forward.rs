@@ -170,7 +170,25 @@ fn embed<H: Host>(host: &mut H, config: &Config, t: u32) -> Result<(), NonFinite
 
 /// Root-mean-square norm of `x` by the F32 weights in `weights`.
 pub fn rms_norm(x: &[f32], weights: &[u8], epsilon: f32, out: &mut [f32]) -> Result<(), NonFinite> {
-    let square = x.iter().fold(0.0, |sum, x| sum + x * x) / x.len() as f32 + epsilon;
+    scale_norm(
+        x,
+        x.iter().fold(0.0, |sum, x| sum + x * x),
+        weights,
+        epsilon,
+        out,
+    )
+}
+
+/// [`rms_norm`] with the sum of squares known.
+#[inline(always)]
+pub fn scale_norm(
+    x: &[f32],
+    squares: f32,
+    weights: &[u8],
+    epsilon: f32,
+    out: &mut [f32],
+) -> Result<(), NonFinite> {
+    let square = squares / x.len() as f32 + epsilon;
     all_finite(&[square])?;
     let scale = 1.0 / sqrt(square);
     for ((out, x), w) in out.iter_mut().zip(x).zip(weights.chunks_exact(4)) {

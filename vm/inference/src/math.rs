@@ -12,7 +12,7 @@ pub fn finite(x: f32) -> bool {
 }
 
 /// Fails if any of `xs` is not finite.
-#[inline]
+#[inline(always)]
 pub fn all_finite(xs: &[f32]) -> Result<(), NonFinite> {
     // The magnitude as an integer orders like the number, so one maximum decides.
     let worst = xs.iter().fold(0, |m, x| (x.to_bits() & 0x7fff_ffff).max(m));
@@ -62,7 +62,10 @@ pub fn exp(x: f32) -> f32 {
     let x = if x > 88.0 { 88.0 } else { x };
     let low = x < -87.0;
     let x = if low { 0.0 } else { x };
-    let n = (x * core::f32::consts::LOG2_E + ROUND) - ROUND;
+    let shifted = x * core::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    // The same as an integer: a conversion that must care for NaN would not be one vector instruction.
+    let power = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
     // ln 2 = 355/512 - 2.1219444e-4; n * 355/512 is exact.
     let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
     let mut p = 1.0 / 5040.0;
@@ -73,7 +76,7 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 0.5;
     p = p * r + 1.0;
     p = p * r + 1.0;
-    let y = p * exp2i(n as i32);
+    let y = p * exp2i(power);
     if low { 0.0 } else { y }
 }
 

@@ -37,6 +37,7 @@ pub struct PackedMut<'a> {
 }
 
 /// Quantizes `x`, whole blocks, as token `t`'s activations.
+#[inline(always)]
 pub fn quantize(x: &[f32], t: u32, out: &mut PackedMut) -> Result<(), NonFinite> {
     let (group, lane) = ((t / GROUP) as usize, (t % GROUP) as usize);
     for (b, x) in x.chunks_exact(BLOCK).enumerate() {

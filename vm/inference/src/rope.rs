@@ -12,6 +12,7 @@ pub fn table(position: u32, turns: &[u64], out: &mut [f32]) {
 }
 
 /// Rotates each head of `x` by one position's table.
+#[inline(always)]
 pub fn rotate(x: &mut [f32], table: &[f32]) {
     for head in x.chunks_exact_mut(table.len()) {
         for (pair, angle) in head.chunks_exact_mut(2).zip(table.chunks_exact(2)) {

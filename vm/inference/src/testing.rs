@@ -150,6 +150,8 @@ pub struct Tiny {
     pub format: Format,
     /// Whether logits come from the embedding.
     pub tied: bool,
+    /// Vocabulary entries, at least: filled up with tokens that nobody spells.
+    pub vocab: u32,
 }
 
 impl Default for Tiny {
@@ -164,6 +166,7 @@ impl Default for Tiny {
             context: 512,
             format: Format::Q8_0,
             tied: false,
+            vocab: 0,
         }
     }
 }
@@ -207,6 +210,28 @@ pub fn normal_tokens() -> Vec<(String, f32)> {
 }
 
 impl Tiny {
+    /// The shape of a well-known model: `0.1b`, `0.5b`, or `1.1b`, which is TinyLlama's.
+    pub fn of_size(size: &str, format: Format) -> Option<Tiny> {
+        let (dim, layers, heads, kv_heads, ffn) = match size {
+            "0.1b" => (768, 12, 12, 4, 2048),
+            "0.5b" => (1536, 16, 24, 4, 4096),
+            "1.1b" => (2048, 22, 32, 4, 5632),
+            _ => return None,
+        };
+        Some(Tiny {
+            seed: 1,
+            dim,
+            layers,
+            heads,
+            kv_heads,
+            ffn,
+            context: 2048,
+            format,
+            tied: false,
+            vocab: 32_000,
+        })
+    }
+
     /// The model, ready to be changed.
     pub fn gguf(&self) -> Gguf {
         let mut gguf = Gguf::default();
@@ -235,11 +260,11 @@ impl Tiny {
         }
         gguf.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
         gguf.set("llama.rope.freq_base", Value::F32(10_000.0));
-        let vocab = vocabulary(&mut gguf);
+        let vocab = vocabulary(&mut gguf, self.vocab);
         let mut random = Random(self.seed.wrapping_mul(2) | 1);
         let mut matrix = |gguf: &mut Gguf, name: &str, rows: u32, columns: u32| {
             let spread = 1.7 / (columns as f32).sqrt();
-            let numbers: Vec<f32> = (0..rows * columns)
+            let numbers: Vec<f32> = (0..u64::from(rows) * u64::from(columns))
                 .map(|_| random.unit() * spread)
                 .collect();
             gguf.tensors.push(RawTensor {
@@ -300,7 +325,7 @@ fn norm(gguf: &mut Gguf, name: &str, dim: u32) {
 }
 
 /// Adds the tokenizer; returns the number of tokens.
-fn vocabulary(gguf: &mut Gguf) -> u32 {
+fn vocabulary(gguf: &mut Gguf, least: u32) -> u32 {
     let mut tokens: Vec<(Vec<u8>, f32, i32)> = vec![
         (b"<unk>".to_vec(), 0.0, 2),
         (b"<s>".to_vec(), 0.0, 3),
@@ -321,6 +346,8 @@ fn vocabulary(gguf: &mut Gguf) -> u32 {
             .into_iter()
             .map(|(s, score)| (s.into_bytes(), score, 1)),
     );
+    let filling = tokens.len() as u32..least;
+    tokens.extend(filling.map(|i| (format!("\u{2581}#{i}").into_bytes(), -1e6, 1)));
     let count = tokens.len() as u32;
     gguf.set("tokenizer.ggml.model", Value::String(b"llama".to_vec()));
     gguf.set(

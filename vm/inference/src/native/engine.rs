@@ -3,7 +3,9 @@
 use super::answer::Answer;
 use super::host::{Bytes, NativeHost, bytes};
 use super::inspect::{ModelInfo, Unsupported};
+use super::kernels::{Level, Matrix};
 use super::machine::NativeMachine;
+use super::pool::Pool;
 use super::session::Session;
 use crate::areas::Area;
 use crate::error::{Due, Stop, Wrong};
@@ -34,7 +36,10 @@ pub(super) struct Model {
     pub config: Config,
     /// Turns per position of each rotated pair.
     pub turns: Vec<u64>,
-    pub threads: NonZeroUsize,
+    pub level: Level,
+    pub pool: Pool,
+    /// Matrices by slot, then the logits'; norms are raw.
+    matrices: Vec<Matrix>,
     /// The program, about to read a request.
     ready: NativeMachine,
 }
@@ -43,6 +48,17 @@ impl Model {
     /// The tensor in `slot`, which the parser made sure of.
     pub fn tensor(&self, slot: u32) -> &Tensor {
         self.tensors[slot as usize].as_ref().unwrap_or(&self.output)
+    }
+
+    /// The matrix in `slot`, ready to be multiplied.
+    pub fn matrix(&self, slot: u32) -> (&Tensor, &Matrix) {
+        (self.tensor(slot), &self.matrices[slot as usize])
+    }
+
+    /// The matrix of the logits.
+    pub fn logits(&self) -> (&Tensor, &Matrix) {
+        // `load` puts it last.
+        (&self.output, &self.matrices[self.matrices.len() - 1])
     }
 
     /// The bytes of consecutive rows.
@@ -97,6 +113,12 @@ impl TryFrom<u32> for Verdict {
 impl Engine {
     /// Loads a GGUF file; computing uses up to `threads` threads, which never change a byte.
     pub fn load(model: Bytes, threads: NonZeroUsize) -> Result<Engine, LoadError> {
+        Engine::load_at(Level::best(), model, threads)
+    }
+
+    /// As [`Engine::load`], at a level that this processor has. Levels differ in time only.
+    pub fn load_at(level: Level, model: Bytes, threads: NonZeroUsize) -> Result<Engine, LoadError> {
+        assert!(level.is_here(), "this processor lacks {level}");
         let nothing = Output::Answer {
             ids: Vec::new(),
             text: Vec::new(),
@@ -110,12 +132,27 @@ impl Engine {
         }
         let arena = ready.host_mut().arena();
         let config = Config::read(&arena);
-        let tensors = (0..GLOBAL + PER_LAYER * config.layers)
+        let tensors: Vec<Option<Tensor>> = (0..GLOBAL + PER_LAYER * config.layers)
             .map(|slot| Tensor::find(&arena, slot))
             .collect();
         let output = Tensor::output(&arena);
         let mut turns = vec![0; config.head as usize / 2];
         rope_turns(rope_ratio(config.rope_base, config.head), &mut turns);
+        let pool = Pool::new(threads);
+        let data = (*model).as_ref();
+        let pack = |tensor: &Tensor| {
+            let bytes = tensor.row_bytes() as usize * tensor.rows as usize;
+            Matrix::new(level, tensor, &data[tensor.at as usize..][..bytes], &pool)
+        };
+        // Of the global tensors only the logits' is a factor of a product; the embedding is looked up.
+        let matrices = (0..)
+            .zip(&tensors)
+            .map(|(slot, tensor)| match tensor {
+                Some(tensor) if slot >= GLOBAL && tensor.rows > 1 => pack(tensor),
+                _ => Matrix::Raw,
+            })
+            .chain([pack(&output)])
+            .collect();
         Ok(Engine {
             model: Arc::new(Model {
                 bytes: model,
@@ -123,7 +160,9 @@ impl Engine {
                 output,
                 config,
                 turns,
-                threads,
+                level,
+                pool,
+                matrices,
                 ready,
             }),
         })

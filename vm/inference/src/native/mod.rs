@@ -5,13 +5,16 @@ mod engine;
 mod float;
 mod host;
 mod inspect;
+mod kernels;
 mod machine;
+mod pool;
 mod session;
-mod threads;
+mod vectors;
 
 pub use answer::Answer;
 pub use engine::{CheckError, Engine, LoadError, Prepared, Verdict};
 pub use host::{Bytes, NativeHost, bytes};
 pub use inspect::{ModelInfo, Unsupported, inspect};
+pub use kernels::Level;
 pub use machine::NativeMachine;
 pub use session::{Pick, Session};

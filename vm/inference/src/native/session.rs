@@ -1,87 +1,59 @@
-//! The forward pass on the engine's own buffers: the same kernels as the program, on all cores, with a cache that can be cut.
+//! The forward pass on the engine's own buffers: the program's arithmetic on all cores, with a cache that can be cut.
 
 use super::engine::Model;
-use super::threads::spread;
-use crate::attention::{divide, mix, scores, weights};
+use super::kernels::{Activations, Matrix, Out};
+use super::vectors::{self, KEYS};
+use crate::attention::divide;
 use crate::error::NonFinite;
-use crate::forward::{rms_norm, silu_times};
 use crate::math::{all_finite, sqrt};
-use crate::matmul::{Input, Outputs, rows, scratch_bytes, widen};
+use crate::matmul::{Outputs, widen};
 use crate::ops::CHUNK;
-use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES, Packed, PackedMut, quantize};
-use crate::rope::{rotate, table};
+use crate::rope::table;
 use crate::tensors::{Global, InLayer, Tensor, global, in_layer};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 pub use crate::logits::Pick;
 
-/// Keys and values of one layer: a row of `kv_dim` numbers for each position.
+/// Keys and values of one head of one layer.
 #[derive(Clone, Default)]
 struct Cache {
+    /// In groups of [`KEYS`] positions: `[group][element][position]`.
     keys: Vec<f32>,
+    /// A row for each position.
     values: Vec<f32>,
+}
+
+impl Cache {
+    /// Sets position `at`, at most one past the last.
+    fn set(&mut self, at: usize, key: &[f32], value: &[f32]) {
+        let head = key.len();
+        let group = at / KEYS * head * KEYS;
+        if self.keys.len() < group + head * KEYS {
+            self.keys.resize(group + head * KEYS, 0.0);
+        }
+        let slots = self.keys[group + at % KEYS..].iter_mut().step_by(KEYS);
+        slots.zip(key).for_each(|(slot, k)| *slot = *k);
+        self.values.truncate(at * head);
+        self.values.extend_from_slice(value);
+    }
 }
 
 /// A sequence of tokens under computation. Results don't depend on how they are fed.
 #[derive(Clone)]
 pub struct Session {
     model: Arc<Model>,
+    /// `[layer][kv head]`.
     caches: Vec<Cache>,
     len: usize,
 }
 
-/// A chunk's numbers, `stride` apart, and packed where a Q8_0 matrix will read them.
-struct Rows {
-    x: Vec<f32>,
-    stride: usize,
-    quads: Vec<i8>,
-    scales: Vec<f32>,
-    sums: Vec<f32>,
-}
-
-impl Rows {
-    /// Packs `x`, rows of `stride` numbers.
-    fn pack(x: Vec<f32>, stride: usize) -> Result<Rows, NonFinite> {
-        let blocks = if stride.is_multiple_of(BLOCK) {
-            stride / BLOCK
-        } else {
-            0
-        };
-        let (mut quads, mut scales, mut sums) = (
-            vec![0; blocks * BLOCK_BYTES],
-            vec![0.0; blocks * BLOCK_SCALES],
-            vec![0.0; blocks * BLOCK_SCALES],
-        );
-        if blocks > 0 {
-            for (t, x) in (0..CHUNK).zip(x.chunks_exact(stride)) {
-                let mut out = PackedMut {
-                    quads: &mut quads,
-                    scales: &mut scales,
-                    sums: &mut sums,
-                };
-                quantize(x, t, &mut out)?;
-            }
-        }
-        Ok(Rows {
-            x,
-            stride,
-            quads,
-            scales,
-            sums,
-        })
-    }
-
-    fn tokens(&self) -> usize {
-        self.x.len() / self.stride
-    }
-}
-
 impl Session {
     pub(super) fn new(model: Arc<Model>) -> Session {
-        let caches = vec![Cache::default(); model.config.layers as usize];
+        let heads = model.config.layers * model.config.kv_heads;
         Session {
+            caches: vec![Cache::default(); heads as usize],
             model,
-            caches,
             len: 0,
         }
     }
@@ -98,12 +70,8 @@ impl Session {
 
     /// Forgets all positions from `len` on.
     pub fn truncate(&mut self, len: usize) {
+        // What the caches hold beyond is overwritten before it is read.
         self.len = self.len.min(len);
-        let numbers = self.len * self.model.config.kv_dim() as usize;
-        for cache in &mut self.caches {
-            cache.keys.truncate(numbers);
-            cache.values.truncate(numbers);
-        }
     }
 
     /// Feeds `ids`; for each from `ids[from]` on, gives the pick of the position after it. `claimed` in a pick is the
@@ -165,193 +133,160 @@ impl Session {
         &mut self,
         ids: &[u32],
         need: usize,
-        see: impl FnMut(u32, &Outputs) -> Result<(), NonFinite>,
-    ) -> Result<(), NonFinite> {
-        let start = self.len;
-        self.len += ids.len();
-        let result = self.compute(start, ids, need, see);
-        if result.is_err() {
-            self.truncate(start);
-        }
-        result
-    }
-
-    fn compute(
-        &mut self,
-        start: usize,
-        ids: &[u32],
-        need: usize,
         mut see: impl FnMut(u32, &Outputs) -> Result<(), NonFinite>,
     ) -> Result<(), NonFinite> {
         let model = self.model.clone();
-        let (config, dim) = (&model.config, model.config.dim as usize);
-        let mut stream = self.embed(ids)?;
-        let head = config.head as usize;
-        let mut angles = vec![0.0; ids.len() * head];
-        for (t, out) in angles.chunks_exact_mut(head).enumerate() {
-            table((start + t) as u32, &model.turns, out);
-        }
-        for layer in 0..config.layers {
-            let tensor = |t: InLayer| model.tensor(in_layer(layer, t));
-            let normed = self.norm(&stream, in_layer(layer, InLayer::AttentionNorm))?;
-            let mut query = self.multiply(tensor(InLayer::Query), &normed);
-            let mut keys = self.multiply(tensor(InLayer::Key), &normed);
-            let values = self.multiply(tensor(InLayer::Value), &normed);
-            for (x, width) in [(&mut query, dim), (&mut keys, config.kv_dim() as usize)] {
-                for (x, angles) in x.chunks_exact_mut(width).zip(angles.chunks_exact(head)) {
-                    rotate(x, angles);
-                }
-                all_finite(x)?;
+        let logits = model.pool.inside(|| self.compute(&model, ids, need))?;
+        let vocab = model.config.vocab as usize;
+        let mut row: Outputs = [0.0; CHUNK as usize];
+        for id in 0..vocab {
+            for (row, logits) in row.iter_mut().zip(logits.chunks_exact(vocab)) {
+                *row = logits[id];
             }
-            all_finite(&values)?;
-            let cache = &mut self.caches[layer as usize];
-            cache.keys.extend_from_slice(&keys);
-            cache.values.extend_from_slice(&values);
-            let attended = Rows::pack(self.attend(layer as usize, start, &query)?, dim)?;
-            add(
-                &mut stream,
-                &self.multiply(tensor(InLayer::AttentionOut), &attended),
-            )?;
-            let normed = self.norm(&stream, in_layer(layer, InLayer::FfnNorm))?;
-            let (mut gate, up) = (
-                self.multiply(tensor(InLayer::Gate), &normed),
-                self.multiply(tensor(InLayer::Up), &normed),
-            );
-            all_finite(&gate).and(all_finite(&up))?;
-            gate.iter_mut()
-                .zip(&up)
-                .for_each(|(gate, up)| *gate = silu_times(*gate, *up));
-            all_finite(&gate)?;
-            let active = Rows::pack(gate, config.ffn as usize)?;
-            add(&mut stream, &self.multiply(tensor(InLayer::Down), &active))?;
+            see(id as u32, &row)?;
         }
-        if need == ids.len() {
-            return Ok(());
-        }
-        let normed = self.norm(&stream[need * dim..], global(Global::Norm))?;
-        let logits = self.outputs(&model.output, &normed);
-        (0..)
-            .zip(logits.iter().flatten())
-            .try_for_each(|(id, logits)| see(id, logits))
+        // Only now, so that a failure leaves nothing.
+        self.len += ids.len();
+        Ok(())
     }
 
-    fn embed(&self, ids: &[u32]) -> Result<Vec<f32>, NonFinite> {
-        let (tensor, dim) = (
-            self.model.tensor(global(Global::Embedding)),
-            self.model.config.dim as usize,
-        );
-        let mut out = vec![0.0; ids.len() * dim];
-        for (id, out) in ids.iter().zip(out.chunks_exact_mut(dim)) {
-            widen(
-                tensor.format,
-                self.model.rows(tensor, *id as usize..*id as usize + 1),
-                out,
-            );
+    /// The logits after each of `ids` from `need` on: a row of the vocabulary's size for each.
+    fn compute(&mut self, model: &Model, ids: &[u32], need: usize) -> Result<Vec<f32>, NonFinite> {
+        let (config, level) = (&model.config, model.level);
+        let (dim, ffn) = (config.dim as usize, config.ffn as usize);
+        let (head, kv_dim) = (config.head as usize, config.kv_dim() as usize);
+        let tokens = ids.len();
+        let mut stream = embed(model, ids)?;
+        let mut angles = vec![0.0; tokens * head];
+        for (t, out) in angles.chunks_exact_mut(head).enumerate() {
+            table((self.len + t) as u32, &model.turns, out);
         }
-        all_finite(&out)?;
-        Ok(out)
-    }
-
-    fn norm(&self, x: &[f32], slot: u32) -> Result<Rows, NonFinite> {
-        let dim = self.model.config.dim as usize;
-        let weights = self.model.rows(self.model.tensor(slot), 0..1);
-        let mut out = vec![0.0; x.len()];
-        for (x, out) in x.chunks_exact(dim).zip(out.chunks_exact_mut(dim)) {
-            rms_norm(x, weights, self.model.config.epsilon, out)?;
-        }
-        Rows::pack(out, dim)
-    }
-
-    /// A matrix times each token, row-major by token.
-    fn multiply(&self, tensor: &Tensor, input: &Rows) -> Vec<f32> {
-        let (tokens, width) = (input.tokens(), tensor.rows as usize);
-        let mut out = vec![0.0; tokens * width];
-        for (row, outputs) in self.outputs(tensor, input).iter().flatten().enumerate() {
-            out[row..]
-                .iter_mut()
-                .step_by(width)
-                .zip(outputs)
-                .for_each(|(out, y)| *out = *y);
-        }
-        out
-    }
-
-    /// A matrix times each token, row by row, in pieces.
-    fn outputs(&self, tensor: &Tensor, input: &Rows) -> Vec<Vec<Outputs>> {
-        let (tokens, columns) = (input.tokens() as u32, tensor.columns);
-        let cost = u64::from(tensor.rows) * u64::from(columns) * u64::from(tokens.div_ceil(3));
-        spread(self.model.threads, tensor.rows as usize, cost, |range| {
-            let mut out = Vec::with_capacity(range.len());
-            let kernel_input = if tensor.format.is_float() {
-                Input::Floats(&input.x, input.stride)
-            } else {
-                Input::Packed(Packed {
-                    quads: &input.quads,
-                    scales: &input.scales,
-                    sums: &input.sums,
-                })
-            };
-            let mut scratch = vec![0u64; scratch_bytes(columns).div_ceil(8) as usize];
-            let data = self.model.rows(tensor, range);
-            rows(
-                (tensor.format, columns),
-                data,
-                kernel_input,
-                tokens,
-                super::host::raw(&mut scratch),
-                |_, outputs| out.push(*outputs),
-            );
-            out
-        })
-    }
-
-    /// Attention of all heads of the chunk's tokens, the first at position `start`.
-    fn attend(&self, layer: usize, start: usize, query: &[f32]) -> Result<Vec<f32>, NonFinite> {
-        let config = &self.model.config;
-        let (cache, head, stride) = (
-            &self.caches[layer],
-            config.head as usize,
-            config.kv_dim() as usize,
-        );
-        let (heads, share) = (
-            config.heads as usize,
-            (config.heads / config.kv_heads) as usize,
-        );
-        let scale = 1.0 / sqrt(config.head as f32);
-        let pairs = query.len() / head;
-        let cost = pairs as u64 * (start as u64 + u64::from(CHUNK)) * head as u64 * 4;
-        let parts = spread(
-            self.model.threads,
-            pairs,
-            cost,
-            |range| -> Result<Vec<f32>, NonFinite> {
-                let mut out = vec![0.0; range.len() * head];
-                for (pair, out) in range.zip(out.chunks_exact_mut(head)) {
-                    let (keys, at) = (start + pair / heads + 1, pair % heads / share * head);
-                    let mut scored = vec![0.0; keys];
-                    scores(
-                        &query[pair * head..][..head],
-                        &cache.keys[at..],
-                        stride,
-                        scale,
-                        &mut scored,
-                    );
-                    all_finite(&scored)?;
-                    let largest = scored
-                        .iter()
-                        .fold(f32::MIN, |m, x| if *x > m { *x } else { m });
-                    let sum = weights(&mut scored, largest, 0.0);
-                    mix(&scored, &cache.values[at..], stride, out);
-                    divide(out, sum)?;
+        let mut query = vec![0.0; tokens * dim];
+        let (mut keys, mut values) = (vec![0.0; tokens * kv_dim], vec![0.0; tokens * kv_dim]);
+        let (mut gate, mut up) = (vec![0.0; tokens * ffn], vec![0.0; tokens * ffn]);
+        for layer in 0..config.layers {
+            let matrix = |t: InLayer| model.matrix(in_layer(layer, t));
+            let normed = norm(model, &stream, in_layer(layer, InLayer::AttentionNorm))?;
+            multiply(model, matrix(InLayer::Query), &normed, &mut query);
+            multiply(model, matrix(InLayer::Key), &normed, &mut keys);
+            multiply(model, matrix(InLayer::Value), &normed, &mut values);
+            for (x, width) in [(&mut query, dim), (&mut keys, kv_dim)] {
+                for (x, angles) in x.chunks_exact_mut(width).zip(angles.chunks_exact(head)) {
+                    vectors::rotate(level, x, angles)?;
                 }
-                Ok(out)
-            },
-        );
-        Ok(parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+            }
+            vectors::finite(level, &values)?;
+            let attended = self.attend(model, layer, &query, &keys, &values)?;
+            let attended = Activations::new(level, attended, dim)?;
+            add_product(model, matrix(InLayer::AttentionOut), &attended, &mut stream)?;
+            let normed = norm(model, &stream, in_layer(layer, InLayer::FfnNorm))?;
+            multiply(model, matrix(InLayer::Gate), &normed, &mut gate);
+            multiply(model, matrix(InLayer::Up), &normed, &mut up);
+            vectors::finite(level, &gate).and(vectors::finite(level, &up))?;
+            gate.par_chunks_mut(2048)
+                .zip(up.par_chunks(2048))
+                .map(|(gate, up)| vectors::activate(level, gate, up))
+                .collect::<Result<(), NonFinite>>()?;
+            let active = Activations::new(level, std::mem::take(&mut gate), ffn)?;
+            add_product(model, matrix(InLayer::Down), &active, &mut stream)?;
+            gate = active.x;
+        }
+        if need == tokens {
+            return Ok(Vec::new());
+        }
+        let normed = norm(model, &stream[need * dim..], global(Global::Norm))?;
+        let mut logits = vec![0.0; normed.tokens() * config.vocab as usize];
+        multiply(model, model.logits(), &normed, &mut logits);
+        Ok(logits)
+    }
+
+    /// Attention of all heads of the chunk's tokens; their keys and values go to the cache first.
+    fn attend(
+        &mut self,
+        model: &Model,
+        layer: u32,
+        query: &[f32],
+        keys: &[f32],
+        values: &[f32],
+    ) -> Result<Vec<f32>, NonFinite> {
+        let (config, start) = (&model.config, self.len);
+        let (head, heads) = (config.head as usize, config.heads as usize);
+        let (kv_heads, kv_dim) = (config.kv_heads as usize, config.kv_dim() as usize);
+        let caches = &mut self.caches[layer as usize * kv_heads..][..kv_heads];
+        for (h, cache) in caches.iter_mut().enumerate() {
+            let rows = keys.chunks_exact(kv_dim).zip(values.chunks_exact(kv_dim));
+            for (t, (key, value)) in rows.enumerate() {
+                let range = h * head..(h + 1) * head;
+                cache.set(start + t, &key[range.clone()], &value[range]);
+            }
+        }
+        let scale = 1.0 / sqrt(config.head as f32);
+        let mut out = vec![0.0; query.len()];
+        let pairs = out
+            .par_chunks_exact_mut(head)
+            .zip(query.par_chunks_exact(head));
+        pairs
+            .with_min_len(4)
+            .enumerate()
+            .map_init(Vec::new, |scored: &mut Vec<f32>, (pair, (out, query))| {
+                let (t, h) = (pair / heads, pair % heads);
+                let cache = &caches[h / (heads / kv_heads)];
+                scored.clear();
+                scored.resize(start + t + 1, 0.0);
+                vectors::scores(model.level, query, &cache.keys, scale, scored);
+                vectors::finite(model.level, scored)?;
+                let sum = vectors::weights(model.level, scored);
+                vectors::mix(model.level, scored, &cache.values, out);
+                divide(out, sum)
+            })
+            .collect::<Result<(), NonFinite>>()?;
+        Ok(out)
     }
 }
 
-fn add(stream: &mut [f32], more: &[f32]) -> Result<(), NonFinite> {
-    stream.iter_mut().zip(more).for_each(|(x, y)| *x += y);
-    all_finite(stream)
+fn embed(model: &Model, ids: &[u32]) -> Result<Vec<f32>, NonFinite> {
+    let tensor = model.tensor(global(Global::Embedding));
+    let dim = model.config.dim as usize;
+    let mut out = vec![0.0; ids.len() * dim];
+    for (id, out) in ids.iter().zip(out.chunks_exact_mut(dim)) {
+        let row = model.rows(tensor, *id as usize..*id as usize + 1);
+        widen(tensor.format, row, out);
+    }
+    all_finite(&out)?;
+    Ok(out)
+}
+
+fn norm(model: &Model, x: &[f32], slot: u32) -> Result<Activations, NonFinite> {
+    let weights = model.rows(model.tensor(slot), 0..1);
+    let mut out = vec![0.0; x.len()];
+    vectors::norm(model.level, x, weights, model.config.epsilon, &mut out)?;
+    Activations::new(model.level, out, model.config.dim as usize)
+}
+
+/// A matrix times each token, row-major by token.
+fn multiply(model: &Model, matrix: (&Tensor, &Matrix), x: &Activations, to: &mut [f32]) {
+    product(model, matrix, x, to, false);
+}
+
+/// Adds a matrix times each token to the stream.
+fn add_product(
+    model: &Model,
+    matrix: (&Tensor, &Matrix),
+    x: &Activations,
+    stream: &mut [f32],
+) -> Result<(), NonFinite> {
+    product(model, matrix, x, stream, true);
+    vectors::finite(model.level, stream)
+}
+
+fn product(
+    model: &Model,
+    (tensor, matrix): (&Tensor, &Matrix),
+    x: &Activations,
+    to: &mut [f32],
+    adds: bool,
+) {
+    let rows = tensor.rows as usize;
+    let out = Out::new(to, rows, adds);
+    matrix.multiply(tensor, model.rows(tensor, 0..rows), x, &out, &model.pool);
 }

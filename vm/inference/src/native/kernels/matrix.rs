@@ -1,0 +1,166 @@
+//! A matrix ready to be multiplied, and where its products go.
+
+use super::panels::{Panels, Shape};
+use super::{Activations, Level, TOKENS, portable};
+use crate::matmul::Outputs;
+use crate::native::pool::Pool;
+use crate::tensors::{Format, Tensor};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
+
+/// Weights as a level wants them.
+pub(in crate::native) enum Matrix {
+    /// In the file, for the program's own kernel.
+    Raw,
+    /// Repacked.
+    Packed(Level, Panels),
+}
+
+impl Matrix {
+    /// Repacks `data`, the rows of `tensor`.
+    pub fn new(level: Level, tensor: &Tensor, data: &[u8], pool: &Pool) -> Matrix {
+        let (height, signed) = match level {
+            Level::Portable => return Matrix::Raw,
+            Level::Avx2 => (8, true),
+            Level::Avx512 => (16, false),
+        };
+        match Shape::of(tensor.format) {
+            Some(mut shape) => {
+                // AVX2 takes eight bits signed.
+                if signed && tensor.format == Format::Q8_0 {
+                    shape.bias = 0;
+                }
+                let spread = |count: usize, f: &(dyn Fn(usize) + Sync)| pool.each(count, 16, f);
+                let columns = tensor.columns as usize;
+                Matrix::Packed(
+                    level,
+                    Panels::new(tensor.format, shape, data, columns, height, &spread),
+                )
+            }
+            None => Matrix::Raw,
+        }
+    }
+
+    /// Multiplies the rows of `tensor`, which lie in `data`, with the tokens of `x`.
+    pub fn multiply(&self, tensor: &Tensor, data: &[u8], x: &Activations, out: &Out, pool: &Pool) {
+        let rows = tensor.rows as usize;
+        match self {
+            Matrix::Raw => {
+                let row_bytes = tensor.row_bytes() as usize;
+                const PIECE: usize = 8;
+                pool.each(rows.div_ceil(PIECE), 1, &|i| {
+                    let range = i * PIECE..((i + 1) * PIECE).min(rows);
+                    let data = &data[range.start * row_bytes..range.end * row_bytes];
+                    let kind = (tensor.format, tensor.columns);
+                    portable::multiply(kind, data, x, |i, outputs| {
+                        out.row(range.start + i, &outputs[..x.tokens()]);
+                    });
+                });
+            }
+            Matrix::Packed(level, panels) => {
+                let count = rows.div_ceil(panels.height);
+                pool.each(count, 4, &|i| {
+                    let first = i * panels.height;
+                    let range = first..(first + panels.height).min(rows);
+                    multiply_panel(*level, panels, i, x, range, out);
+                });
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn multiply_panel(
+    level: Level,
+    panels: &Panels,
+    i: usize,
+    x: &Activations,
+    rows: Range<usize>,
+    out: &Out,
+) {
+    let (view, tokens, panel) = (x.view(), x.tokens(), panels.panel(i));
+    macro_rules! tiles {
+        ($level:ident) => {{
+            let mut tile = [[0.0; $level::HEIGHT]; $level::MOST];
+            for first in (0..tokens).step_by($level::MOST) {
+                let some = (tokens - first).min($level::MOST);
+                // SAFETY: matrices are only packed for a level that this processor has.
+                unsafe { $level::tile(panels.shape, panel, &view, first, some, &mut tile) };
+                for (t, outputs) in tile[..some].iter().enumerate() {
+                    out.columns(first + t, rows.clone(), outputs);
+                }
+            }
+        }};
+    }
+    match level {
+        Level::Avx512 => tiles!(avx512),
+        _ => tiles!(avx2),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn multiply_panel(_: Level, _: &Panels, _: usize, _: &Activations, _: Range<usize>, _: &Out) {
+    unreachable!("no panels without their level");
+}
+
+/// Where products go: row `r` of token `t` is number `t * stride + r`. Threads write different rows.
+pub(in crate::native) struct Out<'a> {
+    to: *mut f32,
+    len: usize,
+    stride: usize,
+    adds: bool,
+    lives: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it stands for an exclusive slice; those who share it write disjoint rows, see `Out::slot`.
+unsafe impl Sync for Out<'_> {}
+
+impl<'a> Out<'a> {
+    /// Stores products in `to`, or adds them to what is there.
+    pub fn new(to: &'a mut [f32], stride: usize, adds: bool) -> Out<'a> {
+        Out {
+            to: to.as_mut_ptr(),
+            len: to.len(),
+            stride,
+            adds,
+            lives: PhantomData,
+        }
+    }
+
+    /// Some rows of one token.
+    #[allow(clippy::mut_from_ref)]
+    fn slot(&self, token: usize, rows: Range<usize>) -> &mut [f32] {
+        let at = token * self.stride + rows.start;
+        assert!(rows.end <= self.stride && at + rows.len() <= self.len);
+        // SAFETY: within the slice. `Matrix::multiply` gives every row to one piece of work alone, and rows end before the stride, so no
+        // two slots alive at once overlap.
+        unsafe { std::slice::from_raw_parts_mut(self.to.add(at), rows.len()) }
+    }
+
+    /// The outputs of one row.
+    fn row(&self, row: usize, outputs: &[f32]) {
+        for (t, y) in outputs.iter().enumerate() {
+            self.put(t, row..row + 1, &[*y]);
+        }
+    }
+
+    /// The outputs of one token; of a panel that is filled up only `rows` count.
+    fn columns(&self, token: usize, rows: Range<usize>, outputs: &[f32]) {
+        let count = rows.len();
+        self.put(token, rows, &outputs[..count]);
+    }
+
+    fn put(&self, token: usize, rows: Range<usize>, outputs: &[f32]) {
+        let slot = self.slot(token, rows);
+        if self.adds {
+            slot.iter_mut().zip(outputs).for_each(|(x, y)| *x += y);
+        } else {
+            slot.copy_from_slice(outputs);
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Outputs>() == 4 * TOKENS);

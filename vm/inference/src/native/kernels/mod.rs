@@ -1,0 +1,219 @@
+//! Matrix products at the processor's speed: weights repacked once in panels of rows, activations as the program has them.
+//!
+//! INVARIANT: every level gives the bits of [`crate::matmul::rows`]. Integers are exact however they are summed; the float
+//! operations of one output are the same in the same order, and vectors go across outputs.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod matrix;
+mod panels;
+mod portable;
+#[cfg(test)]
+mod tests;
+
+pub(super) use matrix::{Matrix, Out};
+
+use crate::error::NonFinite;
+use crate::ops::CHUNK;
+use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES, GROUP_BYTES, Packed, PackedMut, quantize};
+use std::fmt;
+
+/// What the processor can do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Level {
+    /// Whatever the compiler makes of plain code.
+    Portable,
+    /// x86 with AVX2 and F16C.
+    Avx2,
+    /// x86 with AVX-512 F, BW, VL and VNNI.
+    Avx512,
+}
+
+impl Level {
+    /// Every level.
+    pub const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
+
+    /// The best one that this processor has.
+    pub fn best() -> Level {
+        Level::ALL
+            .into_iter()
+            .rfind(|level| level.is_here())
+            .unwrap_or(Level::Portable)
+    }
+
+    /// Whether this processor has it.
+    pub fn is_here(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c");
+            let avx512 = avx2
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni");
+            match self {
+                Level::Portable => true,
+                Level::Avx2 => avx2,
+                Level::Avx512 => avx512,
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            self == Level::Portable
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::Portable => "portable",
+            Level::Avx2 => "AVX2",
+            Level::Avx512 => "AVX-512 VNNI",
+        })
+    }
+}
+
+/// Compiles a function for each level. `$inner` must be `#[inline(always)]` and so must be what it calls.
+macro_rules! for_levels {
+    ($($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? = $inner:path;)*) => {$(
+        $(#[$doc])*
+        $vis fn $name(level: $crate::native::kernels::Level, $($arg: $ty),*) $(-> $out)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2")]
+                fn avx2($($arg: $ty),*) $(-> $out)? { $inner($($arg),*) }
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+                fn avx512($($arg: $ty),*) $(-> $out)? { $inner($($arg),*) }
+                // SAFETY: a level is only used where `Level::is_here`.
+                match level {
+                    Level::Avx2 => return unsafe { avx2($($arg),*) },
+                    Level::Avx512 => return unsafe { avx512($($arg),*) },
+                    Level::Portable => {}
+                }
+            }
+            $inner($($arg),*)
+        }
+    )*};
+}
+pub(super) use for_levels;
+
+for_levels! {
+    fn quantize_rows(x: &[f32], stride: usize, first: u32, out: &mut PackedMut) -> Result<(), NonFinite> = quantize_each;
+}
+
+#[inline(always)]
+fn quantize_each(
+    x: &[f32],
+    stride: usize,
+    first: u32,
+    out: &mut PackedMut,
+) -> Result<(), NonFinite> {
+    (first..)
+        .zip(x.chunks_exact(stride))
+        .try_for_each(|(t, x)| quantize(x, t, out))
+}
+
+/// A chunk's numbers, and their quantized form with sums that the kernels take biases from.
+pub(super) struct Activations {
+    /// Numbers, `stride` apart.
+    pub x: Vec<f32>,
+    /// Elements of a token.
+    pub stride: usize,
+    quads: Vec<i8>,
+    scales: Vec<f32>,
+    sums: Vec<f32>,
+    /// `[block][token]`: the negative sum of the integers.
+    totals: Vec<i32>,
+    /// `[block][token]`: the sums of elements 0 to 15 and 16 to 31, each 16 bits.
+    halves: Vec<i32>,
+}
+
+impl Activations {
+    /// Quantizes `x`, rows of `stride` numbers, where the rows are whole blocks.
+    pub fn new(level: Level, x: Vec<f32>, stride: usize) -> Result<Activations, NonFinite> {
+        let blocks = if stride.is_multiple_of(BLOCK) {
+            stride / BLOCK
+        } else {
+            0
+        };
+        let mut out = Activations {
+            quads: vec![0; blocks * BLOCK_BYTES],
+            scales: vec![0.0; blocks * BLOCK_SCALES],
+            sums: vec![0.0; blocks * BLOCK_SCALES],
+            totals: vec![0; blocks * BLOCK_SCALES],
+            halves: vec![0; blocks * BLOCK_SCALES],
+            x,
+            stride,
+        };
+        if blocks > 0 {
+            let mut packed = PackedMut {
+                quads: &mut out.quads,
+                scales: &mut out.scales,
+                sums: &mut out.sums,
+            };
+            quantize_rows(level, &out.x, stride, 0, &mut packed)?;
+            add_up(level, &out.quads, &mut out.totals, &mut out.halves);
+        }
+        Ok(out)
+    }
+
+    /// Tokens.
+    pub fn tokens(&self) -> usize {
+        self.x.len() / self.stride
+    }
+
+    /// The quantized form.
+    pub fn packed(&self) -> Packed<'_> {
+        Packed {
+            quads: &self.quads,
+            scales: &self.scales,
+            sums: &self.sums,
+        }
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            packed: self.packed(),
+            totals: &self.totals,
+            halves: &self.halves,
+        }
+    }
+}
+
+/// What a kernel reads.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    packed: Packed<'a>,
+    totals: &'a [i32],
+    halves: &'a [i32],
+}
+
+for_levels! {
+    fn add_up(quads: &[i8], totals: &mut [i32], halves: &mut [i32]) = add_up_each;
+}
+
+#[inline(always)]
+fn add_up_each(quads: &[i8], totals: &mut [i32], halves: &mut [i32]) {
+    let leaves = quads.chunks_exact(GROUP_BYTES);
+    let sums = totals.chunks_exact_mut(4).zip(halves.chunks_exact_mut(4));
+    for (leaf, (totals, halves)) in leaves.zip(sums) {
+        for lane in 0..4 {
+            let half = |from: usize| -> i32 {
+                (from..from + 4)
+                    .flat_map(|quad| &leaf[16 * quad + 4 * lane..][..4])
+                    .map(|q| i32::from(*q))
+                    .sum()
+            };
+            let (low, high) = (half(0), half(4));
+            totals[lane] = -(low + high);
+            // Each within 16 * 127.
+            halves[lane] = (low & 0xffff) | high << 16;
+        }
+    }
+}
+
+/// Tokens of a chunk as the kernels count them.
+const TOKENS: usize = CHUNK as usize;
