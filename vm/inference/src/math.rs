@@ -53,7 +53,8 @@ pub fn sqrt(x: f32) -> f32 {
 /// `2^n` for -126 <= n <= 127.
 #[inline(always)]
 pub fn exp2i(n: i32) -> f32 {
-    f32::from_bits(((n + 127) as u32) << 23)
+    // No overflow check: this is within vectorized loops.
+    f32::from_bits((n.wrapping_add(127) as u32) << 23)
 }
 
 /// `e^x`: 0 below -87, and as `e^88` above 88. Not for NaN.

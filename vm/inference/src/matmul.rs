@@ -5,7 +5,7 @@ use crate::arena::view_mut;
 use crate::blocks::{Integers, unpack};
 use crate::math::from_half;
 use crate::ops::{CHUNK, GROUP, GROUPS};
-use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES, GROUP_BYTES, Packed};
+use crate::quantize::{BLOCK, GROUP_BYTES, Packed};
 use crate::tensors::Format;
 
 /// One row's output for each token of a chunk.
@@ -85,8 +85,9 @@ struct Row<'a> {
 /// One unpacked row times the chunk's first `groups` groups.
 fn packed_row(row: &Row, x: &Packed, groups: usize) -> Outputs {
     let blocks = row.scales.len();
-    assert!(row.q.len() == blocks * BLOCK && x.quads.len() >= blocks * BLOCK_BYTES);
-    assert!(x.scales.len() >= blocks * BLOCK_SCALES && x.sums.len() >= blocks * BLOCK_SCALES);
+    let cells = groups * blocks * GROUP as usize;
+    assert!(row.q.len() == blocks * BLOCK && x.quads.len() >= cells * BLOCK);
+    assert!(x.scales.len() >= cells && x.sums.len() >= cells);
     let mut out = [0.0; CHUNK as usize];
     let mut group = 0;
     while group < groups {
@@ -108,7 +109,8 @@ fn lanes<const G: usize>(row: &Row, x: &Packed, first: usize, out: &mut [f32]) -
     let q = row.q.chunks_exact(BLOCK).zip(row.scales);
     for (b, (q, scale)) in q.enumerate() {
         for (g, acc) in acc.iter_mut().enumerate() {
-            let quads = &x.quads[b * BLOCK_BYTES + (first + g) * GROUP_BYTES..][..GROUP_BYTES];
+            let leaf = (first + g) * row.scales.len() + b;
+            let quads = &x.quads[leaf * GROUP_BYTES..][..GROUP_BYTES];
             let mut sums = [0i32; GROUP as usize];
             for (q, quad) in q.chunks_exact(4).zip(quads.chunks_exact(16)) {
                 for (sum, x) in sums.iter_mut().zip(quad.chunks_exact(4)) {
@@ -117,7 +119,7 @@ fn lanes<const G: usize>(row: &Row, x: &Packed, first: usize, out: &mut [f32]) -
                     }
                 }
             }
-            let at = b * BLOCK_SCALES + (first + g) * GROUP as usize;
+            let at = leaf * GROUP as usize;
             for (lane, sum) in sums.into_iter().enumerate() {
                 let mut y = (scale * x.scales[at + lane]) * sum as f32;
                 if let Some(offset) = row.offsets.get(b) {
@@ -137,17 +139,17 @@ fn lanes<const G: usize>(row: &Row, x: &Packed, first: usize, out: &mut [f32]) -
     use core::arch::wasm32::*;
     let mut acc = [f32x4_splat(0.0); G];
     for (b, (q, scale)) in row.q.chunks_exact(BLOCK).zip(row.scales).enumerate() {
-        let quads = &x.quads[b * BLOCK_BYTES + first * GROUP_BYTES..][..G * GROUP_BYTES];
-        let at = b * BLOCK_SCALES + first * GROUP as usize;
-        let (scales, sums) = (&x.scales[at..][..4 * G], &x.sums[at..][..4 * G]);
+        let leaf = |g: usize| (first + g) * row.scales.len() + b;
+        let quads: [&[i8]; G] =
+            core::array::from_fn(|g| &x.quads[leaf(g) * GROUP_BYTES..][..GROUP_BYTES]);
         // Tokens 0 and 1 of each group, then 2 and 3, two lanes each.
         let (mut low, mut high) = ([i32x4_splat(0); G], [i32x4_splat(0); G]);
         for quad in 0..8 {
-            // SAFETY: 4 quad + 3 < 32, the length of `q`; 128 g + 16 quad + 15 < 128 G, that of `quads`.
+            // SAFETY: 4 quad + 3 < 32, the length of `q`; 16 quad + 15 < 128, that of each group's quads.
             unsafe {
                 let w = v128_load64_splat(q.as_ptr().add(4 * quad).cast());
                 for g in 0..G {
-                    let x = quads.as_ptr().add(GROUP_BYTES * g + 16 * quad);
+                    let x = quads[g].as_ptr().add(16 * quad);
                     low[g] = i32x4_add(low[g], i32x4_dot_i16x8(w, i16x8_load_extend_i8x8(x)));
                     let x = x.add(8);
                     high[g] = i32x4_add(high[g], i32x4_dot_i16x8(w, i16x8_load_extend_i8x8(x)));
@@ -159,11 +161,13 @@ fn lanes<const G: usize>(row: &Row, x: &Packed, first: usize, out: &mut [f32]) -
                 i32x4_shuffle::<0, 2, 4, 6>(low[g], high[g]),
                 i32x4_shuffle::<1, 3, 5, 7>(low[g], high[g]),
             );
-            // SAFETY: 4 g + 3 < 4 G, the length of both.
+            let at = leaf(g) * GROUP as usize;
+            let (scales, sums) = (&x.scales[at..][..4], &x.sums[at..][..4]);
+            // SAFETY: four numbers are in each.
             let (xs, xsum) = unsafe {
                 (
-                    v128_load(scales.as_ptr().add(4 * g).cast()),
-                    v128_load(sums.as_ptr().add(4 * g).cast()),
+                    v128_load(scales.as_ptr().cast()),
+                    v128_load(sums.as_ptr().cast()),
                 )
             };
             let mut y = f32x4_mul(f32x4_mul(f32x4_splat(*scale), xs), f32x4_convert_i32x4(sum));

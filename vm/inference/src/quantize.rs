@@ -15,18 +15,18 @@ pub const BLOCK_BYTES: usize = GROUPS as usize * GROUP_BYTES;
 /// Scales of a block, one for each token, and as many sums.
 pub const BLOCK_SCALES: usize = CHUNK as usize;
 
-/// A chunk's activations.
+/// Some tokens' activations.
 #[derive(Clone, Copy)]
 pub struct Packed<'a> {
-    /// Integers: `[block][group][quad 0..8][token of the group][4]`.
+    /// Integers: `[group][block][quad 0..8][token of the group][4]`.
     pub quads: &'a [i8],
-    /// Scales: `[block][token]`.
+    /// Scales: `[group][block][token of the group]`.
     pub scales: &'a [f32],
-    /// Scale times the sum of the integers: `[block][token]`.
+    /// Scale times the sum of the integers: `[group][block][token of the group]`.
     pub sums: &'a [f32],
 }
 
-/// Room for a chunk's activations, as [`Packed`] has them.
+/// Room for some tokens' activations, as [`Packed`] has them.
 pub struct PackedMut<'a> {
     /// See [`Packed::quads`].
     pub quads: &'a mut [i8],
@@ -39,22 +39,27 @@ pub struct PackedMut<'a> {
 /// Quantizes `x`, whole blocks, as token `t`'s activations.
 #[inline(always)]
 pub fn quantize(x: &[f32], t: u32, out: &mut PackedMut) -> Result<(), NonFinite> {
-    let (group, lane) = ((t / GROUP) as usize, (t % GROUP) as usize);
+    let (first, lane) = (
+        (t / GROUP) as usize * (x.len() / BLOCK),
+        (t % GROUP) as usize,
+    );
     for (b, x) in x.chunks_exact(BLOCK).enumerate() {
         let (scale, inverse) = scale(x)?;
         let mut integers = [0i8; BLOCK];
-        let mut sum = 0;
+        let mut sum = 0i32;
         for (q, x) in integers.iter_mut().zip(x) {
             let narrowed = narrow(x * inverse);
             *q = narrowed as i8;
-            sum += narrowed;
+            // 32 * 127 at most.
+            sum = sum.wrapping_add(narrowed);
         }
-        let leaf = &mut out.quads[b * BLOCK_BYTES + group * GROUP_BYTES..][..GROUP_BYTES];
+        let leaf = &mut out.quads[(first + b) * GROUP_BYTES..][..GROUP_BYTES];
         for (quad, q) in leaf.chunks_exact_mut(16).zip(integers.chunks_exact(4)) {
             quad[4 * lane..][..4].copy_from_slice(q);
         }
-        out.scales[b * BLOCK_SCALES + t as usize] = scale;
-        out.sums[b * BLOCK_SCALES + t as usize] = scale * sum as f32;
+        let cell = (first + b) * GROUP as usize + lane;
+        out.scales[cell] = scale;
+        out.sums[cell] = scale * sum as f32;
     }
     Ok(())
 }

@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 pub use crate::logits::Pick;
 
+/// Most tokens that are computed together: weights are read from memory once for all of them.
+const BATCH: usize = 128;
+
 /// Keys and values of one head of one layer.
 #[derive(Clone, Default)]
 struct Cache {
@@ -81,7 +84,7 @@ impl Session {
     pub fn feed(&mut self, ids: &[u32], from: usize) -> (Vec<Pick>, Result<(), NonFinite>) {
         let mut picks = Vec::new();
         let mut at = 0;
-        let mut size = CHUNK as usize;
+        let mut size = BATCH;
         while at < ids.len() {
             let end = (at + size).min(ids.len());
             match self.feed_chunk(ids, at..end, from.clamp(at, end)) {
@@ -113,17 +116,19 @@ impl Session {
         range: std::ops::Range<usize>,
         from: usize,
     ) -> Result<Vec<Pick>, NonFinite> {
-        let mut picks = vec![Pick::START; range.end - from];
-        self.chunk(&ids[range.clone()], from - range.start, |id, logits| {
-            for (i, (pick, logit)) in picks.iter_mut().zip(logits).enumerate() {
-                pick.see(
-                    id,
-                    *logit,
-                    ids.get(from + i + 1).copied().unwrap_or(u32::MAX),
-                )?;
-            }
-            Ok(())
-        })?;
+        let logits = self.logits(&ids[range.clone()], from - range.start)?;
+        let picks = logits
+            .chunks_exact(self.model.config.vocab as usize)
+            .zip(from + 1..)
+            .map(|(logits, next)| {
+                let (mut pick, claimed) = (Pick::START, ids.get(next).copied());
+                for (id, logit) in (0..).zip(logits) {
+                    pick.see(id, *logit, claimed.unwrap_or(u32::MAX))?;
+                }
+                Ok(pick)
+            })
+            .collect::<Result<Vec<Pick>, NonFinite>>()?;
+        self.len += range.len();
         Ok(picks)
     }
 
@@ -135,9 +140,8 @@ impl Session {
         need: usize,
         mut see: impl FnMut(u32, &Outputs) -> Result<(), NonFinite>,
     ) -> Result<(), NonFinite> {
-        let model = self.model.clone();
-        let logits = model.pool.inside(|| self.compute(&model, ids, need))?;
-        let vocab = model.config.vocab as usize;
+        let logits = self.logits(ids, need)?;
+        let vocab = self.model.config.vocab as usize;
         let mut row: Outputs = [0.0; CHUNK as usize];
         for id in 0..vocab {
             for (row, logits) in row.iter_mut().zip(logits.chunks_exact(vocab)) {
@@ -150,7 +154,12 @@ impl Session {
         Ok(())
     }
 
-    /// The logits after each of `ids` from `need` on: a row of the vocabulary's size for each.
+    /// The logits after each of `ids` from `need` on: a row of the vocabulary's size for each. Nothing is fed yet.
+    fn logits(&mut self, ids: &[u32], need: usize) -> Result<Vec<f32>, NonFinite> {
+        let model = self.model.clone();
+        model.pool.inside(|| self.compute(&model, ids, need))
+    }
+
     fn compute(&mut self, model: &Model, ids: &[u32], need: usize) -> Result<Vec<f32>, NonFinite> {
         let (config, level) = (&model.config, model.level);
         let (dim, ffn) = (config.dim as usize, config.ffn as usize);

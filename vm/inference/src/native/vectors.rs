@@ -73,10 +73,10 @@ fn activate_each(gate: &mut [f32], up: &[f32]) -> Result<(), NonFinite> {
 #[inline(always)]
 fn score_keys(query: &[f32], keys: &[f32], scale: f32, out: &mut [f32]) {
     let group = query.len() * KEYS;
-    let fours = out.chunks_mut(4 * KEYS).zip(keys.chunks(4 * group));
-    for (out, keys) in fours {
-        if out.len() == 4 * KEYS {
-            score_groups::<4>(query, keys, scale, out);
+    let twos = out.chunks_mut(2 * KEYS).zip(keys.chunks(2 * group));
+    for (out, keys) in twos {
+        if out.len() == 2 * KEYS {
+            score_groups::<2>(query, keys, scale, out);
         } else {
             for (out, keys) in out.chunks_mut(KEYS).zip(keys.chunks(group)) {
                 score_groups::<1>(query, keys, scale, out);

@@ -3,9 +3,10 @@
 //! The unsigned weights are above the true ones by a bias, a power of two, so sums start at the negative total of the
 //! activations times that.
 
+use super::View;
 use super::panels::{Factors, Panel, Shape};
-use super::{TOKENS, View};
-use crate::quantize::BLOCK_BYTES;
+use crate::ops::GROUP;
+use crate::quantize::{BLOCK, GROUP_BYTES};
 use std::arch::x86_64::*;
 
 /// Rows of a panel.
@@ -90,10 +91,11 @@ fn run<const NIBBLES: bool, const FACTORS: u8, const BIAS: u32, const T: usize>(
 ) {
     let lines_per_block = if NIBBLES { 4 } else { 8 };
     let blocks = panel.blocks;
-    assert!(first + T <= TOKENS && first.is_multiple_of(8));
+    assert!(first.is_multiple_of(MOST));
     assert!(panel.lines.len() == blocks * lines_per_block);
-    assert!(x.packed.quads.len() >= blocks * BLOCK_BYTES);
-    let cells = blocks * TOKENS;
+    // Cells up to the end of the tile's last group.
+    let cells = (first + T).div_ceil(GROUP as usize) * blocks * GROUP as usize;
+    assert!(x.packed.quads.len() >= cells * BLOCK);
     assert!(x.packed.scales.len() >= cells && x.packed.sums.len() >= cells);
     assert!(x.totals.len() >= cells && x.halves.len() >= cells);
     let nibble = _mm512_set1_epi8(15);
@@ -132,19 +134,26 @@ fn run<const NIBBLES: bool, const FACTORS: u8, const BIAS: u32, const T: usize>(
                 (outer, outer, low, high)
             }
         };
-        let quads = &x.packed.quads[b * BLOCK_BYTES + first / 4 * 128..];
-        // SAFETY: token `first + t` is below 32, so quad 7 of it ends within the block's bytes, which the assertion above covers.
+        let leaf = |t: usize| (first + t) / 4 * blocks + b;
+        // SAFETY: leaf and cell of a token of the tile are below what the assertions above cover.
         let activation = |quad: usize, t: usize| unsafe {
-            let at = quads.as_ptr().add(t / 4 * 128 + 16 * quad + t % 4 * 4);
-            _mm512_set1_epi32(at.cast::<i32>().read_unaligned())
+            let at = GROUP_BYTES * leaf(t) + 16 * quad + 4 * (t % 4);
+            _mm512_set1_epi32(
+                x.packed
+                    .quads
+                    .as_ptr()
+                    .add(at)
+                    .cast::<i32>()
+                    .read_unaligned(),
+            )
         };
-        // SAFETY: cell `first + t` of block `b` is among the `cells` that were asserted.
+        // SAFETY: as above.
         let cell = |cells: &[i32], t: usize| unsafe {
-            _mm512_set1_epi32(*cells.get_unchecked(b * TOKENS + first + t))
+            _mm512_set1_epi32(*cells.get_unchecked(4 * leaf(t) + t % 4))
         };
         // SAFETY: as above.
         let number = |cells: &[f32], t: usize| unsafe {
-            _mm512_set1_ps(*cells.get_unchecked(b * TOKENS + first + t))
+            _mm512_set1_ps(*cells.get_unchecked(4 * leaf(t) + t % 4))
         };
         // SAFETY: the panel has that many lines, which are aligned.
         let line = |i: usize| unsafe {

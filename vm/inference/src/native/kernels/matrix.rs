@@ -1,8 +1,7 @@
 //! A matrix ready to be multiplied, and where its products go.
 
 use super::panels::{Panels, Shape};
-use super::{Activations, Level, TOKENS, portable};
-use crate::matmul::Outputs;
+use super::{Activations, Level, portable};
 use crate::native::pool::Pool;
 use crate::tensors::{Format, Tensor};
 use std::marker::PhantomData;
@@ -35,10 +34,11 @@ impl Matrix {
                 }
                 let spread = |count: usize, f: &(dyn Fn(usize) + Sync)| pool.each(count, 16, f);
                 let columns = tensor.columns as usize;
-                Matrix::Packed(
-                    level,
-                    Panels::new(tensor.format, shape, data, columns, height, &spread),
-                )
+                match Panels::new(tensor.format, shape, data, columns, height, &spread) {
+                    Ok(panels) => Matrix::Packed(level, panels),
+                    // No memory for a copy: the file's own bytes do, slowly.
+                    Err(_) => Matrix::Raw,
+                }
             }
             None => Matrix::Raw,
         }
@@ -55,8 +55,8 @@ impl Matrix {
                     let range = i * PIECE..((i + 1) * PIECE).min(rows);
                     let data = &data[range.start * row_bytes..range.end * row_bytes];
                     let kind = (tensor.format, tensor.columns);
-                    portable::multiply(kind, data, x, |i, outputs| {
-                        out.row(range.start + i, &outputs[..x.tokens()]);
+                    portable::multiply(kind, data, x, |row, token, outputs| {
+                        out.row(range.start + row, token, outputs);
                     });
                 });
             }
@@ -140,10 +140,10 @@ impl<'a> Out<'a> {
         unsafe { std::slice::from_raw_parts_mut(self.to.add(at), rows.len()) }
     }
 
-    /// The outputs of one row.
-    fn row(&self, row: usize, outputs: &[f32]) {
+    /// The outputs of one row for tokens from `first` on.
+    fn row(&self, row: usize, first: usize, outputs: &[f32]) {
         for (t, y) in outputs.iter().enumerate() {
-            self.put(t, row..row + 1, &[*y]);
+            self.put(first + t, row..row + 1, &[*y]);
         }
     }
 
@@ -162,5 +162,3 @@ impl<'a> Out<'a> {
         }
     }
 }
-
-const _: () = assert!(size_of::<Outputs>() == 4 * TOKENS);

@@ -16,8 +16,9 @@ mod tests;
 pub(super) use matrix::{Matrix, Out};
 
 use crate::error::NonFinite;
-use crate::ops::CHUNK;
-use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES, GROUP_BYTES, Packed, PackedMut, quantize};
+use crate::ops::GROUP;
+use crate::quantize::{BLOCK, GROUP_BYTES, Packed, PackedMut, quantize};
+use rayon::prelude::*;
 use std::fmt;
 
 /// What the processor can do.
@@ -101,22 +102,18 @@ macro_rules! for_levels {
 pub(super) use for_levels;
 
 for_levels! {
-    fn quantize_rows(x: &[f32], stride: usize, first: u32, out: &mut PackedMut) -> Result<(), NonFinite> = quantize_each;
+    fn quantize_rows(x: &[f32], stride: usize, out: &mut PackedMut) -> Result<(), NonFinite> = quantize_each;
 }
 
+/// Up to four rows, the tokens of a group.
 #[inline(always)]
-fn quantize_each(
-    x: &[f32],
-    stride: usize,
-    first: u32,
-    out: &mut PackedMut,
-) -> Result<(), NonFinite> {
-    (first..)
+fn quantize_each(x: &[f32], stride: usize, out: &mut PackedMut) -> Result<(), NonFinite> {
+    (0..)
         .zip(x.chunks_exact(stride))
         .try_for_each(|(t, x)| quantize(x, t, out))
 }
 
-/// A chunk's numbers, and their quantized form with sums that the kernels take biases from.
+/// Numbers of some tokens, and their quantized form with sums that the kernels take biases from.
 pub(super) struct Activations {
     /// Numbers, `stride` apart.
     pub x: Vec<f32>,
@@ -125,9 +122,9 @@ pub(super) struct Activations {
     quads: Vec<i8>,
     scales: Vec<f32>,
     sums: Vec<f32>,
-    /// `[block][token]`: the negative sum of the integers.
+    /// Where scales are: the negative sum of the integers.
     totals: Vec<i32>,
-    /// `[block][token]`: the sums of elements 0 to 15 and 16 to 31, each 16 bits.
+    /// Where scales are: the sums of elements 0 to 15 and 16 to 31, each 16 bits.
     halves: Vec<i32>,
 }
 
@@ -139,23 +136,41 @@ impl Activations {
         } else {
             0
         };
+        let groups = (x.len() / stride).div_ceil(GROUP as usize);
+        let cells = groups * blocks * GROUP as usize;
         let mut out = Activations {
-            quads: vec![0; blocks * BLOCK_BYTES],
-            scales: vec![0.0; blocks * BLOCK_SCALES],
-            sums: vec![0.0; blocks * BLOCK_SCALES],
-            totals: vec![0; blocks * BLOCK_SCALES],
-            halves: vec![0; blocks * BLOCK_SCALES],
+            quads: vec![0; cells * BLOCK],
+            scales: vec![0.0; cells],
+            sums: vec![0.0; cells],
+            totals: vec![0; cells],
+            halves: vec![0; cells],
             x,
             stride,
         };
         if blocks > 0 {
-            let mut packed = PackedMut {
-                quads: &mut out.quads,
-                scales: &mut out.scales,
-                sums: &mut out.sums,
-            };
-            quantize_rows(level, &out.x, stride, 0, &mut packed)?;
-            add_up(level, &out.quads, &mut out.totals, &mut out.halves);
+            let leaves = blocks * GROUP_BYTES;
+            let cells = blocks * GROUP as usize;
+            let sums = out
+                .totals
+                .par_chunks_mut(cells)
+                .zip(out.halves.par_chunks_mut(cells));
+            out.quads
+                .par_chunks_mut(leaves)
+                .zip(out.scales.par_chunks_mut(cells))
+                .zip(out.sums.par_chunks_mut(cells))
+                .zip(sums)
+                .zip(out.x.par_chunks(GROUP as usize * stride))
+                .map(|((((quads, scales), sums), (totals, halves)), x)| {
+                    let mut packed = PackedMut {
+                        quads,
+                        scales,
+                        sums,
+                    };
+                    quantize_rows(level, x, stride, &mut packed)?;
+                    add_up(level, packed.quads, totals, halves);
+                    Ok(())
+                })
+                .collect::<Result<(), NonFinite>>()?;
         }
         Ok(out)
     }
@@ -200,20 +215,20 @@ fn add_up_each(quads: &[i8], totals: &mut [i32], halves: &mut [i32]) {
     let leaves = quads.chunks_exact(GROUP_BYTES);
     let sums = totals.chunks_exact_mut(4).zip(halves.chunks_exact_mut(4));
     for (leaf, (totals, halves)) in leaves.zip(sums) {
+        // Eight quads of four tokens of four elements, added without overflow checks: 32 * 127 at most.
+        let (mut low, mut high) = ([0i32; 4], [0i32; 4]);
+        for (quad, q) in leaf.chunks_exact(16).enumerate() {
+            let sums = if quad < 4 { &mut low } else { &mut high };
+            for (sum, q) in sums.iter_mut().zip(q.chunks_exact(4)) {
+                *sum = q
+                    .iter()
+                    .fold(*sum, |sum, q| sum.wrapping_add(i32::from(*q)));
+            }
+        }
         for lane in 0..4 {
-            let half = |from: usize| -> i32 {
-                (from..from + 4)
-                    .flat_map(|quad| &leaf[16 * quad + 4 * lane..][..4])
-                    .map(|q| i32::from(*q))
-                    .sum()
-            };
-            let (low, high) = (half(0), half(4));
-            totals[lane] = -(low + high);
+            totals[lane] = low[lane].wrapping_add(high[lane]).wrapping_neg();
             // Each within 16 * 127.
-            halves[lane] = (low & 0xffff) | high << 16;
+            halves[lane] = (low[lane] & 0xffff) | high[lane] << 16;
         }
     }
 }
-
-/// Tokens of a chunk as the kernels count them.
-const TOKENS: usize = CHUNK as usize;

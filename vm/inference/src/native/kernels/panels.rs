@@ -12,6 +12,30 @@ use crate::tensors::Format;
 #[repr(C, align(64))]
 pub(super) struct Line(pub [u8; 64]);
 
+/// Zeroed lines in large pages where the system gives them: a model is read from end to end for every chunk.
+struct Lines(memmap2::MmapMut);
+
+impl Lines {
+    fn new(count: usize) -> std::io::Result<Lines> {
+        // A map can't be empty.
+        let map = memmap2::MmapMut::map_anon((count * 64).max(1))?;
+        #[cfg(target_os = "linux")]
+        // A wish: without large pages everything is the same, only slower.
+        let _ = map.advise(memmap2::Advice::HugePage);
+        Ok(Lines(map))
+    }
+
+    fn get(&self) -> &[Line] {
+        // SAFETY: any bytes are lines; a map begins at a page, and what doesn't fit a whole line stays out.
+        unsafe { self.0.align_to::<Line>().1 }
+    }
+
+    fn get_mut(&mut self) -> &mut [Line] {
+        // SAFETY: as above.
+        unsafe { self.0.align_to_mut::<Line>().1 }
+    }
+}
+
 /// How a type's factors are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Factors {
@@ -83,7 +107,7 @@ pub(in crate::native) struct Panels {
     /// Rows of a panel: 8 or 16.
     pub(super) height: usize,
     blocks: usize,
-    lines: Vec<Line>,
+    lines: Lines,
     factors: Vec<u8>,
 }
 
@@ -104,7 +128,7 @@ impl Panels {
         columns: usize,
         height: usize,
         spread: &(impl Fn(usize, &(dyn Fn(usize) + Sync)) + Sync),
-    ) -> Panels {
+    ) -> std::io::Result<Panels> {
         let blocks = columns / BLOCK;
         let row_bytes = format.row_bytes(columns as u32) as usize;
         let rows: Vec<&[u8]> = data.chunks_exact(row_bytes).collect();
@@ -117,11 +141,12 @@ impl Panels {
             shape,
             height,
             blocks,
-            lines: vec![Line([0; 64]); lines * count],
+            lines: Lines::new(lines * count)?,
             factors: vec![0; bytes * count],
         };
         let parts: Vec<_> = panels
             .lines
+            .get_mut()
             .chunks_mut(lines)
             .zip(panels.factors.chunks_mut(bytes))
             .zip(rows.chunks(height))
@@ -134,7 +159,7 @@ impl Panels {
             }
         });
         drop(parts);
-        panels
+        Ok(panels)
     }
 
     /// Panel `i`.
@@ -142,7 +167,7 @@ impl Panels {
         let lines = self.shape.lines(self.height) * self.blocks;
         let bytes = self.shape.factor_bytes(self.height, self.blocks);
         Panel {
-            lines: &self.lines[i * lines..][..lines],
+            lines: &self.lines.get()[i * lines..][..lines],
             factors: &self.factors[i * bytes..][..bytes],
             blocks: self.blocks,
         }

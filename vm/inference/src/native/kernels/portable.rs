@@ -1,29 +1,41 @@
 //! The program's own kernel, row by row from the file's bytes.
 
 use super::Activations;
-use crate::matmul::{Input, Outputs, rows, scratch_bytes};
+use crate::matmul::{Input, rows, scratch_bytes};
 use crate::native::host::raw;
+use crate::ops::CHUNK;
+use crate::quantize::{BLOCK, Packed};
 use crate::tensors::Format;
 
-/// Multiplies consecutive rows in `data`; `emit` gets each row's number and outputs.
+/// Multiplies consecutive rows in `data`; `emit` gets a row's number, a token's, and the outputs of that token and those after it.
 pub(super) fn multiply(
     (format, columns): (Format, u32),
     data: &[u8],
     x: &Activations,
-    emit: impl FnMut(usize, &Outputs),
+    mut emit: impl FnMut(usize, usize, &[f32]),
 ) {
-    let input = if format.is_float() {
-        Input::Floats(&x.x, x.stride)
-    } else {
-        Input::Packed(x.packed())
-    };
     let mut scratch = vec![0u64; scratch_bytes(columns).div_ceil(8) as usize];
-    rows(
-        (format, columns),
-        data,
-        input,
-        x.tokens() as u32,
-        raw(&mut scratch),
-        emit,
-    );
+    let (tokens, stride) = (x.tokens(), x.stride);
+    for first in (0..tokens).step_by(CHUNK as usize) {
+        let some = (tokens - first).min(CHUNK as usize);
+        let input = if format.is_float() {
+            Input::Floats(&x.x[first * stride..], stride)
+        } else {
+            // A chunk is whole groups, and these follow each other.
+            let (all, cells) = (x.packed(), first * (stride / BLOCK));
+            Input::Packed(Packed {
+                quads: &all.quads[cells * BLOCK..],
+                scales: &all.scales[cells..],
+                sums: &all.sums[cells..],
+            })
+        };
+        rows(
+            (format, columns),
+            data,
+            input,
+            some as u32,
+            raw(&mut scratch),
+            |row, outputs| emit(row, first, &outputs[..some]),
+        );
+    }
 }

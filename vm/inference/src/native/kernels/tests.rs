@@ -68,6 +68,7 @@ fn every_level_gives_the_same_bits() {
                 (13, 8, 768),
                 (31, 50, 256),
                 (32, 64, 512),
+                (70, 24, 256),
             ] {
                 let tensor = Tensor {
                     format,

@@ -1,0 +1,86 @@
+//! llama.cpp, fed as the engine is.
+
+use anyhow::{Context, Result};
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::token::LlamaToken;
+use std::ffi::CStr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::Path;
+use std::time::Instant;
+
+/// What it was built with.
+pub fn system_info() -> String {
+    // SAFETY: llama.cpp gives a string that lasts as long as the process.
+    let text = unsafe { CStr::from_ptr(llama_cpp_sys_2::llama_print_system_info()) };
+    text.to_string_lossy().into_owned()
+}
+
+/// A loaded model with an empty cache.
+pub struct Llama {
+    // Leaked: it lives as long as the bench, and the context borrows it.
+    context: LlamaContext<'static>,
+}
+
+impl Llama {
+    /// llama.cpp itself, once a process.
+    pub fn backend() -> Result<&'static LlamaBackend> {
+        static BACKEND: std::sync::OnceLock<LlamaBackend> = std::sync::OnceLock::new();
+        if BACKEND.get().is_none() {
+            let mut backend = LlamaBackend::init()?;
+            backend.void_logs();
+            let _ = BACKEND.set(backend);
+        }
+        BACKEND.get().context("llama.cpp has started")
+    }
+
+    /// Loads a file.
+    pub fn load(
+        backend: &'static LlamaBackend,
+        path: &Path,
+        threads: NonZeroUsize,
+    ) -> Result<Llama> {
+        let params = LlamaModelParams::default().with_n_gpu_layers(0);
+        let model = Box::leak(Box::new(LlamaModel::load_from_file(
+            backend, path, &params,
+        )?));
+        let threads = i32::try_from(threads.get())?;
+        let params = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(2048))
+            .with_n_batch(512)
+            .with_n_threads(threads)
+            .with_n_threads_batch(threads);
+        Ok(Llama {
+            context: model.new_context(backend, params)?,
+        })
+    }
+
+    /// Seconds of a prefill of `ids`, and of decoding its first `count` one by one after it.
+    pub fn run(&mut self, ids: &[u32], count: usize) -> Result<(f64, f64)> {
+        self.context.clear_kv_cache();
+        let started = Instant::now();
+        self.feed(ids, 0)?;
+        let prefill = started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        for (i, id) in ids[..count].iter().enumerate() {
+            self.feed(&[*id], ids.len() + i)?;
+        }
+        Ok((prefill, started.elapsed().as_secs_f64()))
+    }
+
+    fn feed(&mut self, ids: &[u32], at: usize) -> Result<()> {
+        let mut batch = LlamaBatch::new(ids.len(), 1);
+        for (i, id) in ids.iter().enumerate() {
+            let token = LlamaToken::new(i32::try_from(*id)?);
+            batch.add(token, i32::try_from(at + i)?, &[0], i + 1 == ids.len())?;
+        }
+        self.context.decode(&mut batch)?;
+        // The logits are there once they are asked for.
+        std::hint::black_box(self.context.get_logits());
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! The exact engine beside llama.cpp, in turns, in one run: the same files, the same cores, the same number of threads.
+
+mod llama;
+mod samples;
+
+use anyhow::{Context, Result, bail, ensure};
+use assay_inference::native::{Bytes, Engine, Level, bytes};
+use assay_inference::tensors::Format;
+use assay_inference::testing::Tiny;
+use clap::Parser;
+use llama::Llama;
+use samples::Samples;
+use serde_json::{Map, Value, json};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Compares the exact engine with llama.cpp.
+#[derive(Parser)]
+struct Args {
+    /// Shape of the random models: 0.1b, 0.5b or 1.1b (TinyLlama's).
+    #[arg(long, default_value = "1.1b")]
+    size: String,
+    /// Types of their matrices.
+    #[arg(long, value_delimiter = ',', default_value = "Q8_0,Q4_0,Q4_K")]
+    types: Vec<String>,
+    /// Threads of each side.
+    #[arg(long, default_value_t = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))]
+    threads: NonZeroUsize,
+    /// Rounds; medians are quoted.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Tokens of a prefill.
+    #[arg(long, default_value_t = 256)]
+    prefill: usize,
+    /// Tokens decoded one by one.
+    #[arg(long, default_value_t = 16)]
+    decode: usize,
+    /// Where models are kept.
+    #[arg(long, default_value = "target/bench/models")]
+    models: PathBuf,
+    /// JSON file that the figures are added to.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let info = llama::system_info();
+    println!("llama.cpp: {info}");
+    for feature in ["AVX2 = 1", "REPACK = 1"] {
+        ensure!(
+            info.contains(feature),
+            "llama.cpp was built without {feature}: a comparison would mean nothing"
+        );
+    }
+    let mut figures = Map::new();
+    for name in &args.types {
+        compare(&args, name, &mut figures)?;
+    }
+    if let Some(out) = &args.out {
+        let mut all = match std::fs::read(out) {
+            Ok(text) => serde_json::from_slice(&text)?,
+            Err(_) => Map::new(),
+        };
+        all.extend(figures);
+        std::fs::create_dir_all(out.parent().unwrap_or(Path::new(".")))?;
+        std::fs::write(out, serde_json::to_vec_pretty(&Value::Object(all))?)?;
+    }
+    Ok(())
+}
+
+/// The file of a random model, written at the first time.
+fn model(args: &Args, name: &str) -> Result<PathBuf> {
+    let format = Format::ALL
+        .iter()
+        .find(|f| f.label() == name)
+        .with_context(|| format!("no type {name}"))?;
+    let path = args.models.join(format!("{}-{name}.gguf", args.size));
+    if !path.exists() {
+        let Some(tiny) = Tiny::of_size(&args.size, *format) else {
+            bail!("no size {}; there are 0.1b, 0.5b and 1.1b", args.size);
+        };
+        std::fs::create_dir_all(&args.models)?;
+        // Not seen under its name before it is whole.
+        let partial = path.with_extension("part");
+        std::fs::write(&partial, tiny.gguf().bytes())?;
+        std::fs::rename(&partial, &path)?;
+    }
+    Ok(path)
+}
+
+fn compare(args: &Args, name: &str, figures: &mut Map<String, Value>) -> Result<()> {
+    let path = model(args, name)?;
+    let ids: Vec<u32> = (0..args.prefill as u32)
+        .map(|i| 300 + i * 7 % 31_000)
+        .collect();
+    let backend = Llama::backend()?;
+    let mut llama = Llama::load(&backend, &path, args.threads)?;
+    let file: Bytes = bytes(std::fs::read(&path)?);
+    let mut engines = Vec::new();
+    for level in Level::ALL
+        .into_iter()
+        .filter(|l| *l != Level::Portable && l.is_here())
+    {
+        engines.push((level, Engine::load_at(level, file.clone(), args.threads)?));
+    }
+    let mut samples = Samples::default();
+    for _ in 0..args.rounds {
+        let (prefill, decode) = llama.run(&ids, args.decode)?;
+        samples.add("llama.cpp prefill", prefill);
+        samples.add("llama.cpp decode", decode);
+        for (level, engine) in &engines {
+            let mut session = engine.session();
+            let (prefill, result) = timed(|| session.feed(&ids, ids.len() - 1).1);
+            ensure!(result.is_ok(), "the model left the finite numbers");
+            let (decode, result) = timed(|| {
+                ids[..args.decode]
+                    .iter()
+                    .try_for_each(|id| session.feed(&[*id], 0).1)
+            });
+            ensure!(result.is_ok(), "the model left the finite numbers");
+            samples.add(&format!("{level} prefill"), prefill);
+            samples.add(&format!("{level} decode"), decode);
+        }
+    }
+    println!(
+        "{} {name}, {} threads: prefill of {} tokens, {} tokens decoded after it",
+        args.size, args.threads, args.prefill, args.decode
+    );
+    samples.print();
+    for (level, _) in &engines {
+        let ratio = |what: &str| {
+            samples.median(&format!("llama.cpp {what}"))
+                / samples.median(&format!("{level} {what}"))
+        };
+        let (verify, decode) = (ratio("prefill"), ratio("decode"));
+        println!("  {level}: verify {verify:.2} x llama.cpp, decode {decode:.2} x");
+        let name = name.to_lowercase();
+        // The processor features that llama.cpp is built with count; those beyond are told beside.
+        let suffix = if *level == Level::Avx2 { "" } else { ".avx512" };
+        figures.insert(
+            format!("infer.verify_vs_llamacpp.{name}{suffix}"),
+            json!(verify),
+        );
+        figures.insert(
+            format!("infer.decode_vs_llamacpp.{name}{suffix}"),
+            json!(decode),
+        );
+    }
+    Ok(())
+}
+
+fn timed<T>(f: impl FnOnce() -> T) -> (f64, T) {
+    let started = Instant::now();
+    let value = f();
+    (started.elapsed().as_secs_f64(), value)
+}
