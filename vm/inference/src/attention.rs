@@ -55,6 +55,29 @@ pub fn most_steps(config: &Config, positions: u32) -> u64 {
     u64::from(CHUNK * config.heads) * a_head / u64::from(BUDGET / 2) + 2
 }
 
+/// Macro steps that [`step`] takes from the start of the operator to its end.
+pub fn steps(arena: &Arena, config: &Config) -> u64 {
+    let (chunk, len) = (arena.get::<u32>(CHUNK_AT), arena.get::<u32>(CHUNK_LEN));
+    let (mut steps, mut work) = (1, 0);
+    for t in 0..len {
+        for _ in 0..config.heads {
+            for per_key in key_work(config) {
+                let mut left = chunk + t + 1;
+                while left > 0 {
+                    if work >= BUDGET {
+                        (steps, work) = (steps + 1, 0);
+                    }
+                    let done = left.min(((BUDGET - work) / per_key).max(1));
+                    left -= done;
+                    work += done * per_key;
+                }
+            }
+            work += head_work(config);
+        }
+    }
+    steps
+}
+
 /// One macro step; true once every head of every token is done.
 pub fn step(arena: &mut Arena, config: &Config) -> Result<bool, NonFinite> {
     let mut work = 0;

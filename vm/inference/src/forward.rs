@@ -46,11 +46,7 @@ pub fn step<H: Host>(host: &mut H) -> Result<(), Stop> {
     let op = Op::from_number(arena.get(OP));
     let (layer, item) = (arena.get::<u32>(LAYER), arena.get::<u32>(ITEM));
     let (len, need) = (arena.get::<u32>(CHUNK_LEN), arena.get::<u32>(NEED_FROM));
-    let tokens = if op as u32 >= Op::OutputNorm as u32 {
-        len - need
-    } else {
-        len
-    };
+    let tokens = op.tokens(len, need);
     let done = match op.walk(&arena, &config, layer, tokens) {
         Walk::Once => {
             rope_table(&mut host.arena(), &config);
@@ -80,7 +76,7 @@ pub fn step<H: Host>(host: &mut H) -> Result<(), Stop> {
 }
 
 /// Moves past a finished operator.
-fn next<H: Host>(host: &mut H, config: &Config, op: Op) -> Result<(), Stop> {
+pub(crate) fn next<H: Host>(host: &mut H, config: &Config, op: Op) -> Result<(), Stop> {
     let mut arena = host.arena();
     let layer: u32 = arena.get(LAYER);
     let last = Op::from_number(op as u32 + u32::from(op != Op::Logits));
@@ -217,7 +213,7 @@ fn norm<H: Host>(
 }
 
 /// Where the quantized form of rows of `columns` numbers is: integers, scales, sums.
-fn packed_spans(arena: &Arena, columns: u32) -> [core::ops::Range<usize>; 3] {
+pub(crate) fn packed_spans(arena: &Arena, columns: u32) -> [core::ops::Range<usize>; 3] {
     let blocks = columns / BLOCK as u32;
     let [quads, scales, sums] = [Buffer::Quads, Buffer::Scales, Buffer::Sums].map(|b| b.at(arena));
     [
@@ -262,7 +258,7 @@ fn rotate_token(arena: &mut Arena, config: &Config, layer: u32, t: u32) -> Resul
 }
 
 /// Offset of the chunk's first row in the cache.
-fn cache_at(arena: &Arena, config: &Config, buffer: Buffer, layer: u32) -> u32 {
+pub(crate) fn cache_at(arena: &Arena, config: &Config, buffer: Buffer, layer: u32) -> u32 {
     let row = layer * arena.get::<u32>(CAPACITY) + arena.get::<u32>(CHUNK_AT);
     buffer.at(arena) + 4 * row * config.kv_dim()
 }
@@ -283,6 +279,24 @@ fn activate(arena: &mut Arena, config: &Config, t: u32) -> Result<(), NonFinite>
     }
     all_finite(out)?;
     pack(arena, config, config.ffn, t)
+}
+
+/// Where a product's outputs go, and how far apart tokens are there. Logits are compared, not kept.
+pub(crate) fn destination(arena: &Arena, config: &Config, op: Op, layer: u32) -> (u32, u32) {
+    match op {
+        Op::Query => (Buffer::Query.at(arena), config.dim),
+        Op::Key => (
+            cache_at(arena, config, Buffer::Keys, layer),
+            config.kv_dim(),
+        ),
+        Op::Value => (
+            cache_at(arena, config, Buffer::Values, layer),
+            config.kv_dim(),
+        ),
+        Op::Gate => (Buffer::Gate.at(arena), config.ffn),
+        Op::Up => (Buffer::Up.at(arena), config.ffn),
+        _ => (Buffer::Stream.at(arena), config.dim),
+    }
 }
 
 /// Multiplies `count` rows from `first` with the chunk's tokens, and stores, adds or compares the outputs.
@@ -307,20 +321,7 @@ fn product<H: Host>(
         (tokens - 1) * config.widest() + tensor.columns,
     );
     let mut picks = (op == Op::Logits).then(|| Picks::load(&arena, first));
-    let (out, stride) = match op {
-        Op::Query => (Buffer::Query.at(&arena), config.dim),
-        Op::Key => (
-            cache_at(&arena, config, Buffer::Keys, layer),
-            config.kv_dim(),
-        ),
-        Op::Value => (
-            cache_at(&arena, config, Buffer::Values, layer),
-            config.kv_dim(),
-        ),
-        Op::Gate => (Buffer::Gate.at(&arena), config.ffn),
-        Op::Up => (Buffer::Up.at(&arena), config.ffn),
-        _ => (Buffer::Stream.at(&arena), config.dim),
-    };
+    let (out, stride) = destination(&arena, config, op, layer);
     let [quads, scales, sums] = packed;
     let out = span::<f32>(out, tokens * stride);
     let [quads, scales, sums, floats, out] = arena.split([quads, scales, sums, floats, out]);
@@ -333,8 +334,7 @@ fn product<H: Host>(
             sums: view(sums),
         })
     };
-    let (out, adds): (&mut [f32], bool) =
-        (view_mut(out), matches!(op, Op::AttentionOut | Op::Down));
+    let (out, adds): (&mut [f32], bool) = (view_mut(out), op.adds());
     let mut result = Ok(());
     rows(
         (tensor.format, tensor.columns),

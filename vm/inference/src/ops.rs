@@ -98,6 +98,20 @@ impl Op {
         Some(in_layer(layer, tensor))
     }
 
+    /// Whether a product is added to what is there.
+    pub fn adds(self) -> bool {
+        matches!(self, Op::AttentionOut | Op::Down)
+    }
+
+    /// Tokens that it computes in a chunk of `len`, of which those from `need` on give logits.
+    pub fn tokens(self, len: u32, need: u32) -> u32 {
+        if self as u32 >= Op::OutputNorm as u32 {
+            len - need
+        } else {
+            len
+        }
+    }
+
     /// How the operator is cut for a chunk of `tokens` positions.
     pub fn walk(self, arena: &Arena, config: &Config, layer: u32, tokens: u32) -> Walk {
         let per_token = match self {

@@ -64,6 +64,12 @@ pub fn quantize(x: &[f32], t: u32, out: &mut PackedMut) -> Result<(), NonFinite>
     Ok(())
 }
 
+/// Whether [`quantize`] would take `x`.
+#[inline(always)]
+pub fn check(x: &[f32]) -> Result<(), NonFinite> {
+    x.chunks_exact(BLOCK).try_for_each(|x| scale(x).map(|_| ()))
+}
+
 /// The scale of a block as binary16 holds it, and what its elements are multiplied with; both 0 for a block below 2^-100.
 #[inline(always)]
 fn scale(x: &[f32]) -> Result<(f32, f32), NonFinite> {

@@ -1,7 +1,7 @@
 //! The engine, the program, every thread count and every way to cut a sequence give the same bits.
 
 use assay_inference::layout::{COUNT, PICKS, PROMPT_COUNT};
-use assay_inference::native::{Engine, NativeMachine, Pick, bytes};
+use assay_inference::native::{Bytes, Engine, Level, NativeMachine, Pick, bytes};
 use assay_inference::ops;
 use assay_inference::tensors::Format;
 use assay_inference::testing::{Random, Tiny, request};
@@ -172,4 +172,89 @@ fn the_program_scores_like_the_engine() {
             );
         }
     }
+}
+
+/// Runs `model` step by step and in bulk, cut at random macro steps: the arena is the same wherever the second stops.
+fn compare_with_bulk(model: Bytes, payload: &Payload, seed: u64) -> (u32, u64, bool) {
+    let mut random = Random(seed);
+    let mut bulked = false;
+    let request = bytes(request(payload, Tolerance::default()));
+    let mut end = None;
+    for level in Level::ALL.into_iter().filter(|level| level.is_here()) {
+        let threads = NonZeroUsize::new(1 + random.below(3) as usize).unwrap();
+        let engine = Engine::load_at(level, model.clone(), threads).unwrap();
+        let output = engine.answer_exact((*request).as_ref());
+        let output = bytes(output.encode());
+        let mut steps = NativeMachine::new(request.clone(), output.clone(), model.clone());
+        let mut bulk = engine.machine(request.clone(), output);
+        let (mut count, mut stops, mut result) = (0u64, 0, 0);
+        while result == 0 {
+            let most = match random.below(4) {
+                0 => 1 + random.below(3),
+                1 => 1 + random.below(40),
+                _ => 1 << 20,
+            };
+            // A copy goes on like the machine itself.
+            if random.below(16) == 0 {
+                bulk = bulk.clone();
+            }
+            let (done, got) = bulk.advance(most);
+            assert!((1..=most).contains(&done));
+            for _ in 0..done {
+                assert_eq!(result, 0, "the bulk went past the end");
+                result = steps.step();
+            }
+            (count, stops) = (count + done, stops + 1);
+            assert_eq!(got, result);
+            assert!(bulk.pages() == steps.pages());
+            let same = bulk.arena() == steps.arena();
+            assert!(
+                same || result != 0,
+                "{level}: another arena after {count} steps"
+            );
+        }
+        bulked |= stops < count;
+        assert!(end.is_none_or(|end| end == (result, count)));
+        end = Some((result, count));
+    }
+    let (result, count) = end.unwrap();
+    (result, count, bulked)
+}
+
+#[test]
+fn whole_operators_leave_the_bytes_of_their_steps() {
+    let long = "the hello cat is in the mill and ".repeat(5);
+    for (i, tiny) in shapes().into_iter().enumerate() {
+        let payload = Payload::greedy(&long, 12);
+        let (result, count, bulked) = compare_with_bulk(tiny.model(), &payload, i as u64);
+        assert_eq!(result, 1);
+        assert!(bulked && count > 100, "{count}");
+    }
+}
+
+#[test]
+fn a_fault_in_bulk_is_found_at_its_step() {
+    // An infinite scale in each kind of operator; the position that meets it comes late or at once.
+    let mut found = 0;
+    for (i, name) in [
+        "blk.1.ffn_down.weight",
+        "blk.1.attn_q.weight",
+        "blk.0.attn_v.weight",
+        "blk.1.ffn_gate.weight",
+        "output.weight",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut gguf = Tiny::default().gguf();
+        let data = &mut gguf.tensor(name).data;
+        let block = data.len() / 34 / 2 * 34;
+        data[block..block + 2].copy_from_slice(&0x7c00u16.to_le_bytes());
+        let payload = Payload::greedy(&"a cat ".repeat(20), 10);
+        let (result, ..) = compare_with_bulk(bytes(gguf.bytes()), &payload, i as u64);
+        // The right output is the error.
+        assert_eq!(result, 1);
+        found += 1;
+    }
+    assert_eq!(found, 5);
 }

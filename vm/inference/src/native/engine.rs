@@ -1,6 +1,7 @@
 //! A loaded model: prepares requests, answers them exactly, and checks outputs quickly, without roots.
 
 use super::answer::Answer;
+use super::bulk::Bulk;
 use super::host::{Bytes, NativeHost, bytes};
 use super::inspect::{ModelInfo, Unsupported};
 use super::kernels::{Level, Matrix};
@@ -174,6 +175,12 @@ impl Engine {
             config: self.model.config,
             bytes: (*self.model.bytes).as_ref().len() as u64,
         }
+    }
+
+    /// The program over this model, before its first macro step; whole operators are computed with the engine's kernels.
+    pub fn machine(&self, request: Bytes, output: Bytes) -> NativeMachine {
+        NativeMachine::new(request, output, self.model.bytes.clone())
+            .with_bulk(Bulk::new(self.model.clone()))
     }
 
     /// An empty session.

@@ -1,5 +1,6 @@
 //! The program run natively, macro step by macro step, with the very arena bytes that the guest has at each yield.
 
+use super::bulk::Bulk;
 use super::float::assert_mode;
 use super::host::{Bytes, NativeHost};
 use crate::error::Stop;
@@ -11,6 +12,7 @@ use crate::program::{self, Phase};
 pub struct NativeMachine {
     host: NativeHost,
     result: Option<u32>,
+    bulk: Option<Bulk>,
 }
 
 impl NativeMachine {
@@ -19,7 +21,34 @@ impl NativeMachine {
         NativeMachine {
             host: NativeHost::new(request, output, model),
             result: None,
+            bulk: None,
         }
+    }
+
+    /// From now on whole operators are computed with `bulk`, which is of the same model.
+    pub(super) fn with_bulk(mut self, bulk: Bulk) -> NativeMachine {
+        self.bulk = Some(bulk);
+        self
+    }
+
+    /// Runs at most `most` macro steps, at least one unless `most` is 0, fewer where that suits; gives how many, and what the last gave. The arena is
+    /// the same as after as many calls of [`NativeMachine::step`].
+    pub fn advance(&mut self, most: u64) -> (u64, u32) {
+        if most == 0 || self.result.is_some() {
+            return (0, self.result.unwrap_or(0));
+        }
+        if program::phase(&mut self.host) == Phase::Forward as u32
+            && let Some(bulk) = &mut self.bulk
+            && let Some((steps, outcome)) = bulk.run(&mut self.host, most)
+        {
+            let result = match outcome {
+                Ok(()) => 0,
+                Err(stop) => 1 + program::verdict(&mut self.host, stop),
+            };
+            self.result = (result != 0).then_some(result);
+            return (steps, result);
+        }
+        (1, self.step())
     }
 
     /// Runs one macro step: 0 for a yield, 1 where the output is right, 1 + code where it is wrong. After that it stays.

@@ -1,6 +1,8 @@
 //! The native side: the program run on plain buffers, and an engine that answers and checks with all cores.
 
 mod answer;
+mod attend;
+mod bulk;
 mod engine;
 mod float;
 mod host;

@@ -1,11 +1,11 @@
 //! The forward pass on the engine's own buffers: the program's arithmetic on all cores, with a cache that can be cut.
 
+use super::attend::{Cache, attend, keep};
 use super::engine::Model;
 use super::kernels::{Activations, Matrix, Out};
-use super::vectors::{self, KEYS};
-use crate::attention::divide;
+use super::vectors;
 use crate::error::NonFinite;
-use crate::math::{all_finite, sqrt};
+use crate::math::all_finite;
 use crate::matmul::{Outputs, widen};
 use crate::ops::CHUNK;
 use crate::rope::table;
@@ -17,30 +17,6 @@ pub use crate::logits::Pick;
 
 /// Most tokens that are computed together: weights are read from memory once for all of them.
 const BATCH: usize = 128;
-
-/// Keys and values of one head of one layer.
-#[derive(Clone, Default)]
-struct Cache {
-    /// In groups of [`KEYS`] positions: `[group][element][position]`.
-    keys: Vec<f32>,
-    /// A row for each position.
-    values: Vec<f32>,
-}
-
-impl Cache {
-    /// Sets position `at`, at most one past the last.
-    fn set(&mut self, at: usize, key: &[f32], value: &[f32]) {
-        let head = key.len();
-        let group = at / KEYS * head * KEYS;
-        if self.keys.len() < group + head * KEYS {
-            self.keys.resize(group + head * KEYS, 0.0);
-        }
-        let slots = self.keys[group + at % KEYS..].iter_mut().step_by(KEYS);
-        slots.zip(key).for_each(|(slot, k)| *slot = *k);
-        self.values.truncate(at * head);
-        self.values.extend_from_slice(value);
-    }
-}
 
 /// A sequence of tokens under computation. Results don't depend on how they are fed.
 #[derive(Clone)]
@@ -204,7 +180,7 @@ impl Session {
             return Ok(Vec::new());
         }
         let normed = norm(model, &stream[need * dim..], global(Global::Norm))?;
-        let mut logits = vec![0.0; normed.tokens() * config.vocab as usize];
+        let mut logits = vec![0.0; (tokens - need) * config.vocab as usize];
         multiply(model, model.logits(), &normed, &mut logits);
         Ok(logits)
     }
@@ -218,38 +194,11 @@ impl Session {
         keys: &[f32],
         values: &[f32],
     ) -> Result<Vec<f32>, NonFinite> {
-        let (config, start) = (&model.config, self.len);
-        let (head, heads) = (config.head as usize, config.heads as usize);
-        let (kv_heads, kv_dim) = (config.kv_heads as usize, config.kv_dim() as usize);
+        let (start, head) = (self.len, model.config.head as usize);
+        let kv_heads = model.config.kv_heads as usize;
         let caches = &mut self.caches[layer as usize * kv_heads..][..kv_heads];
-        for (h, cache) in caches.iter_mut().enumerate() {
-            let rows = keys.chunks_exact(kv_dim).zip(values.chunks_exact(kv_dim));
-            for (t, (key, value)) in rows.enumerate() {
-                let range = h * head..(h + 1) * head;
-                cache.set(start + t, &key[range.clone()], &value[range]);
-            }
-        }
-        let scale = 1.0 / sqrt(config.head as f32);
-        let mut out = vec![0.0; query.len()];
-        let pairs = out
-            .par_chunks_exact_mut(head)
-            .zip(query.par_chunks_exact(head));
-        pairs
-            .with_min_len(4)
-            .enumerate()
-            .map_init(Vec::new, |scored: &mut Vec<f32>, (pair, (out, query))| {
-                let (t, h) = (pair / heads, pair % heads);
-                let cache = &caches[h / (heads / kv_heads)];
-                scored.clear();
-                scored.resize(start + t + 1, 0.0);
-                vectors::scores(model.level, query, &cache.keys, scale, scored);
-                vectors::finite(model.level, scored)?;
-                let sum = vectors::weights(model.level, scored);
-                vectors::mix(model.level, scored, &cache.values, out);
-                divide(out, sum)
-            })
-            .collect::<Result<(), NonFinite>>()?;
-        Ok(out)
+        keep(caches, start, (keys, values), head);
+        attend(model, caches, start, query, None)
     }
 }
 
@@ -297,5 +246,6 @@ fn product(
 ) {
     let rows = tensor.rows as usize;
     let out = Out::new(to, rows, adds);
-    matrix.multiply(tensor, model.rows(tensor, 0..rows), x, &out, &model.pool);
+    let data = model.rows(tensor, 0..rows);
+    matrix.multiply((tensor, data), 0..rows, &x.factors(), &out, &model.pool);
 }

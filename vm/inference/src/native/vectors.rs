@@ -21,8 +21,10 @@ for_levels! {
     pub fn activate(gate: &mut [f32], up: &[f32]) -> Result<(), NonFinite> = activate_each;
     /// `q . k * scale` for `out.len()` keys, kept in groups of [`KEYS`]: `[group][element][key]`.
     pub fn scores(query: &[f32], keys: &[f32], scale: f32, out: &mut [f32]) = score_keys;
+    /// The greatest score.
+    pub fn largest(scores: &[f32]) -> f32 = greatest;
     /// Replaces each score by `e^(score - largest)`; gives their sum in order.
-    pub fn weights(scores: &mut [f32]) -> f32 = weigh;
+    pub fn weights(scores: &mut [f32], largest: f32) -> f32 = weigh;
     /// Sums each value times its weight, in order; values are as long as `out` and follow each other.
     pub fn mix(weights: &[f32], values: &[f32], out: &mut [f32]) = mix_values;
 }
@@ -105,10 +107,14 @@ fn score_groups<const G: usize>(query: &[f32], keys: &[f32], scale: f32, out: &m
 }
 
 #[inline(always)]
-fn weigh(scores: &mut [f32]) -> f32 {
-    let largest = scores
+fn greatest(scores: &[f32]) -> f32 {
+    scores
         .iter()
-        .fold(f32::MIN, |m, x| if *x > m { *x } else { m });
+        .fold(f32::MIN, |m, x| if *x > m { *x } else { m })
+}
+
+#[inline(always)]
+fn weigh(scores: &mut [f32], largest: f32) -> f32 {
     scores
         .iter_mut()
         .for_each(|score| *score = exp(*score - largest));

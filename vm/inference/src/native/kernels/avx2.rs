@@ -3,7 +3,7 @@
 //! Up to six bits the stored weights are the unsigned side, and as many pairs are added in 16 bits as can't overflow. Of eight bits
 //! their magnitudes are, and the activations take the signs: 128 * 127 * 2 still fits.
 
-use super::View;
+use super::Factors as View;
 use super::panels::{Factors, Panel, Shape};
 use crate::ops::GROUP;
 use crate::quantize::{BLOCK, GROUP_BYTES};

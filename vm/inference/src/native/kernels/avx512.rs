@@ -3,7 +3,7 @@
 //! The unsigned weights are above the true ones by a bias, a power of two, so sums start at the negative total of the
 //! activations times that.
 
-use super::View;
+use super::Factors as View;
 use super::panels::{Factors, Panel, Shape};
 use crate::ops::GROUP;
 use crate::quantize::{BLOCK, GROUP_BYTES};

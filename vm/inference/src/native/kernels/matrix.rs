@@ -1,7 +1,7 @@
 //! A matrix ready to be multiplied, and where its products go.
 
 use super::panels::{Panels, Shape};
-use super::{Activations, Level, portable};
+use super::{Factors, Level, portable};
 use crate::native::pool::Pool;
 use crate::tensors::{Format, Tensor};
 use std::marker::PhantomData;
@@ -44,53 +44,62 @@ impl Matrix {
         }
     }
 
-    /// Multiplies the rows of `tensor`, which lie in `data`, with the tokens of `x`.
-    pub fn multiply(&self, tensor: &Tensor, data: &[u8], x: &Activations, out: &Out, pool: &Pool) {
-        let rows = tensor.rows as usize;
+    /// Multiplies `rows` of `tensor`, all of which lie in `data`, with the tokens of `x`; the first of them is row 0 of `out`.
+    pub fn multiply(
+        &self,
+        (tensor, data): (&Tensor, &[u8]),
+        rows: Range<usize>,
+        x: &Factors,
+        out: &Out,
+        pool: &Pool,
+    ) {
         match self {
             Matrix::Raw => {
-                let row_bytes = tensor.row_bytes() as usize;
                 const PIECE: usize = 8;
-                pool.each(rows.div_ceil(PIECE), 1, &|i| {
-                    let range = i * PIECE..((i + 1) * PIECE).min(rows);
-                    let data = &data[range.start * row_bytes..range.end * row_bytes];
+                let row_bytes = tensor.row_bytes() as usize;
+                pool.each(rows.len().div_ceil(PIECE), 1, &|i| {
+                    let first = rows.start + i * PIECE;
+                    let end = (first + PIECE).min(rows.end);
+                    let data = &data[first * row_bytes..end * row_bytes];
                     let kind = (tensor.format, tensor.columns);
                     portable::multiply(kind, data, x, |row, token, outputs| {
-                        out.row(range.start + row, token, outputs);
+                        out.row(first - rows.start + row, token, outputs);
                     });
                 });
             }
             Matrix::Packed(level, panels) => {
-                let count = rows.div_ceil(panels.height);
+                let first = rows.start / panels.height;
+                let count = rows.end.div_ceil(panels.height) - first;
                 pool.each(count, 4, &|i| {
-                    let first = i * panels.height;
-                    let range = first..(first + panels.height).min(rows);
-                    multiply_panel(*level, panels, i, x, range, out);
+                    multiply_panel(*level, panels, first + i, x, &rows, out);
                 });
             }
         }
     }
 }
 
+/// One panel, of whose rows those in `rows` count.
 #[cfg(target_arch = "x86_64")]
 fn multiply_panel(
     level: Level,
     panels: &Panels,
     i: usize,
-    x: &Activations,
-    rows: Range<usize>,
+    x: &Factors,
+    rows: &Range<usize>,
     out: &Out,
 ) {
-    let (view, tokens, panel) = (x.view(), x.tokens(), panels.panel(i));
+    let (tokens, panel, top) = (x.tokens, panels.panel(i), i * panels.height);
+    let (from, to) = (rows.start.max(top), rows.end.min(top + panels.height));
     macro_rules! tiles {
         ($level:ident) => {{
             let mut tile = [[0.0; $level::HEIGHT]; $level::MOST];
             for first in (0..tokens).step_by($level::MOST) {
                 let some = (tokens - first).min($level::MOST);
                 // SAFETY: matrices are only packed for a level that this processor has.
-                unsafe { $level::tile(panels.shape, panel, &view, first, some, &mut tile) };
+                unsafe { $level::tile(panels.shape, panel, x, first, some, &mut tile) };
                 for (t, outputs) in tile[..some].iter().enumerate() {
-                    out.columns(first + t, rows.clone(), outputs);
+                    let outputs = &outputs[from - top..to - top];
+                    out.columns(first + t, from - rows.start, outputs);
                 }
             }
         }};
@@ -102,7 +111,7 @@ fn multiply_panel(
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn multiply_panel(_: Level, _: &Panels, _: usize, _: &Activations, _: Range<usize>, _: &Out) {
+fn multiply_panel(_: Level, _: &Panels, _: usize, _: &Factors, _: &Range<usize>, _: &Out) {
     unreachable!("no panels without their level");
 }
 
@@ -147,10 +156,9 @@ impl<'a> Out<'a> {
         }
     }
 
-    /// The outputs of one token; of a panel that is filled up only `rows` count.
-    fn columns(&self, token: usize, rows: Range<usize>, outputs: &[f32]) {
-        let count = rows.len();
-        self.put(token, rows, &outputs[..count]);
+    /// One token's outputs of rows from `row` on.
+    fn columns(&self, token: usize, row: usize, outputs: &[f32]) {
+        self.put(token, row..row + outputs.len(), outputs);
     }
 
     fn put(&self, token: usize, rows: Range<usize>, outputs: &[f32]) {

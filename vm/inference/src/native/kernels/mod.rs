@@ -17,7 +17,7 @@ pub(super) use matrix::{Matrix, Out};
 
 use crate::error::NonFinite;
 use crate::ops::GROUP;
-use crate::quantize::{BLOCK, GROUP_BYTES, Packed, PackedMut, quantize};
+use crate::quantize::{BLOCK, GROUP_BYTES, Packed, PackedMut, check, quantize};
 use rayon::prelude::*;
 use std::fmt;
 
@@ -102,6 +102,10 @@ macro_rules! for_levels {
 pub(super) use for_levels;
 
 for_levels! {
+    /// Whether whole blocks can be quantized.
+    pub(super) fn can_quantize(x: &[f32]) -> Result<(), NonFinite> = check;
+    /// Quantizes one token.
+    pub(super) fn quantize_token(x: &[f32], t: u32, out: &mut PackedMut) -> Result<(), NonFinite> = quantize;
     fn quantize_rows(x: &[f32], stride: usize, out: &mut PackedMut) -> Result<(), NonFinite> = quantize_each;
 }
 
@@ -175,35 +179,43 @@ impl Activations {
         Ok(out)
     }
 
-    /// Tokens.
-    pub fn tokens(&self) -> usize {
-        self.x.len() / self.stride
-    }
-
-    /// The quantized form.
-    pub fn packed(&self) -> Packed<'_> {
-        Packed {
-            quads: &self.quads,
-            scales: &self.scales,
-            sums: &self.sums,
-        }
-    }
-
-    fn view(&self) -> View<'_> {
-        View {
-            packed: self.packed(),
+    /// What a product reads.
+    pub fn factors(&self) -> Factors<'_> {
+        Factors {
+            tokens: self.x.len() / self.stride,
+            floats: (&self.x, self.stride),
+            packed: Packed {
+                quads: &self.quads,
+                scales: &self.scales,
+                sums: &self.sums,
+            },
             totals: &self.totals,
             halves: &self.halves,
         }
     }
 }
 
-/// What a kernel reads.
+/// Some tokens as a product reads them.
 #[derive(Clone, Copy)]
-struct View<'a> {
-    packed: Packed<'a>,
-    totals: &'a [i32],
-    halves: &'a [i32],
+pub(super) struct Factors<'a> {
+    /// Tokens.
+    pub tokens: usize,
+    /// Numbers and the distance between tokens, for float weights.
+    pub floats: (&'a [f32], usize),
+    /// Their quantized form, of rows as long as the matrix's.
+    pub packed: Packed<'a>,
+    /// See [`Activations`]; from [`sums_of`].
+    pub totals: &'a [i32],
+    /// As the totals.
+    pub halves: &'a [i32],
+}
+
+/// Totals and halves of quantized tokens.
+pub(super) fn sums_of(level: Level, quads: &[i8]) -> (Vec<i32>, Vec<i32>) {
+    let cells = quads.len() / BLOCK;
+    let (mut totals, mut halves) = (vec![0; cells], vec![0; cells]);
+    add_up(level, quads, &mut totals, &mut halves);
+    (totals, halves)
 }
 
 for_levels! {

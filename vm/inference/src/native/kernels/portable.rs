@@ -1,6 +1,6 @@
 //! The program's own kernel, row by row from the file's bytes.
 
-use super::Activations;
+use super::Factors;
 use crate::matmul::{Input, rows, scratch_bytes};
 use crate::native::host::raw;
 use crate::ops::CHUNK;
@@ -11,18 +11,18 @@ use crate::tensors::Format;
 pub(super) fn multiply(
     (format, columns): (Format, u32),
     data: &[u8],
-    x: &Activations,
+    x: &Factors,
     mut emit: impl FnMut(usize, usize, &[f32]),
 ) {
     let mut scratch = vec![0u64; scratch_bytes(columns).div_ceil(8) as usize];
-    let (tokens, stride) = (x.tokens(), x.stride);
-    for first in (0..tokens).step_by(CHUNK as usize) {
-        let some = (tokens - first).min(CHUNK as usize);
+    let ((floats, stride), blocks) = (x.floats, columns as usize / BLOCK);
+    for first in (0..x.tokens).step_by(CHUNK as usize) {
+        let some = (x.tokens - first).min(CHUNK as usize);
         let input = if format.is_float() {
-            Input::Floats(&x.x[first * stride..], stride)
+            Input::Floats(&floats[first * stride..], stride)
         } else {
             // A chunk is whole groups, and these follow each other.
-            let (all, cells) = (x.packed(), first * (stride / BLOCK));
+            let (all, cells) = (x.packed, first * blocks);
             Input::Packed(Packed {
                 quads: &all.quads[cells * BLOCK..],
                 scales: &all.scales[cells..],

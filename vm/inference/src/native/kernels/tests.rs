@@ -9,11 +9,25 @@ use std::num::NonZeroUsize;
 fn product(level: Level, tensor: &Tensor, data: &[u8], x: &[f32], pool: &Pool) -> Vec<u32> {
     let columns = tensor.columns as usize;
     let x = Activations::new(level, x.to_vec(), columns).unwrap();
-    let mut out = vec![1.5; x.tokens() * tensor.rows as usize];
+    let rows = tensor.rows as usize;
+    let x = x.factors();
+    let mut out = vec![1.5; x.tokens * rows];
     let matrix = Matrix::new(level, tensor, data, pool);
     for adds in [false, true] {
-        let out = Out::new(&mut out, tensor.rows as usize, adds);
-        matrix.multiply(tensor, data, &x, &out, pool);
+        let out = Out::new(&mut out, rows, adds);
+        matrix.multiply((tensor, data), 0..rows, &x, &out, pool);
+    }
+    // Some rows alone are the same.
+    let (from, to) = (rows / 3, rows - rows / 5);
+    let mut part = vec![0.0; x.tokens * (to - from)];
+    let slots = Out::new(&mut part, to - from, false);
+    matrix.multiply((tensor, data), from..to, &x, &slots, pool);
+    let mut whole = vec![0.0; x.tokens * rows];
+    let slots = Out::new(&mut whole, rows, false);
+    matrix.multiply((tensor, data), 0..rows, &x, &slots, pool);
+    for (part, whole) in part.chunks(to - from).zip(whole.chunks(rows)) {
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
+        assert_eq!(bits(part), bits(&whole[from..to]));
     }
     out.iter().map(|x| x.to_bits()).collect()
 }

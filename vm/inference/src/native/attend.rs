@@ -1,0 +1,97 @@
+//! Attention on caches laid out for vectors across keys.
+
+use super::engine::Model;
+use super::vectors::{self, KEYS};
+use crate::attention::divide;
+use crate::error::NonFinite;
+use crate::math::sqrt;
+use rayon::prelude::*;
+
+/// Keys and values of one head of one layer.
+#[derive(Clone, Default)]
+pub(super) struct Cache {
+    /// In groups of [`KEYS`] positions: `[group][element][position]`.
+    keys: Vec<f32>,
+    /// A row for each position.
+    values: Vec<f32>,
+}
+
+impl Cache {
+    /// Sets position `at`, at most one past the last.
+    fn set(&mut self, at: usize, key: &[f32], value: &[f32]) {
+        let head = key.len();
+        let group = at / KEYS * head * KEYS;
+        if self.keys.len() < group + head * KEYS {
+            self.keys.resize(group + head * KEYS, 0.0);
+        }
+        let slots = self.keys[group + at % KEYS..].iter_mut().step_by(KEYS);
+        slots.zip(key).for_each(|(slot, k)| *slot = *k);
+        self.values.truncate(at * head);
+        self.values.extend_from_slice(value);
+    }
+}
+
+/// Puts rows of keys and values of all heads of a layer at positions from `start` on.
+pub(super) fn keep(
+    caches: &mut [Cache],
+    start: usize,
+    (keys, values): (&[f32], &[f32]),
+    head: usize,
+) {
+    let kv_dim = caches.len() * head;
+    for (h, cache) in caches.iter_mut().enumerate() {
+        let rows = keys.chunks_exact(kv_dim).zip(values.chunks_exact(kv_dim));
+        for (t, (key, value)) in rows.enumerate() {
+            let range = h * head..(h + 1) * head;
+            cache.set(start + t, &key[range.clone()], &value[range]);
+        }
+    }
+}
+
+/// The last head's largest score, sum of weights and weights, as the program leaves them.
+#[derive(Default)]
+pub(super) struct Last {
+    pub largest: f32,
+    pub sum: f32,
+    pub weights: Vec<f32>,
+}
+
+/// Attention of all heads of tokens from position `start` on, whose keys and values are in the layer's `caches`.
+pub(super) fn attend(
+    model: &Model,
+    caches: &[Cache],
+    start: usize,
+    query: &[f32],
+    last: Option<&mut Last>,
+) -> Result<Vec<f32>, NonFinite> {
+    let config = &model.config;
+    let (head, heads) = (config.head as usize, config.heads as usize);
+    let share = heads / config.kv_heads as usize;
+    let scale = 1.0 / sqrt(config.head as f32);
+    let mut out = vec![0.0; query.len()];
+    let one = |pair: usize, out: &mut [f32], scored: &mut Vec<f32>| {
+        let (t, h) = (pair / heads, pair % heads);
+        let (cache, query) = (&caches[h / share], &query[pair * head..][..head]);
+        scored.clear();
+        scored.resize(start + t + 1, 0.0);
+        vectors::scores(model.level, query, &cache.keys, scale, scored);
+        vectors::finite(model.level, scored)?;
+        let largest = vectors::largest(model.level, scored);
+        let sum = vectors::weights(model.level, scored, largest);
+        vectors::mix(model.level, scored, &cache.values, out);
+        divide(out, sum)?;
+        Ok((largest, sum))
+    };
+    out.par_chunks_exact_mut(head)
+        .with_min_len(4)
+        .enumerate()
+        .map_init(Vec::new, |scored, (pair, out)| {
+            one(pair, out, scored).map(|_| ())
+        })
+        .collect::<Result<(), NonFinite>>()?;
+    if let Some(last) = last {
+        let (pair, mut out) = (query.len() / head - 1, vec![0.0; head]);
+        (last.largest, last.sum) = one(pair, &mut out, &mut last.weights)?;
+    }
+    Ok(out)
+}
