@@ -304,9 +304,12 @@ impl Court for Library {
 
     fn trace(&self, inputs: &Inputs) -> Result<BoxTrace, CourtError> {
         if self.has_twin && self.replay == Replay::Native {
-            return Ok(BoxTrace::new(ProgramTrace::new(TwinEngine::new(
-                self.roms(inputs)?,
-            ))));
+            let roms = self.roms(inputs)?;
+            let twin = match &self.model(inputs.model)?.native {
+                Some(native) => TwinEngine::with_kernels(native.clone(), roms),
+                None => TwinEngine::new(roms),
+            };
+            return Ok(BoxTrace::new(ProgramTrace::new(twin)));
         }
         Ok(BoxTrace::new(ProgramTrace::new(self.engine(inputs)?)))
     }

@@ -1,6 +1,8 @@
 //! The guest in wasmtime, the guest in the interpreter and the native run are in the same state at every yield.
 
 use assay_inference::native::{Engine as Inference, bytes};
+use assay_inference::tensors::Format;
+use assay_inference::testing::Tiny;
 use assay_machine::compiled::{Compiled, CompiledEngine};
 use assay_machine::machine::Machine;
 use assay_machine::rom::Rom;
@@ -35,6 +37,18 @@ fn compare(request: &[u8], output: &[u8], model: &[u8]) -> (u64, Status) {
     let roms = [request, output, model].map(Rom::new);
     let mut twin = TwinEngine::new(roms.clone());
     let (steps, status) = twin.finish(1 << 20);
+    // The same with the engine's kernels, where the model is one that it takes.
+    let kernels = Inference::load(bytes(model.to_vec()), NonZeroUsize::new(2).expect("not 0"));
+    if let Ok(kernels) = kernels {
+        let mut fast = TwinEngine::with_kernels(kernels, roms.clone());
+        assert_eq!(fast.finish(1 << 20), (steps, status));
+        let some: Vec<u64> = (0..=steps).step_by(7).collect();
+        let want = twin.roots(&some).expect("infallible");
+        assert!(
+            fast.roots(&some).expect("infallible") == want,
+            "the kernels' run differs"
+        );
+    }
     let first = Machine::new(guest().image.clone(), roms.clone());
     let mut interpreter = Interpreter::new(first);
     let compiled = Compiled::new(GUEST_WASM, guest()).expect("the guest compiles");
@@ -135,6 +149,45 @@ fn three_engines_agree_on_wrong_outputs_and_errors() {
     }
     .encode();
     assert_eq!(compare(&request, &error, truncated).1, Status::Halted(0));
+}
+
+/// The longest macro step of a run, in micro steps.
+fn longest_step(request: &[u8], output: &[u8], model: &[u8]) -> u64 {
+    let image = guest().image.clone();
+    let b = image.limits.b;
+    let mut machine = Machine::new(image, [request, output, model].map(Rom::new));
+    let (mut longest, mut y) = (0, 0);
+    while machine.cpu.status == Status::Yielded {
+        let before = machine.executed;
+        machine.run(y << b, 1 << b);
+        longest = longest.max(machine.executed - before);
+        y += 1;
+    }
+    longest
+}
+
+#[test]
+fn three_engines_agree_on_every_tensor_type() {
+    for format in Format::ALL.iter().copied() {
+        let tiny = Tiny {
+            seed: format as u64,
+            dim: 256,
+            ffn: 256,
+            format,
+            ..Tiny::default()
+        };
+        let model = tiny.gguf().bytes();
+        let engine = Inference::load(bytes(model.clone()), NonZeroUsize::MIN).expect("it loads");
+        // More than a chunk, and a last group that is not full.
+        let prompt = "the hello cat in the mill ".repeat(2);
+        let request = request_rom(&Payload::greedy(&prompt, 7).encode());
+        let output = engine.answer_exact(&request).encode();
+        let (steps, status) = compare(&request, &output, &model);
+        assert_eq!(status, Status::Halted(0), "{format:?}");
+        let longest = longest_step(&request, &output, &model);
+        println!("{format:?}: {steps} yields, the longest macro step has {longest} steps");
+        assert!(longest < 1 << (guest().image.limits.b - 2));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::guest::guest;
 use assay_inference::layout::ARENA_ADDRESS;
-use assay_inference::native::{Bytes, NativeMachine};
+use assay_inference::native::{self, Bytes, NativeMachine};
 use assay_machine::image::Image;
 use assay_machine::machine::Machine;
 use assay_machine::rom::Rom;
@@ -29,30 +29,91 @@ impl AsRef<[u8]> for RomData {
 ///
 /// At a yield the guest's memory is: zeros in the volatile region, the module's constants, the arena; its globals are what
 /// they were at first (the stack pointer is back). `tests/tests/machine/parity.rs` compares every yield with both other engines.
+///
+/// With [`TwinEngine::with_kernels`] whole operators are computed at once. Either way copies of the machine are kept on the way, so that going
+/// back costs a part of the run only.
 pub struct TwinEngine {
     image: Arc<Image>,
     roms: [Rom; 3],
+    kernels: Option<native::Engine>,
     native: NativeMachine,
     y: u64,
     status: Status,
+    kept: Kept,
     tree: Tree,
     /// The arena as the tree last saw it.
     seen: Vec<u8>,
 }
 
-fn start(roms: &[Rom; 3]) -> NativeMachine {
+fn start(roms: &[Rom; 3], kernels: Option<&native::Engine>) -> NativeMachine {
     let [request, output, model] = roms.clone().map(|rom| Arc::new(RomData(rom)) as Bytes);
-    NativeMachine::new(request, output, model)
+    match kernels {
+        Some(engine) => engine.machine(request, output),
+        None => NativeMachine::new(request, output, model),
+    }
+}
+
+/// Copies of a running machine, about evenly spread over what was run.
+struct Kept {
+    /// Macro steps and the machine after them, ascending.
+    copies: Vec<(u64, NativeMachine)>,
+    /// Macro steps from one to the next, at least.
+    spacing: u64,
+}
+
+/// Most copies of a machine; each has an arena of its own.
+const COPIES: usize = 12;
+
+impl Kept {
+    fn new() -> Kept {
+        Kept {
+            copies: Vec::new(),
+            spacing: 64,
+        }
+    }
+
+    /// Keeps a copy if the last one is far enough back; where there are too many, every other one goes.
+    fn offer(&mut self, y: u64, machine: &NativeMachine) {
+        let last = self.copies.last().map_or(0, |(y, _)| *y);
+        if y < last + self.spacing {
+            return;
+        }
+        self.copies.push((y, machine.clone()));
+        if self.copies.len() == COPIES {
+            let mut i = 0;
+            self.copies.retain(|_| {
+                i += 1;
+                i % 2 == 0
+            });
+            self.spacing *= 2;
+        }
+    }
+
+    /// The last one at or before `y`.
+    fn before(&self, y: u64) -> Option<&(u64, NativeMachine)> {
+        self.copies.iter().rfind(|(at, _)| *at <= y)
+    }
 }
 
 impl TwinEngine {
     /// Request, output and model of the run.
     pub fn new(roms: [Rom; 3]) -> TwinEngine {
+        TwinEngine::of(None, roms)
+    }
+
+    /// Request, output and model of the run; `kernels` has the same model loaded.
+    pub fn with_kernels(kernels: native::Engine, roms: [Rom; 3]) -> TwinEngine {
+        TwinEngine::of(Some(kernels), roms)
+    }
+
+    fn of(kernels: Option<native::Engine>, roms: [Rom; 3]) -> TwinEngine {
         let image = guest().image.clone();
         TwinEngine {
-            native: start(&roms),
+            native: start(&roms, kernels.as_ref()),
+            kernels,
             y: 0,
             status: Status::Yielded,
+            kept: Kept::new(),
             tree: image.memory_tree.clone(),
             seen: Vec::new(),
             image,
@@ -73,16 +134,22 @@ impl TwinEngine {
 
     fn seek(&mut self, y: u64) {
         if y < self.y {
-            self.native = start(&self.roms);
-            self.y = 0;
+            (self.y, self.native) = match self.kept.before(y) {
+                Some((at, machine)) => (*at, machine.clone()),
+                None => (0, start(&self.roms, self.kernels.as_ref())),
+            };
             self.status = Status::Yielded;
         }
         while self.y < y && !is_terminal(self.status) {
-            self.status = match self.native.step() {
+            let (steps, value) = self.native.advance(y - self.y);
+            self.status = match value {
                 0 => Status::Yielded,
                 value => Status::Halted(value - 1),
             };
-            self.y += 1;
+            self.y += steps;
+            if self.status == Status::Yielded {
+                self.kept.offer(self.y, &self.native);
+            }
         }
     }
 
