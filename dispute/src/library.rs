@@ -5,7 +5,7 @@
 
 use crate::court::{BoxTrace, Court, CourtError, Verdict};
 use crate::inputs::Inputs;
-use assay_inference::native::{Engine as Native, Verdict as NativeVerdict, bytes};
+use assay_inference::native::{Engine as Native, Verdict as NativeVerdict, map_file};
 use assay_machine::compiled::{Compiled, CompiledEngine, NoResult};
 use assay_machine::lower::lower;
 use assay_machine::rom::Rom;
@@ -152,8 +152,8 @@ impl Library {
         path: &Path,
         registered: &[ModelEntry],
     ) -> Result<Library, LibraryError> {
-        let data = read(path, "--model")?;
-        let rom = Rom::new(&data);
+        let data = map_file(path).map_err(unreadable(path, "--model"))?;
+        let rom = Rom::shared(data.clone());
         let root = rom.root();
         let entries: Vec<&ModelEntry> = registered.iter().filter(|m| m.root.0 == root.0).collect();
         if entries.is_empty() {
@@ -192,7 +192,7 @@ impl Library {
         }
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let native = if self.has_twin {
-            Native::load(bytes(data), threads)
+            Native::load(data, threads)
         } else {
             return Ok(self.keep(rom, None));
         };
@@ -332,9 +332,13 @@ fn verdict(status: Status) -> Verdict {
 }
 
 fn read(path: &Path, flag: &'static str) -> Result<Vec<u8>, LibraryError> {
-    std::fs::read(path).map_err(|source| LibraryError::Read {
+    std::fs::read(path).map_err(unreadable(path, flag))
+}
+
+fn unreadable(path: &Path, flag: &'static str) -> impl FnOnce(std::io::Error) -> LibraryError {
+    move |source| LibraryError::Read {
         path: path.to_owned(),
         source,
         flag,
-    })
+    }
 }

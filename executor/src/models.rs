@@ -8,8 +8,8 @@ use crate::backend::llama::child::{ChildConfig, LlamaChild};
 use alloy::primitives::B256;
 use anyhow::{Context, bail};
 use assay_dispute::service::confirm_model;
-use assay_inference::native::{Engine, bytes};
-use assay_machine::rom::rom_root;
+use assay_inference::native::{Engine, map_file};
+use assay_machine::rom::Rom;
 use assay_node::deployment::ModelEntry;
 use assay_node::shell::Shell;
 use std::collections::BTreeMap;
@@ -65,9 +65,9 @@ pub async fn load(shell: &Shell, args: &Args) -> anyhow::Result<Models> {
 
 fn load_one(args: &Args, path: &Path, known: &[ModelEntry]) -> anyhow::Result<Vec<Served>> {
     let shown = path.display();
-    let file = std::fs::read(path)
+    let file = map_file(path)
         .with_context(|| format!("cannot read {shown}; pass the right --model FILE"))?;
-    let root = B256::from(rom_root(&file).0);
+    let root = B256::from(Rom::shared(file.clone()).root().0);
     let entries: Vec<&ModelEntry> = known.iter().filter(|m| m.root == root).collect();
     if entries.is_empty() {
         let named =
@@ -76,7 +76,7 @@ fn load_one(args: &Args, path: &Path, known: &[ModelEntry]) -> anyhow::Result<Ve
         bail!(
             "{shown} ({} bytes) has model root {root}, but this deployment registers {}: the file is damaged or is another \
              model; pass the right --model FILE, or register it",
-            file.len(),
+            (*file).as_ref().len(),
             if list.is_empty() {
                 "no model".to_owned()
             } else {
@@ -84,7 +84,7 @@ fn load_one(args: &Args, path: &Path, known: &[ModelEntry]) -> anyhow::Result<Ve
             }
         );
     }
-    let engine = match Engine::load(bytes(file), args.thread_count()) {
+    let engine = match Engine::load(file, args.thread_count()) {
         Ok(engine) => Some(engine),
         Err(error) if args.answer_bad_model => {
             tracing::warn!(model = %shown, %error, "unsupported: every request for it is answered with bad_model");

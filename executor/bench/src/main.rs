@@ -1,10 +1,11 @@
 //! The exact engine beside llama.cpp, in turns, in one run: the same files, the same cores, the same number of threads.
 
 mod llama;
+mod replay;
 mod samples;
 
 use anyhow::{Context, Result, bail, ensure};
-use assay_inference::native::{Bytes, Engine, Level, bytes};
+use assay_inference::native::{Engine, Level, map_file};
 use assay_inference::tensors::Format;
 use assay_inference::testing::Tiny;
 use clap::Parser;
@@ -39,6 +40,9 @@ struct Args {
     /// Where models are kept.
     #[arg(long, default_value = "target/bench/models")]
     models: PathBuf,
+    /// Tokens of a whole answer (prompt and output) that is traced, and of one that is run in wasmtime; 0 for none.
+    #[arg(long, value_delimiter = ',', num_args = 2, default_values_t = [256, 64])]
+    replay: Vec<usize>,
     /// JSON file that the figures are added to.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -57,6 +61,10 @@ fn main() -> Result<()> {
     let mut figures = Map::new();
     for name in &args.types {
         compare(&args, name, &mut figures)?;
+    }
+    if let Some(name) = args.types.first() {
+        replay::trace(&args, &model(&args, name)?, &mut figures)?;
+        replay::wasm(&args, &model(&args, name)?, &mut figures)?;
     }
     if let Some(out) = &args.out {
         let mut all = match std::fs::read(out) {
@@ -97,7 +105,7 @@ fn compare(args: &Args, name: &str, figures: &mut Map<String, Value>) -> Result<
         .collect();
     let backend = Llama::backend()?;
     let mut llama = Llama::load(&backend, &path, args.threads)?;
-    let file: Bytes = bytes(std::fs::read(&path)?);
+    let file = map_file(&path)?;
     let mut engines = Vec::new();
     for level in Level::ALL
         .into_iter()
@@ -151,6 +159,7 @@ fn compare(args: &Args, name: &str, figures: &mut Map<String, Value>) -> Result<
     Ok(())
 }
 
+/// Seconds that `f` takes.
 fn timed<T>(f: impl FnOnce() -> T) -> (f64, T) {
     let started = Instant::now();
     let value = f();

@@ -55,61 +55,135 @@ pub fn most_steps(config: &Config, positions: u32) -> u64 {
     u64::from(CHUNK * config.heads) * a_head / u64::from(BUDGET / 2) + 2
 }
 
-/// Macro steps that [`step`] takes from the start of the operator to its end.
-pub fn steps(arena: &Arena, config: &Config) -> u64 {
-    let (chunk, len) = (arena.get::<u32>(CHUNK_AT), arena.get::<u32>(CHUNK_LEN));
-    let (mut steps, mut work) = (1, 0);
-    for t in 0..len {
-        for _ in 0..config.heads {
-            for per_key in key_work(config) {
-                let mut left = chunk + t + 1;
-                while left > 0 {
-                    if work >= BUDGET {
-                        (steps, work) = (steps + 1, 0);
-                    }
-                    let done = left.min(((BUDGET - work) / per_key).max(1));
-                    left -= done;
-                    work += done * per_key;
-                }
-            }
-            work += head_work(config);
+/// Where attention stands: before key `key` of pass `stage` of head `head` of token `t`. After the last head, `t` is the chunk's length.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    /// Token of the chunk.
+    pub t: u32,
+    /// Head.
+    pub head: u32,
+    /// Pass.
+    pub stage: u32,
+    /// Key position.
+    pub key: u32,
+}
+
+impl Cursor {
+    /// The cursor in the arena.
+    pub fn read(arena: &Arena) -> Cursor {
+        Cursor {
+            t: arena.get(ITEM),
+            head: arena.get(HEAD),
+            stage: arena.get(ATTENTION_STAGE),
+            key: arena.get(KEY_AT),
         }
     }
-    steps
+
+    /// Stores it in the arena.
+    pub fn write(self, arena: &mut Arena) {
+        arena.put(ITEM, self.t);
+        arena.put(HEAD, self.head);
+        arena.put(ATTENTION_STAGE, self.stage);
+        arena.put(KEY_AT, self.key);
+    }
+
+    /// Whether a head is begun.
+    pub fn is_within_head(self) -> bool {
+        self.stage != SCORES || self.key != 0
+    }
+
+    /// The start of the next head.
+    pub fn next_head(self, config: &Config) -> Cursor {
+        let last = self.head + 1 == config.heads;
+        Cursor {
+            t: self.t + u32::from(last),
+            head: if last { 0 } else { self.head + 1 },
+            stage: SCORES,
+            key: 0,
+        }
+    }
+
+    /// The longest piece of a pass that may come next: its end, its work, and the cursor after it. The chunk begins at position `at`.
+    fn piece(self, config: &Config, at: u32, room: u32) -> (u32, u32, Cursor) {
+        let per_key = key_work(config)[self.stage as usize];
+        let keys = at + self.t + 1;
+        let to = keys.min(self.key + (room / per_key).max(1));
+        let work = (to - self.key) * per_key;
+        if to < keys {
+            (to, work, Cursor { key: to, ..self })
+        } else if self.stage != MIX {
+            let stage = self.stage + 1;
+            (
+                to,
+                work,
+                Cursor {
+                    stage,
+                    key: 0,
+                    ..self
+                },
+            )
+        } else {
+            (to, work + head_work(config), self.next_head(config))
+        }
+    }
+}
+
+/// At most `most` macro steps from `from` on: how many, and where they end. The chunk begins at position `at` and has `len` tokens.
+pub fn walk(config: &Config, (at, len): (u32, u32), from: Cursor, most: u64) -> (u64, Cursor) {
+    let (mut cursor, mut steps) = (from, 0);
+    while steps < most && (cursor.t < len || steps == 0) {
+        let mut work = 0;
+        while work < BUDGET && cursor.t < len {
+            let (_, more, next) = cursor.piece(config, at, BUDGET - work);
+            (work, cursor) = (work + more, next);
+        }
+        steps += 1;
+    }
+    (steps, cursor)
+}
+
+/// Goes from where attention stands to `to`, in whole passes where it can.
+pub fn run_to(arena: &mut Arena, config: &Config, to: Cursor) -> Result<(), NonFinite> {
+    let mut cursor = Cursor::read(arena);
+    while cursor != to {
+        let is_last = (cursor.t, cursor.head, cursor.stage) == (to.t, to.head, to.stage);
+        let per_key = key_work(config)[cursor.stage as usize];
+        let room = if is_last {
+            (to.key - cursor.key) * per_key
+        } else {
+            u32::MAX
+        };
+        cursor = advance(arena, config, cursor, room)?.1;
+    }
+    Ok(())
+}
+
+/// Does the next piece; gives its work and the cursor after it.
+fn advance(
+    arena: &mut Arena,
+    config: &Config,
+    cursor: Cursor,
+    room: u32,
+) -> Result<(u32, Cursor), NonFinite> {
+    let at = arena.get(CHUNK_AT);
+    let (to, work, next) = cursor.piece(config, at, room);
+    pass(arena, config, cursor, to)?;
+    if (next.t, next.head) != (cursor.t, cursor.head) {
+        finish_head(arena, config, cursor.t, cursor.head)?;
+    }
+    next.write(arena);
+    Ok((work, next))
 }
 
 /// One macro step; true once every head of every token is done.
 pub fn step(arena: &mut Arena, config: &Config) -> Result<bool, NonFinite> {
-    let mut work = 0;
-    while work < BUDGET {
-        let (t, head) = (arena.get::<u32>(ITEM), arena.get::<u32>(HEAD));
-        if t == arena.get(CHUNK_LEN) {
-            return Ok(true);
-        }
-        let stage: u32 = arena.get(ATTENTION_STAGE);
-        let per_key = key_work(config)[stage as usize];
-        let most = ((BUDGET - work) / per_key).max(1);
-        let (from, keys) = (arena.get::<u32>(KEY_AT), arena.get::<u32>(CHUNK_AT) + t + 1);
-        let to = keys.min(from + most);
-        pass(arena, config, stage, from, to)?;
-        work += (to - from) * per_key;
-        if to < keys {
-            arena.put(KEY_AT, to);
-            continue;
-        }
-        arena.put(KEY_AT, 0u32);
-        if stage != MIX {
-            arena.put(ATTENTION_STAGE, stage + 1);
-            continue;
-        }
-        finish_head(arena, config, t, head)?;
-        work += head_work(config);
-        arena.put(ATTENTION_STAGE, SCORES);
-        let last = head + 1 == config.heads;
-        arena.put(HEAD, if last { 0 } else { head + 1 });
-        arena.put(ITEM, if last { t + 1 } else { t });
+    let len: u32 = arena.get(CHUNK_LEN);
+    let (mut cursor, mut work) = (Cursor::read(arena), 0);
+    while work < BUDGET && cursor.t < len {
+        let (more, next) = advance(arena, config, cursor, BUDGET - work)?;
+        (work, cursor) = (work + more, next);
     }
-    Ok(arena.get::<u32>(ITEM) == arena.get(CHUNK_LEN))
+    Ok(cursor.t == len)
 }
 
 /// Offset of the head's output.
@@ -117,19 +191,15 @@ fn output_at(arena: &Arena, config: &Config, t: u32, head: u32) -> u32 {
     Buffer::Normed.at(arena) + 4 * (t * config.widest() + head * config.head)
 }
 
-/// One pass over keys `from .. to` of the current head.
-fn pass(
-    arena: &mut Arena,
-    config: &Config,
-    stage: u32,
-    from: u32,
-    to: u32,
-) -> Result<(), NonFinite> {
-    let (t, head, layer) = (
-        arena.get::<u32>(ITEM),
-        arena.get::<u32>(HEAD),
-        arena.get::<u32>(LAYER),
-    );
+/// The cursor's pass over keys up to `to`.
+fn pass(arena: &mut Arena, config: &Config, cursor: Cursor, to: u32) -> Result<(), NonFinite> {
+    let Cursor {
+        t,
+        head,
+        stage,
+        key: from,
+    } = cursor;
+    let layer: u32 = arena.get(LAYER);
     let scores_at = Buffer::Scores.at(arena) + 4 * from;
     let stride = config.kv_dim();
     let first = (layer * arena.get::<u32>(CAPACITY) + from) * stride

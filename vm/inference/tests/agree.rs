@@ -223,13 +223,24 @@ fn compare_with_bulk(model: Bytes, payload: &Payload, seed: u64) -> (u32, u64, b
 
 #[test]
 fn whole_operators_leave_the_bytes_of_their_steps() {
-    let long = "the hello cat is in the mill and ".repeat(5);
+    let text = "the hello cat is in the mill and ";
+    let mut bulked = false;
     for (i, tiny) in shapes().into_iter().enumerate() {
-        let payload = Payload::greedy(&long, 12);
-        let (result, count, bulked) = compare_with_bulk(tiny.model(), &payload, i as u64);
+        let payload = Payload::greedy(&text.repeat(5), 12);
+        let (result, count, in_bulk) = compare_with_bulk(tiny.model(), &payload, i as u64);
         assert_eq!(result, 1);
-        assert!(bulked && count > 60, "{count}");
+        assert!(count > 60, "{count}");
+        bulked |= in_bulk;
     }
+    // So many keys that attention is cut within heads, and between them.
+    let payload = Payload::greedy(&text.repeat(25), 12);
+    for seed in 0..4 {
+        let model = Tiny::default().model();
+        let (result, _, in_bulk) = compare_with_bulk(model, &payload, seed);
+        assert_eq!(result, 1);
+        bulked &= in_bulk;
+    }
+    assert!(bulked, "nothing was done in bulk");
 }
 
 #[test]

@@ -293,9 +293,14 @@ impl Machine {
     }
 
     /// Writes `n` bytes of `source` at `offset` (zeros beyond its end) to memory.
-    pub(crate) fn write_zero_padded(&mut self, dst: u64, source: &[u8], offset: u64, n: u32) {
+    pub(crate) fn write_from_leaf(
+        &mut self,
+        dst: u64,
+        leaf: &[u8; LEAF_BYTES],
+        offset: u64,
+        n: u32,
+    ) {
         let dst = dst as usize;
-        let leaf = leaf_at(source, offset >> 7);
         let start = (offset & 127) as usize;
         self.memory[dst..dst + n as usize].copy_from_slice(&leaf[start..start + n as usize]);
         self.dirty[dst >> 7] = 1;

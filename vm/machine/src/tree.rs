@@ -9,10 +9,13 @@ pub use batch::{leaf_hashes, node_hashes};
 use assay_types::hash::{fold, zero_roots};
 use assay_types::params::LEAF_BYTES;
 use assay_types::{Hash, leaf_hash, node_hash};
+use rayon::prelude::*;
 use std::sync::{LazyLock, OnceLock};
 
 /// Leaves or nodes gathered before they are hashed together.
 const BATCH: usize = 256;
+/// Leaves or nodes from which on all cores hash them.
+const MANY: usize = 4096;
 
 /// `ZERO[d]`: root of an all-zero tree of depth d.
 pub static ZERO: LazyLock<[Hash; 34]> = LazyLock::new(zero_roots);
@@ -61,22 +64,54 @@ impl Tree {
     /// The tree of `data`, zero-padded.
     pub fn build(depth: u32, data: &[u8]) -> Tree {
         let leaves = data.len().div_ceil(LEAF_BYTES);
+        Tree::build_with(depth, leaves, |i| leaf_at(data, i))
+    }
+
+    /// The tree of `leaves` leaves.
+    pub fn build_with(
+        depth: u32,
+        leaves: usize,
+        leaf: impl Fn(u64) -> [u8; LEAF_BYTES] + Sync,
+    ) -> Tree {
         let mut tree = Tree::zeroed(depth, leaves as u64);
         let zero_leaf = [0; LEAF_BYTES];
         // Some at a time, so that what waits to be hashed is little.
-        for first in (0..leaves).step_by(BATCH) {
-            let indices = first..leaves.min(first + BATCH);
-            let all = indices.map(|i| (i as u64, leaf_at(data, i as u64)));
-            tree.set_leaves(all.filter(|(_, leaf)| *leaf != zero_leaf));
-        }
+        let fill_leaves = |(first, hashes): (usize, &mut [Hash])| {
+            let indices = first * BATCH..leaves.min(first * BATCH + hashes.len());
+            let (slots, contents): (Vec<usize>, Vec<_>) = indices
+                .map(|i| leaf(i as u64))
+                .enumerate()
+                .filter(|(_, leaf)| *leaf != zero_leaf)
+                .unzip();
+            for (slot, hash) in slots.into_iter().zip(leaf_hashes(&contents)) {
+                hashes[slot] = hash;
+            }
+        };
+        tree.levels[0]
+            .par_chunks_mut(BATCH)
+            .with_min_len(MANY / BATCH)
+            .enumerate()
+            .for_each(fill_leaves);
         for l in 1..tree.levels.len() {
             let zero = [ZERO[l - 1]; 2];
-            for first in (0..tree.levels[l].len()).step_by(BATCH) {
-                let end = tree.levels[l].len().min(first + BATCH);
-                let (pairs, _) = tree.levels[l - 1].as_chunks::<2>();
-                let dirty: Vec<usize> = (first..end).filter(|&i| pairs[i] != zero).collect();
-                tree.rehash(l, &dirty);
-            }
+            let (below, above) = tree.levels.split_at_mut(l);
+            let (pairs, _) = below[l - 1].as_chunks::<2>();
+            let fill_nodes = |(hashes, pairs): (&mut [Hash], &[[Hash; 2]])| {
+                let (slots, children): (Vec<usize>, Vec<_>) = pairs
+                    .iter()
+                    .copied()
+                    .enumerate()
+                    .filter(|(_, pair)| *pair != zero)
+                    .unzip();
+                for (slot, hash) in slots.into_iter().zip(node_hashes(&children)) {
+                    hashes[slot] = hash;
+                }
+            };
+            above[0]
+                .par_chunks_mut(BATCH)
+                .zip(pairs.par_chunks(BATCH))
+                .with_min_len(MANY / BATCH)
+                .for_each(fill_nodes);
         }
         tree
     }
@@ -116,11 +151,12 @@ impl Tree {
         let mut leaves = leaves.map(|(index, leaf)| (index as usize, leaf));
         let mut indices = Vec::new();
         loop {
-            let (some, contents): (Vec<usize>, Vec<_>) = leaves.by_ref().take(BATCH).unzip();
+            let (some, contents): (Vec<usize>, Vec<_>) = leaves.by_ref().take(MANY).unzip();
             if some.is_empty() {
                 return indices;
             }
-            for (index, hash) in some.iter().zip(leaf_hashes(&contents)) {
+            let hashes = in_batches(&contents, leaf_hashes);
+            for (index, hash) in some.iter().zip(hashes) {
                 self.levels[0][*index] = hash;
             }
             indices.extend(some);
@@ -131,9 +167,10 @@ impl Tree {
     fn rehash(&mut self, l: usize, nodes: &[usize]) {
         let (below, above) = self.levels.split_at_mut(l);
         let (pairs, _) = below[l - 1].as_chunks::<2>();
-        for some in nodes.chunks(BATCH) {
+        for some in nodes.chunks(MANY) {
             let children: Vec<[Hash; 2]> = some.iter().map(|&i| pairs[i]).collect();
-            for (index, hash) in some.iter().zip(node_hashes(&children)) {
+            let hashes = in_batches(&children, node_hashes);
+            for (index, hash) in some.iter().zip(hashes) {
                 above[0][*index] = hash;
             }
         }
@@ -179,6 +216,14 @@ impl Tree {
     fn stored_root(&self) -> Hash {
         self.levels[self.levels.len() - 1][0]
     }
+}
+
+/// Hashes in order, by all cores where there are many.
+fn in_batches<T: Sync>(items: &[T], hashes: fn(&[T]) -> Vec<Hash>) -> Vec<Hash> {
+    if items.len() < MANY {
+        return items.chunks(BATCH).flat_map(hashes).collect();
+    }
+    items.par_chunks(BATCH).flat_map_iter(hashes).collect()
 }
 
 /// Whether `leaf` at `index` folds with `siblings` to `root`.

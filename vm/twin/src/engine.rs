@@ -16,15 +16,6 @@ use std::sync::Arc;
 /// First memory leaf of the arena.
 const ARENA_LEAF: usize = ARENA_ADDRESS as usize / LEAF_BYTES;
 
-/// A read-only input's data without its length prefix.
-struct RomData(Rom);
-
-impl AsRef<[u8]> for RomData {
-    fn as_ref(&self) -> &[u8] {
-        self.0.data()
-    }
-}
-
 /// The guest's run on given inputs, computed natively.
 ///
 /// At a yield the guest's memory is: zeros in the volatile region, the module's constants, the arena; its globals are what
@@ -46,7 +37,7 @@ pub struct TwinEngine {
 }
 
 fn start(roms: &[Rom; 3], kernels: Option<&native::Engine>) -> NativeMachine {
-    let [request, output, model] = roms.clone().map(|rom| Arc::new(RomData(rom)) as Bytes);
+    let [request, output, model]: [Bytes; 3] = roms.each_ref().map(Rom::share);
     match kernels {
         Some(engine) => engine.machine(request, output),
         None => NativeMachine::new(request, output, model),
@@ -57,35 +48,23 @@ fn start(roms: &[Rom; 3], kernels: Option<&native::Engine>) -> NativeMachine {
 struct Kept {
     /// Macro steps and the machine after them, ascending.
     copies: Vec<(u64, NativeMachine)>,
-    /// Macro steps from one to the next, at least.
-    spacing: u64,
 }
 
-/// Most copies of a machine; each has an arena of its own.
-const COPIES: usize = 12;
+/// About as many copies are kept of a run as long as its plan; each has an arena of its own.
+const COPIES: u64 = 20;
 
 impl Kept {
     fn new() -> Kept {
-        Kept {
-            copies: Vec::new(),
-            spacing: 64,
-        }
+        Kept { copies: Vec::new() }
     }
 
-    /// Keeps a copy if the last one is far enough back; where there are too many, every other one goes.
+    /// Keeps a copy if the last one is far enough back.
     fn offer(&mut self, y: u64, machine: &NativeMachine) {
         let last = self.copies.last().map_or(0, |(y, _)| *y);
-        if y < last + self.spacing {
-            return;
-        }
-        self.copies.push((y, machine.clone()));
-        if self.copies.len() == COPIES {
-            let mut i = 0;
-            self.copies.retain(|_| {
-                i += 1;
-                i % 2 == 0
-            });
-            self.spacing *= 2;
+        // Nothing that costs much comes before the plan, and no run has more macro steps than it.
+        let planned = machine.planned_steps();
+        if planned > 0 && y >= last + (planned / COPIES).max(64) {
+            self.copies.push((y, machine.clone()));
         }
     }
 
@@ -173,11 +152,18 @@ impl TwinEngine {
         self.tree.reserve((ARENA_LEAF + length / LEAF_BYTES) as u64);
         self.seen.resize(length, 0);
         let mut changed = Vec::new();
-        for (i, old) in self.seen.chunks_mut(LEAF_BYTES).enumerate() {
-            let new = leaf_at(arena, i as u64);
-            if *old != new {
-                old.copy_from_slice(&new);
-                changed.push(i as u64);
+        // Most pages are what they were, and comparing a page costs little.
+        const PAGE: usize = 32 * LEAF_BYTES;
+        for (page, old) in self.seen.chunks_mut(PAGE).enumerate() {
+            if arena.get(page * PAGE..page * PAGE + old.len()) == Some(old) {
+                continue;
+            }
+            for (i, old) in (page as u64 * 32..).zip(old.chunks_mut(LEAF_BYTES)) {
+                let new = leaf_at(arena, i);
+                if *old != new {
+                    old.copy_from_slice(&new);
+                    changed.push(i);
+                }
             }
         }
         let leaves = changed.into_iter();

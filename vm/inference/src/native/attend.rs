@@ -56,11 +56,12 @@ pub(super) struct Last {
     pub weights: Vec<f32>,
 }
 
-/// Attention of all heads of tokens from position `start` on, whose keys and values are in the layer's `caches`.
+/// Attention of consecutive heads, of which `query` has the queries: head `first` of those of the token at position `start` is the first. Keys and
+/// values are in the layer's `caches`.
 pub(super) fn attend(
     model: &Model,
     caches: &[Cache],
-    start: usize,
+    (start, first): (usize, usize),
     query: &[f32],
     last: Option<&mut Last>,
 ) -> Result<Vec<f32>, NonFinite> {
@@ -70,7 +71,7 @@ pub(super) fn attend(
     let scale = 1.0 / sqrt(config.head as f32);
     let mut out = vec![0.0; query.len()];
     let one = |pair: usize, out: &mut [f32], scored: &mut Vec<f32>| {
-        let (t, h) = (pair / heads, pair % heads);
+        let (t, h) = ((first + pair) / heads, (first + pair) % heads);
         let (cache, query) = (&caches[h / share], &query[pair * head..][..head]);
         scored.clear();
         scored.resize(start + t + 1, 0.0);

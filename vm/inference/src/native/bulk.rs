@@ -8,12 +8,12 @@ use super::engine::Model;
 use super::host::NativeHost;
 use super::kernels::{Factors, Out, can_quantize, quantize_token, sums_of};
 use super::vectors;
-use crate::arena::{span, view, view_mut};
-use crate::attention;
+use crate::arena::{Arena, span, view, view_mut};
+use crate::attention::{self, Cursor};
 use crate::error::{NonFinite, Stop};
 use crate::forward::{destination, next, packed_spans};
 use crate::host::Host;
-use crate::layout::*;
+use crate::layout::{self, *};
 use crate::logits::Picks;
 use crate::matmul::Outputs;
 use crate::model::Config;
@@ -30,6 +30,8 @@ pub(super) struct Bulk {
     caches: Vec<Cache>,
     /// Positions in each layer's caches.
     filled: Vec<u32>,
+    /// Room for outputs, kept so that it is not asked of the system for every operator.
+    room: Vec<f32>,
 }
 
 impl Clone for Bulk {
@@ -55,6 +57,7 @@ impl Bulk {
             model,
             caches: vec![Cache::default(); layers * heads],
             filled: vec![0; layers],
+            room: Vec::new(),
         }
     }
 
@@ -87,16 +90,11 @@ impl Bulk {
                 (steps, end, end == tensor.rows)
             }
             Walk::Attention => {
-                let fresh = place.item == 0
-                    && [HEAD, ATTENTION_STAGE, KEY_AT]
-                        .iter()
-                        .all(|at| arena.get::<u32>(*at) == 0);
-                let steps = attention::steps(&arena, &config);
-                if !fresh || steps > most {
-                    return None;
-                }
-                self.attention(host, &place).ok()?;
-                (steps, place.tokens, true)
+                let chunk = (arena.get(CHUNK_AT), place.tokens);
+                let from = Cursor::read(&arena);
+                let (steps, to) = attention::walk(&config, chunk, from, most);
+                self.attention(host, &place, from, to).ok()?;
+                (steps, to.t, to.t == place.tokens)
             }
             Walk::Tokens(each) => {
                 let left = place.tokens - place.item;
@@ -125,20 +123,23 @@ impl Bulk {
     }
 
     fn product(
-        &self,
+        &mut self,
         host: &mut NativeHost,
         place: &Place,
         tensor: &Tensor,
         count: u32,
     ) -> Result<(), NonFinite> {
         let (config, op, model) = (&place.config, place.op, &self.model);
+        let (tokens, count) = (place.tokens as usize, count as usize);
+        if self.room.len() < tokens * count {
+            self.room.resize(tokens * count, 0.0);
+        }
+        let outputs = &mut self.room[..tokens * count];
         let (_, matrix) = match op.matrix(place.layer) {
             Some(slot) => model.matrix(slot),
             None => model.logits(),
         };
         let mut arena = host.arena();
-        let (tokens, count) = (place.tokens as usize, count as usize);
-        let mut outputs = vec![0.0; tokens * count];
         let [quads, scales, sums] = packed_spans(&arena, tensor.columns);
         let floats = span::<f32>(
             Buffer::Normed.at(&arena),
@@ -166,11 +167,11 @@ impl Bulk {
             (tensor, data),
             first..first + count,
             &x,
-            &Out::new(&mut outputs, count, false),
+            &Out::new(outputs, count, false),
             &model.pool,
         );
         if op == Op::Logits {
-            return compare(host, place.item, &outputs, count);
+            return compare(host, place.item, outputs, count);
         }
         let mut arena = host.arena();
         let (to, stride) = destination(&arena, config, op, place.layer);
@@ -184,7 +185,7 @@ impl Bulk {
                 y.iter_mut().zip(row).for_each(|(y, x)| *y += x);
             }
         }
-        vectors::finite(model.level, &outputs)?;
+        vectors::finite(model.level, outputs)?;
         let rows = to.chunks_exact_mut(stride as usize);
         for (y, row) in outputs.chunks_exact(count).zip(rows) {
             row[first..][..count].copy_from_slice(y);
@@ -192,34 +193,108 @@ impl Bulk {
         Ok(())
     }
 
-    fn attention(&mut self, host: &mut NativeHost, place: &Place) -> Result<(), NonFinite> {
-        let (config, layer) = (&place.config, place.layer as usize);
+    /// From one cursor to another. Where it fails, all is as it was.
+    fn attention(
+        &mut self,
+        host: &mut NativeHost,
+        place: &Place,
+        from: Cursor,
+        to: Cursor,
+    ) -> Result<(), NonFinite> {
+        let config = &place.config;
         let mut arena = host.arena();
+        let kept = [
+            (0, layout::TENSORS),
+            (
+                Buffer::Scores.at(&arena),
+                4 * (arena.get::<u32>(CHUNK_AT) + place.tokens),
+            ),
+            (
+                Buffer::Normed.at(&arena),
+                4 * place.tokens * config.widest(),
+            ),
+        ];
+        let before = kept.map(|(at, len)| arena.bytes(at, len).to_vec());
+        let result = self.heads(&mut arena, place, from, to);
+        if result.is_err() {
+            for ((at, len), bytes) in kept.into_iter().zip(&before) {
+                arena.bytes_mut(at, len).copy_from_slice(bytes);
+            }
+        }
+        result
+    }
+
+    /// What is begun of a head, whole heads in bulk, what is to be begun of another.
+    fn heads(
+        &mut self,
+        arena: &mut Arena,
+        place: &Place,
+        from: Cursor,
+        to: Cursor,
+    ) -> Result<(), NonFinite> {
+        let config = &place.config;
+        let pair = |cursor: Cursor| cursor.t * config.heads + cursor.head;
+        let mut first = from;
+        if from.is_within_head() {
+            first = from.next_head(config);
+            if pair(to) < pair(first) {
+                return attention::run_to(arena, config, to);
+            }
+            attention::run_to(arena, config, first)?;
+        }
+        if pair(first) < pair(to) {
+            self.whole_heads(arena, place, pair(first)..pair(to))?;
+        }
+        let whole = Cursor {
+            stage: 0,
+            key: 0,
+            ..to
+        };
+        whole.write(arena);
+        attention::run_to(arena, config, to)
+    }
+
+    /// Heads by number, those of a token following each other.
+    fn whole_heads(
+        &mut self,
+        arena: &mut Arena,
+        place: &Place,
+        pairs: std::ops::Range<u32>,
+    ) -> Result<(), NonFinite> {
+        let (config, layer) = (&place.config, place.layer as usize);
         let (start, capacity) = (arena.get::<u32>(CHUNK_AT), arena.get::<u32>(CAPACITY));
-        let (head, kv_dim) = (config.head as usize, config.kv_dim());
+        let (head, kv_dim) = (config.head, config.kv_dim());
         let heads = config.kv_heads as usize;
         // This chunk's positions, and before them what a copy of this machine had.
         let from = self.filled[layer].min(start);
         let caches = &mut self.caches[layer * heads..][..heads];
         let row = place.layer * capacity + from;
         let rows = (start + place.tokens - from) * kv_dim;
-        let keys = arena.view(Buffer::Keys.at(&arena) + 4 * row * kv_dim, rows);
-        let values = arena.view(Buffer::Values.at(&arena) + 4 * row * kv_dim, rows);
-        keep(caches, from as usize, (keys, values), head);
+        let keys = arena.view(Buffer::Keys.at(arena) + 4 * row * kv_dim, rows);
+        let values = arena.view(Buffer::Values.at(arena) + 4 * row * kv_dim, rows);
+        keep(caches, from as usize, (keys, values), head as usize);
         self.filled[layer] = start + place.tokens;
-        let query = Buffer::Query.at(&arena);
-        let query = arena.view(query, place.tokens * config.dim);
+        let query = Buffer::Query.at(arena) + 4 * pairs.start * head;
+        let query = arena.view(query, pairs.len() as u32 * head);
         let mut last = Last::default();
-        let out = attend(&self.model, caches, start as usize, query, Some(&mut last))?;
+        let first = pairs.start as usize;
+        let out = attend(
+            &self.model,
+            caches,
+            (start as usize, first),
+            query,
+            Some(&mut last),
+        )?;
         arena.put(SCORE_MAX, last.largest);
         arena.put(WEIGHT_SUM, last.sum);
-        let scores = Buffer::Scores.at(&arena);
+        let scores = Buffer::Scores.at(arena);
         let count = last.weights.len() as u32;
         arena.view_mut(scores, count).copy_from_slice(&last.weights);
-        let normed = Buffer::Normed.at(&arena);
-        for (t, out) in (0..).zip(out.chunks_exact(config.dim as usize)) {
-            let at = normed + 4 * t * config.widest();
-            arena.view_mut(at, config.dim).copy_from_slice(out);
+        let normed = Buffer::Normed.at(arena);
+        for (pair, out) in pairs.zip(out.chunks_exact(head as usize)) {
+            let (t, h) = (pair / config.heads, pair % config.heads);
+            let at = normed + 4 * (t * config.widest() + h * head);
+            arena.view_mut(at, head).copy_from_slice(out);
         }
         Ok(())
     }

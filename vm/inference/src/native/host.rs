@@ -3,6 +3,8 @@
 use crate::arena::{Arena, view, view_mut};
 use crate::host::{Host, Loaded, Rom, SCRATCH_BYTES};
 use crate::layout::{ARENA_ADDRESS, PAGE};
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Bytes that are shared and never copied: a vector, a slice, a mapped file.
@@ -11,6 +13,15 @@ pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 /// `data` as [`Bytes`].
 pub fn bytes(data: impl AsRef<[u8]> + Send + Sync + 'static) -> Bytes {
     Arc::new(data)
+}
+
+/// The file at `path` as [`Bytes`], mapped and not read: pages that aren't needed cost no memory.
+pub fn map_file(path: &Path) -> std::io::Result<Bytes> {
+    let file = File::open(path)?;
+    // SAFETY: the map is only read. Whoever changes the file under a running service changes its answers, as with any file that is
+    // read twice; who cuts it ends the service.
+    let map = unsafe { memmap2::Mmap::map(&file) }?;
+    Ok(Arc::new(map))
 }
 
 /// Inputs, arena and scratch. Cloning copies the arena.

@@ -4,7 +4,7 @@ use super::bulk::Bulk;
 use super::float::assert_mode;
 use super::host::{Bytes, NativeHost};
 use crate::error::Stop;
-use crate::layout::{ARENA_ADDRESS, PAGE};
+use crate::layout::{ARENA_ADDRESS, PAGE, PLANNED};
 use crate::program::{self, Phase};
 
 /// The program over one request, output and model. Cloning takes a snapshot.
@@ -80,6 +80,15 @@ impl NativeMachine {
             program::advance(&mut self.host)?;
         }
         Ok(())
+    }
+
+    /// Bound on the whole run's macro steps; 0 before it is planned.
+    pub fn planned_steps(&self) -> u64 {
+        if self.host.bytes().is_empty() {
+            0
+        } else {
+            self.host.get(PLANNED)
+        }
     }
 
     /// The arena: linear memory from [`ARENA_ADDRESS`] to its end.

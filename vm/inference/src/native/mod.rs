@@ -15,7 +15,7 @@ mod vectors;
 
 pub use answer::Answer;
 pub use engine::{CheckError, Engine, LoadError, Prepared, Verdict};
-pub use host::{Bytes, NativeHost, bytes};
+pub use host::{Bytes, NativeHost, bytes, map_file};
 pub use inspect::{ModelInfo, Unsupported, inspect};
 pub use kernels::Level;
 pub use machine::NativeMachine;

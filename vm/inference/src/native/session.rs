@@ -198,7 +198,7 @@ impl Session {
         let kv_heads = model.config.kv_heads as usize;
         let caches = &mut self.caches[layer as usize * kv_heads..][..kv_heads];
         keep(caches, start, (keys, values), head);
-        attend(model, caches, start, query, None)
+        attend(model, caches, (start, 0), query, None)
     }
 }
 

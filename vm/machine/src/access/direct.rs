@@ -130,7 +130,8 @@ impl Access for Machine {
 
     fn copy_segment(&mut self, dst: u64, offset: u64, n: u32) -> R<()> {
         let image = self.image.clone();
-        self.write_zero_padded(dst, &image.segments, offset, n);
+        let leaf = leaf_at(&image.segments, offset >> 7);
+        self.write_from_leaf(dst, &leaf, offset, n);
         Ok(())
     }
 
@@ -139,8 +140,8 @@ impl Access for Machine {
     }
 
     fn copy_rom(&mut self, dst: u64, rom: u32, offset: u64, n: u32) -> R<()> {
-        let rom = self.roms[rom as usize].clone();
-        self.write_zero_padded(dst, rom.bytes(), offset, n);
+        let leaf = self.roms[rom as usize].leaf(offset >> 7);
+        self.write_from_leaf(dst, &leaf, offset, n);
         Ok(())
     }
 

@@ -57,16 +57,14 @@ fn rom_read(
         return Err(out_of_bounds());
     }
     let source = caller.data().roms[rom as usize].clone();
-    let bytes = source.bytes();
-    let end = offset
+    offset
         .checked_add(len as u64)
-        .filter(|&e| e <= bytes.len() as u64)
+        .filter(|&end| end <= 8 + source.data_len())
         .ok_or_else(out_of_bounds)?;
     if len == 0 {
         return Ok(());
     }
-    memory.data_mut(&mut caller)[dst..dst + len]
-        .copy_from_slice(&bytes[offset as usize..end as usize]);
+    source.copy_to(offset, &mut memory.data_mut(&mut caller)[dst..dst + len]);
     map.data_mut(&mut caller)[dst / MAP_BYTES..=(dst + len - 1) / MAP_BYTES].fill(1);
     Ok(())
 }
