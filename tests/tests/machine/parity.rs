@@ -8,7 +8,7 @@ use assay_machine::trace::{Engine, Interpreter};
 use assay_twin::{GUEST_WASM, TwinEngine, guest};
 use assay_types::output::{ErrorCode, Output};
 use assay_types::params::STACK_CELLS;
-use assay_types::request::{Part, Payload, RomHeader};
+use assay_types::request::{Part, Payload, RomHeader, Sampling};
 use assay_types::{Hash, ModelId, Status, Tolerance};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -118,6 +118,7 @@ fn three_engines_agree_on_wrong_outputs_and_errors() {
         max_tokens: 4,
         stops: vec![],
         parts: vec![Part::User(vec![0xff, 0xfe])],
+        sampling: Sampling::Greedy,
     };
     let request = request_rom(&not_utf8.encode());
     let error = Output::Error {

@@ -6,7 +6,7 @@ use crate::attention;
 use crate::error::{NonFinite, Stop};
 use crate::host::{Host, Loaded, Rom};
 use crate::layout::*;
-use crate::logits::{Picks, check};
+use crate::logits::Picks;
 use crate::math::{all_finite, exp, sqrt};
 use crate::matmul::{Input, rows, widen};
 use crate::model::Config;
@@ -14,6 +14,7 @@ use crate::ops::{CHUNK, Op, Walk};
 use crate::plan::Buffer;
 use crate::quantize::{BLOCK, BLOCK_SCALES, BLOCK_WORDS, quantize};
 use crate::rope::{rotate, table};
+use crate::sampler::{after_logits, kept_rows};
 use crate::tensors::{Format, Global, InLayer, Tensor, global, in_layer};
 
 /// Sets the cursor to the chunk at position `at`.
@@ -93,10 +94,7 @@ fn next<H: Host>(host: &mut H, config: &Config, op: Op) -> Result<(), Stop> {
         Op::Down if arena.get::<u32>(NEED_FROM) == arena.get(CHUNK_LEN) => {
             return next_chunk(&mut arena);
         }
-        Op::Logits => {
-            check(host)?;
-            return next_chunk(&mut host.arena());
-        }
+        Op::Logits => return after_logits(host),
         _ => enter(&mut arena, last),
     }
     Ok(())
@@ -280,7 +278,9 @@ fn product<H: Host>(
         ),
     ];
     let mut picks = (op == Op::Logits).then(|| Picks::load(&arena, first));
+    let keeps = op == Op::Logits && kept_rows(&arena) > 0;
     let (out, stride) = match op {
+        Op::Logits if keeps => (Buffer::Logits.at(&arena), config.vocab),
         Op::Query => (Buffer::Query.at(&arena), config.dim),
         Op::Key => (
             cache_at(&arena, config, Buffer::Keys, layer),
@@ -312,7 +312,9 @@ fn product<H: Host>(
         |i, outputs| {
             if let Some(picks) = &mut picks {
                 result = result.and(picks.see(first + i as u32, outputs));
-                return;
+                if !keeps {
+                    return;
+                }
             }
             let column = out[(first as usize + i)..]
                 .iter_mut()

@@ -6,6 +6,7 @@ mod float;
 mod host;
 mod inspect;
 mod machine;
+mod sampling;
 mod session;
 mod threads;
 

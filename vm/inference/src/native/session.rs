@@ -1,6 +1,7 @@
 //! The forward pass on the engine's own buffers: the same kernels as the program, on all cores, with a cache that can be cut.
 
 use super::engine::Model;
+use super::sampling::Kept;
 use super::threads::spread;
 use crate::attention::{divide, mix, scores, weights};
 use crate::error::NonFinite;
@@ -10,6 +11,7 @@ use crate::matmul::{Input, Outputs, rows, widen};
 use crate::ops::CHUNK;
 use crate::quantize::{BLOCK, BLOCK_SCALES, BLOCK_WORDS, quantize};
 use crate::rope::{rotate, table};
+use crate::sampler::Rule;
 use crate::tensors::{Format, Global, InLayer, Tensor, global, in_layer};
 use std::sync::Arc;
 
@@ -28,6 +30,8 @@ pub struct Session {
     model: Arc<Model>,
     caches: Vec<Cache>,
     len: usize,
+    /// How picks are drawn; the best score is picked where there is none.
+    rule: Option<Rule>,
 }
 
 /// A chunk's numbers, `stride` apart, and packed where a Q8_0 matrix will read them.
@@ -75,7 +79,17 @@ impl Session {
             model,
             caches,
             len: 0,
+            rule: None,
         }
+    }
+
+    /// The same, whose picks follow `rule`.
+    pub(super) fn drawing(self, rule: Option<Rule>) -> Session {
+        Session { rule, ..self }
+    }
+
+    pub(super) fn vocab(&self) -> u32 {
+        self.model.config.vocab
     }
 
     /// Positions fed.
@@ -138,6 +152,7 @@ impl Session {
         from: usize,
     ) -> Result<Vec<Pick>, NonFinite> {
         let mut picks = vec![Pick::START; range.end - from];
+        let mut kept = self.rule.map(|_| Kept::new(self.vocab(), picks.len()));
         self.chunk(&ids[range.clone()], from - range.start, |id, logits| {
             for (i, (pick, logit)) in picks.iter_mut().zip(logits).enumerate() {
                 pick.see(
@@ -146,8 +161,15 @@ impl Session {
                     ids.get(from + i + 1).copied().unwrap_or(u32::MAX),
                 )?;
             }
+            if let Some(kept) = &mut kept {
+                kept.see(id, logits);
+            }
             Ok(())
         })?;
+        if let (Some(rule), Some(kept)) = (&self.rule, &kept) {
+            let first = self.len - picks.len() + 1;
+            kept.draw(rule, first as u32, &mut picks, self.model.threads);
+        }
         Ok(picks)
     }
 

@@ -195,9 +195,8 @@ fn a_plan_with_too_much_memory_is_refused() {
     // 4096 + 1500 positions of 100 layers of 2 x 512 f32 are more than 2 GiB; 32 answer tokens are not.
     let prompt = Part::Template("<|call|>".repeat(1500).into_bytes());
     let payload = |max_tokens| Payload {
-        max_tokens,
-        stops: vec![],
         parts: vec![prompt.clone()],
+        ..Payload::greedy("", max_tokens)
     };
     assert_eq!(
         bench.honest(&exact(&payload(4096))),
