@@ -117,10 +117,7 @@ pub fn push_id(arena: &mut Arena, id: u32) -> Result<(), Stop> {
     {
         return Err(Due::PromptTooLong.into());
     }
-    arena.put(
-        Area::Ids.at(arena) + 4 * (choice.first + choice.count),
-        id,
-    );
+    arena.put(Area::Ids.at(arena) + 4 * (choice.first + choice.count), id);
     Choice { count, ..choice }.write(arena, i);
     Ok(())
 }

@@ -150,7 +150,3 @@ fn near_one(f: f64) -> f64 {
     let half = 0.5 * f * f;
     f - (half - s * (half + p * z))
 }
-
-#[cfg(all(test, feature = "std"))]
-#[path = "noise_tests.rs"]
-mod tests;

@@ -6,8 +6,8 @@ use crate::forward::{self, start_chunk};
 use crate::host::{Host, Loaded, Rom};
 use crate::keys::Key;
 use crate::layout::*;
-use crate::text::{TAKE_WORK, Taken, may_refuse, stop_work, take};
 use crate::sampler::Sampling;
+use crate::text::{TAKE_WORK, Taken, may_refuse, stop_work, take};
 use crate::{choices, gguf, merge, plan, request, sampler, split, vocab};
 
 /// What the next macro step does.

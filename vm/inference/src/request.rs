@@ -43,11 +43,7 @@ pub fn read<H: Host>(host: &mut H) -> Result<(), Due> {
         .checked_sub(u64::from(REQUEST_HEADER))
         .filter(|n| *n <= MAX_PAYLOAD)
         .ok_or(Due::BadRequest)?;
-    let header = host.load(
-        Rom::Request,
-        u64::from(SEED_AT),
-        REQUEST_HEADER - SEED_AT,
-    );
+    let header = host.load(Rom::Request, u64::from(SEED_AT), REQUEST_HEADER - SEED_AT);
     let word = |at: usize| {
         let bytes = header.data[at..at + 8].iter();
         bytes.fold(0u64, |n, b| n << 8 | u64::from(*b))

@@ -342,10 +342,8 @@ fn walk(arena: &mut Arena, row: u32) -> (u32, bool) {
     let (mut draw, mut pick) = (Draw::read(arena), Pick::read(arena, row));
     let position = arena.get::<u32>(CHUNK_AT) + arena.get::<u32>(NEED_FROM) + row + 1;
     let logits = logits_at(arena, row, vocab);
-    let [row_bytes, counters] = arena.split([
-        span::<f32>(logits, vocab),
-        span::<u32>(HISTOGRAM, COUNTERS),
-    ]);
+    let [row_bytes, counters] =
+        arena.split([span::<f32>(logits, vocab), span::<u32>(HISTOGRAM, COUNTERS)]);
     let work = draw.advance(
         &rule,
         position,
@@ -396,7 +394,3 @@ pub fn most_steps(arena: &Arena, vocab: u32) -> u64 {
     // Each step but the chunk's last does the budget.
     u64::from(CHUNK) * per_row / u64::from(BUDGET) + 1
 }
-
-#[cfg(all(test, feature = "std"))]
-#[path = "sampler_tests.rs"]
-mod tests;

@@ -287,9 +287,7 @@ impl Engine {
                 let arena = &mut host.arena();
                 let mut picks: Vec<Pick> = (0..rows).map(|i| Pick::read(arena, i)).collect();
                 kept.draw(&rule, at + need + 1, &mut picks, self.model.threads);
-                (0..)
-                    .zip(&picks)
-                    .for_each(|(i, pick)| pick.write(arena, i));
+                (0..).zip(&picks).for_each(|(i, pick)| pick.write(arena, i));
             }
             if need < len
                 && let Err(stop) = check(host)
