@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 use wasmparser::{
-    DataKind, ExternalKind, Operator, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures,
+    DataKind, ExternalKind, Operator, Parser, Payload, TypeRef, Validator, WasmFeatures,
 };
 
 const WASM: &[u8] = include_bytes!("../../guest/guest.wasm");
@@ -116,19 +116,10 @@ fn only_instructions_of_the_machine_are_used() {
     Validator::new_with_features(features)
         .validate_all(WASM)
         .unwrap();
-    // No f64 yet, neither as a type nor in an instruction.
     let mut instructions = 0;
     for payload in Parser::new(0).parse_all(WASM) {
-        let Payload::CodeSectionEntry(body) = payload.unwrap() else {
-            continue;
-        };
-        for local in body.get_locals_reader().unwrap() {
-            assert_ne!(local.unwrap().1, ValType::F64);
-        }
-        for operator in body.get_operators_reader().unwrap() {
-            let name = format!("{:?}", operator.unwrap());
-            assert!(!name.contains("F64"), "{name}");
-            instructions += 1;
+        if let Payload::CodeSectionEntry(body) = payload.unwrap() {
+            instructions += body.get_operators_reader().unwrap().into_iter().count();
         }
     }
     assert!(instructions > 5000);
