@@ -5,6 +5,7 @@
 
 use crate::areas::Area;
 use crate::arena::Arena;
+use crate::draw::PIECE;
 use crate::error::{Due, Stop, Wrong};
 use crate::forward::start_chunk;
 use crate::host::{Host, Loaded, Rom};
@@ -16,7 +17,7 @@ use crate::model::Config;
 use crate::noise::ln;
 use crate::ops::CHUNK;
 use crate::program::Phase;
-use crate::sampler::{PIECE, logits_at};
+use crate::sampler::logits_at;
 
 /// A choice's ids: index of the first among [`Area::Ids`], and how many there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

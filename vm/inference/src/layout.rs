@@ -212,7 +212,7 @@ pub const MIN_P: u32 = 0x48c;
 pub const SEED: u32 = 0x490;
 /// Row of the chunk's logits that is being walked.
 pub const ROW: u32 = 0x4b0;
-/// A [`crate::sampler::Draw`]'s numbers.
+/// A [`crate::draw::Draw`]'s numbers.
 pub const DRAW: u32 = 0x4b4;
 /// f64: its best `score / T + noise`.
 pub const DRAW_BEST: u32 = 0x4c8;

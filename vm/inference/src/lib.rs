@@ -8,6 +8,7 @@ pub mod areas;
 pub mod arena;
 pub mod attention;
 pub mod choices;
+pub mod draw;
 pub mod error;
 pub mod forward;
 pub mod gguf;

@@ -1,10 +1,11 @@
 //! The sampling rule against a plain statement of itself, and against the distribution that it is to draw from.
 
+use assay_inference::draw::{COUNTERS, Draw, PIECE};
 use assay_inference::layout::{
     MAX_CHOICE_BYTES, MAX_CHOICES, MAX_MIN_P, MAX_TEMPERATURE, MAX_TOP_K, MIN_CHOICES,
 };
 use assay_inference::noise::{gumbel, ln, threefry};
-use assay_inference::sampler::{COUNTERS, Draw, PIECE, Rule};
+use assay_inference::sampler::Rule;
 use assay_inference::testing::Random;
 use assay_types::request;
 
@@ -64,12 +65,14 @@ fn rule(random: &mut Random, vocab: u64) -> Rule {
 
 /// Scores of all kinds: smooth, full of ties, of both zeros, huge.
 fn scores(random: &mut Random, vocab: u64) -> Vec<f32> {
-    let kind = random.below(5);
+    let kind = random.below(6);
     let mut one = || match kind {
         0 => random.unit() * 12.0,
         1 => random.below(4) as f32,
         2 => [0.0, -0.0, -1.0][random.below(3) as usize],
         3 => random.unit() * f32::MAX,
+        // So large that the noise is lost, and keys are equal.
+        4 => [1e30, -1e30, 2e38][random.below(3) as usize],
         _ => (random.unit() * 6.0).powi(3) / 8.0,
     };
     (0..vocab).map(|_| one()).collect()

@@ -5,10 +5,11 @@ use super::host::NativeHost;
 use super::session::{Pick, Session};
 use super::threads::spread;
 use crate::choices::{add_shares, best, log_probability};
+use crate::draw::{COUNTERS, Draw};
 use crate::error::NonFinite;
 use crate::layout::*;
 use crate::matmul::Outputs;
-use crate::sampler::{COUNTERS, Draw, Rule, Sampling};
+use crate::sampler::{Rule, Sampling};
 use std::num::NonZeroUsize;
 
 /// Logits of some positions, kept as they come.

@@ -127,7 +127,7 @@ fn scores_do_not_depend_on_the_order_of_choices() {
 
 /// [S] One right answer: any other byte anywhere in the output is refused.
 #[test]
-fn every_other_output_is_refused() {
+fn every_other_answer_than_the_choice_is_refused() {
     let bench = Bench::new(Tiny::default().model());
     let request = exact(&choosing("the cat", &[" hello", " the cat", "in"]));
     let honest = bench.honest(&request).encode();
