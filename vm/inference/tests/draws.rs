@@ -65,7 +65,7 @@ fn rule(random: &mut Random, vocab: u64) -> Rule {
 
 /// Scores of all kinds: smooth, full of ties, of both zeros, huge.
 fn scores(random: &mut Random, vocab: u64) -> Vec<f32> {
-    let kind = random.below(6);
+    let kind = random.below(7);
     let mut one = || match kind {
         0 => random.unit() * 12.0,
         1 => random.below(4) as f32,
@@ -73,6 +73,8 @@ fn scores(random: &mut Random, vocab: u64) -> Vec<f32> {
         3 => random.unit() * f32::MAX,
         // So large that the noise is lost, and keys are equal.
         4 => [1e30, -1e30, 2e38][random.below(3) as usize],
+        // So large that keys are even numbers, and often equal where the noise isn't.
+        5 => 1.2e16,
         _ => (random.unit() * 6.0).powi(3) / 8.0,
     };
     (0..vocab).map(|_| one()).collect()
