@@ -3,6 +3,7 @@
 use crate::accounts::Role;
 use crate::deploy::eth;
 use crate::price::{LEAST, fee_for};
+use crate::sampling::SamplingFlags;
 use alloy::primitives::{B256, U256};
 use alloy::signers::SignerSync;
 use alloy::sol_types::SolCall;
@@ -40,6 +41,8 @@ pub struct Question {
     /// Most tokens of the answer.
     #[arg(long, env = "ASSAY_MAX_TOKENS", value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TOKENS)))]
     max_tokens: u32,
+    #[command(flatten)]
+    sampling: SamplingFlags,
     /// Wait until the answer is final.
     #[arg(long = "final", env = "ASSAY_FINAL")]
     wait_final: bool,
@@ -87,6 +90,8 @@ pub async fn ask(question: &Question) -> anyhow::Result<()> {
 }
 
 async fn stages(question: &Question) -> anyhow::Result<()> {
+    // What can't be asked is said before anything is looked for.
+    payload(question)?;
     let deployment = Deployment::load(&question.deployment).context(RUNNING)?;
     let chain = Chain::connect(&question.rpc_url, Some(deployment.chain_id)).await;
     let chain = chain.context(RUNNING)?;
@@ -158,9 +163,13 @@ fn model(question: &Question, deployment: &Deployment) -> anyhow::Result<B256> {
     })
 }
 
-fn payload(question: &Question) -> Vec<u8> {
+fn payload(question: &Question) -> anyhow::Result<Vec<u8>> {
     let prompt = question.prompt.replace("\\n", "\n");
-    Payload::greedy(&prompt, question.max_tokens).encode()
+    let payload = Payload {
+        sampling: question.sampling.sampling()?,
+        ..Payload::greedy(&prompt, question.max_tokens)
+    };
+    Ok(payload.encode())
 }
 
 /// Wei that the question offers.
@@ -171,7 +180,7 @@ async fn fee(question: &Question, chain: &Chain, deployment: &Deployment) -> any
     let id = model(question, deployment)?;
     match deployment.models.iter().find(|m| m.id == id) {
         Some(entry) => {
-            let length = payload(question).len();
+            let length = payload(question)?.len();
             fee_for(
                 chain.provider(),
                 deployment,
@@ -241,7 +250,7 @@ async fn signed(
             refundTo: payer,
             inclusionDeadline: chain.head().await?.timestamp + PATIENCE,
         },
-        payload: payload(question).into(),
+        payload: payload(question)?.into(),
         userData: Default::default(),
         signature: Default::default(),
     };
@@ -269,7 +278,7 @@ fn answered(output: &[u8]) -> anyhow::Result<()> {
         ErrorCode::BadRequest => "the request is malformed: see docs/encoding.md, section 7",
         ErrorCode::NotUtf8 => "the prompt is not UTF-8 text",
         ErrorCode::PromptTooLong =>
-            "the prompt has more tokens than the model's context: shorten it",
+            "the prompt, or a choice after it, has more tokens than the model's context or --max-tokens: shorten it",
         ErrorCode::PlanTooLong =>
             "checking the answer takes more than the program has: shorten the prompt or lower --max-tokens",
         ErrorCode::NonFinite =>

@@ -14,6 +14,7 @@ use assay_bindings::Rollup::RollupEvents as R;
 use assay_bindings::Staking::StakingEvents as S;
 use assay_node::deployment::Contracts;
 use assay_types::output::Output;
+use assay_types::request::{Part, Payload};
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -472,35 +473,20 @@ pub fn describe(output: &[u8]) -> String {
 
 /// The text of a payload's parts.
 pub fn prompt_of(payload: &[u8]) -> String {
-    let parts = || -> Option<String> {
-        let mut at = 10usize;
-        let stops = *payload.get(at)?;
-        at += 1;
-        for _ in 0..stops {
-            at += 2 + usize::from(u16::from_le_bytes(
-                payload.get(at..at + 2)?.try_into().ok()?,
-            ));
-        }
-        let n = u16::from_le_bytes(payload.get(at..at + 2)?.try_into().ok()?);
-        at += 2;
-        let mut text = String::new();
-        for _ in 0..n {
-            let len = usize::try_from(u32::from_le_bytes(
-                payload.get(at + 1..at + 5)?.try_into().ok()?,
-            ))
-            .ok()?;
-            text.push_str(&String::from_utf8_lossy(payload.get(at + 5..at + 5 + len)?));
-            at += 5 + len;
-        }
-        Some(text)
+    let Ok(payload) = Payload::decode(payload) else {
+        return "(malformed payload)".to_owned();
     };
-    parts().unwrap_or_else(|| "(malformed payload)".to_owned())
+    let text = |part: &Part| {
+        let (Part::User(bytes) | Part::Template(bytes)) = part;
+        String::from_utf8_lossy(bytes).into_owned()
+    };
+    payload.parts.iter().map(text).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use assay_types::request::{Part, Payload};
+    use assay_types::request::Sampling;
 
     #[test]
     fn numbers_are_grouped_by_threes() {
@@ -517,6 +503,11 @@ mod tests {
                 Part::Template(b"<s>".to_vec()),
                 Part::User("Grüße".as_bytes().to_vec()),
             ],
+            sampling: Sampling::Drawn {
+                temperature: 700,
+                top_k: 40,
+                min_p: 50,
+            },
         };
         assert_eq!(prompt_of(&payload.encode()), "<s>Grüße");
         assert_eq!(prompt_of(&[1, 2, 3]), "(malformed payload)");

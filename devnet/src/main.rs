@@ -12,6 +12,7 @@ mod network;
 mod price;
 mod process;
 mod report;
+mod sampling;
 mod scenario;
 mod show;
 

@@ -45,7 +45,7 @@ fn replace(engine: &Engine, prepared: &Prepared, ids: &[u32], n: usize) -> Optio
         answer.take(*id);
     }
     let (last, before) = sequence.split_last()?;
-    let mut session = engine.session();
+    let mut session = engine.session_for(prepared);
     session.feed(before, before.len()).1.ok()?;
     let scores = session.scores(*last).ok()?;
     let mut ranked: Vec<u32> = (0..)

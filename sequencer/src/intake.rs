@@ -32,7 +32,7 @@ pub enum Refusal {
     Field(#[from] BadField),
     /// The payload is not one.
     #[error(
-        "the payload is malformed: version 1, greedy sampling and 1 to {MAX_TOKENS} max tokens are accepted (docs/encoding.md, section 7)"
+        "the payload is malformed: version 1 and 1 to {MAX_TOKENS} max tokens are accepted (docs/encoding.md, section 7)"
     )]
     Payload,
     /// The payload can only be answered with an error.

@@ -1,14 +1,7 @@
 //! A payload as the program reads it (`docs/encoding.md`, section 7). One that is malformed or not UTF-8 has an error for
 //! its one right answer, which is charged for: the sequencer says so before that.
 
-use assay_types::params::MAX_TOKENS;
-
-/// Most stop strings.
-const MAX_STOPS: usize = 8;
-/// Longest stop string.
-const MAX_STOP_BYTES: usize = 256;
-/// Most parts of a prompt.
-const MAX_PARTS: usize = 64;
+use assay_types::request::{Part, Payload, Sampling};
 
 /// Why a payload has no answer but an error, whatever the model.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -26,6 +19,14 @@ pub enum Defect {
         /// Its first bad byte.
         at: usize,
     },
+    /// A choice is no text.
+    #[error("choice {choice} is not valid UTF-8 from byte {at} on: send choices as UTF-8 text")]
+    ChoiceNotUtf8 {
+        /// Which choice, counted from 0.
+        choice: usize,
+        /// Its first bad byte.
+        at: usize,
+    },
 }
 
 /// Reads a whole payload.
@@ -33,70 +34,27 @@ pub enum Defect {
 /// # Errors
 /// The program would answer `bad_request` or `not_utf8`; the former wins, as there.
 pub fn check(payload: &[u8]) -> Result<(), Defect> {
-    let mut reader = Reader(payload);
-    let (version, sampling) = (reader.number(1)?, reader.number(1)?);
-    let (tokens, temperature) = (reader.number(4)?, reader.number(4)?);
-    let stops = reader.number(1)?;
-    reader.require(version == 1, "its version is not 1")?;
-    reader.require(
-        sampling == 0 && temperature == 0,
-        "greedy sampling alone is known, with temperature 0",
-    )?;
-    let sized = (1..=MAX_TOKENS as usize).contains(&tokens);
-    reader.require(sized, "1 to 4096 max tokens are accepted")?;
-    reader.require(stops <= MAX_STOPS, "it has more than 8 stop strings")?;
-    for _ in 0..stops {
-        let len = reader.number(2)?;
-        let sized = (1..=MAX_STOP_BYTES).contains(&len);
-        reader.require(sized, "a stop string has 1 to 256 bytes")?;
-        reader.bytes(len)?;
+    let payload = Payload::decode(payload).map_err(|e| Defect::Malformed(e.0))?;
+    for (part, text) in payload.parts.iter().enumerate() {
+        let (Part::User(bytes) | Part::Template(bytes)) = text;
+        bad_byte(bytes).map_or(Ok(()), |at| Err(Defect::NotUtf8 { part, at }))?;
     }
-    let count = reader.number(2)?;
-    reader.require(
-        (1..=MAX_PARTS).contains(&count),
-        "a prompt has 1 to 64 parts",
-    )?;
-    let mut parts = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (kind, len) = (reader.number(1)?, reader.number(4)?);
-        reader.require(kind <= 1, "a part is user text (0) or template text (1)")?;
-        parts.push(reader.bytes(len)?);
-    }
-    reader.require(reader.0.is_empty(), "something follows its last part")?;
-    for (part, bytes) in parts.into_iter().enumerate() {
-        std::str::from_utf8(bytes).map_err(|e| Defect::NotUtf8 {
-            part,
-            at: e.valid_up_to(),
-        })?;
+    if let Sampling::Choice(choices) = &payload.sampling {
+        for (choice, bytes) in choices.iter().enumerate() {
+            bad_byte(bytes).map_or(Ok(()), |at| Err(Defect::ChoiceNotUtf8 { choice, at }))?;
+        }
     }
     Ok(())
 }
 
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, len: usize) -> Result<&'a [u8], Defect> {
-        let cut = Defect::Malformed("it ends before its last part does");
-        let (head, rest) = self.0.split_at_checked(len).ok_or(cut)?;
-        self.0 = rest;
-        Ok(head)
-    }
-
-    /// A little-endian number of up to four bytes.
-    fn number(&mut self, bytes: usize) -> Result<usize, Defect> {
-        let bytes = self.bytes(bytes)?;
-        Ok(bytes.iter().rev().fold(0, |n, b| n << 8 | usize::from(*b)))
-    }
-
-    fn require(&self, holds: bool, reason: &'static str) -> Result<(), Defect> {
-        holds.then_some(()).ok_or(Defect::Malformed(reason))
-    }
+/// Where `bytes` stop being UTF-8.
+fn bad_byte(bytes: &[u8]) -> Option<usize> {
+    std::str::from_utf8(bytes).err().map(|e| e.valid_up_to())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use assay_types::request::{Part, Payload};
 
     fn sample() -> Payload {
         Payload {
@@ -106,6 +64,7 @@ mod tests {
                 Part::Template(b"<s>".to_vec()),
                 Part::User("Grüße".as_bytes().to_vec()),
             ],
+            sampling: Sampling::Greedy,
         }
     }
 
@@ -113,6 +72,24 @@ mod tests {
     fn every_payload_of_the_encoder_passes() {
         assert_eq!(check(&sample().encode()), Ok(()));
         assert_eq!(check(&Payload::greedy("", 4096).encode()), Ok(()));
+        assert_eq!(check(&choosing(&[b" yes", b" no"])), Ok(()));
+    }
+
+    fn choosing(choices: &[&[u8]]) -> Vec<u8> {
+        let payload = Payload {
+            sampling: Sampling::Choice(choices.iter().map(|c| c.to_vec()).collect()),
+            ..Payload::greedy("?", 4)
+        };
+        payload.encode()
+    }
+
+    #[test]
+    fn choices_are_text_and_all_different() {
+        let defect = check(&choosing(&[b"yes", b"n\xf6"])).expect_err("Latin-1");
+        assert_eq!(defect, Defect::ChoiceNotUtf8 { choice: 1, at: 1 });
+        // The lower error wins.
+        let defect = check(&choosing(&[b"\xf6", b"\xf6"])).expect_err("twice");
+        assert!(matches!(defect, Defect::Malformed(_)));
     }
 
     #[test]

@@ -64,7 +64,14 @@ impl<D: Drafter> DraftAndVerify<D> {
     }
 
     fn find_prepared(&mut self, prepared: &Prepared, stats: &mut Stats) -> Output {
-        let (mut session, mut answer) = (self.engine.session(), prepared.answer());
+        // A choice's score takes whole rows of logits, which no draft has.
+        let (choice, time) = timed(|| self.engine.choose(prepared));
+        if let Some(output) = choice {
+            stats.verify_time += time;
+            return output;
+        }
+        let mut session = self.engine.session_for(prepared);
+        let mut answer = prepared.answer();
         let mut sequence = prepared.prompt();
         loop {
             // Invariant: the session holds a proper prefix of the sequence, whose ids are all right.

@@ -6,7 +6,7 @@ use assay_executor::backend::llama::child::{ChildConfig, LlamaChild};
 use assay_executor::backend::{Backend, Found, Stats};
 use assay_inference::native::{Engine, bytes};
 use assay_types::output::{ErrorCode, Output};
-use assay_types::request::{Part, Payload, RomHeader};
+use assay_types::request::{Part, Payload, RomHeader, Sampling};
 use assay_types::{Hash, ModelId, Tolerance};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -103,6 +103,42 @@ fn llama_drafts_give_the_exact_bytes() {
         sum.accepted * 10 >= sum.tokens * 8,
         "llama.cpp drafts most of an answer right: {sum:?}"
     );
+}
+
+/// The drafter knows neither temperature nor list: the session's picks decide, and a choice takes no draft at all.
+#[test]
+fn draws_and_choices_are_exact_whatever_is_drafted() {
+    let engine = engine();
+    let mut backend = DraftAndVerify::new(engine.clone(), llama(), 16);
+    let drawn = |temperature, top_k| Payload {
+        sampling: Sampling::Drawn {
+            temperature,
+            top_k,
+            min_p: 0,
+        },
+        ..Payload::greedy("Once upon a time", 40)
+    };
+    let choices = ["positive", "negative", " on a hill far away"].map(Vec::from);
+    let listed = Payload {
+        sampling: Sampling::Choice(choices.to_vec()),
+        ..Payload::greedy("review: it broke at once.\nanswer:", 8)
+    };
+    let greedy = exact(&engine, &drawn(1, 1).encode()).output;
+    for (payload, drafts) in [
+        (drawn(800, 0), true),
+        (drawn(1500, 40), true),
+        (listed, false),
+    ] {
+        let payload = payload.encode();
+        let expected = exact(&engine, &payload);
+        assert!(
+            matches!(Output::decode(&expected.output), Some(Output::Answer { ids, .. }) if !ids.is_empty())
+        );
+        assert_ne!(expected.output, greedy);
+        let found = backend.answer(&rom(&payload));
+        assert_eq!(found.output, expected.output);
+        assert_eq!(found.stats.drafted > 0, drafts);
+    }
 }
 
 /// Proposes what a function makes of the right ids.

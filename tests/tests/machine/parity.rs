@@ -10,7 +10,7 @@ use assay_machine::trace::{Engine, Interpreter};
 use assay_twin::{GUEST_WASM, TwinEngine, guest};
 use assay_types::output::{ErrorCode, Output};
 use assay_types::params::STACK_CELLS;
-use assay_types::request::{Part, Payload, RomHeader};
+use assay_types::request::{Part, Payload, RomHeader, Sampling};
 use assay_types::{Hash, ModelId, Status, Tolerance};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -116,6 +116,49 @@ fn three_engines_agree_at_every_yield_of_a_whole_request() {
 }
 
 #[test]
+fn three_engines_agree_on_draws_and_choices() {
+    let model = model();
+    let engine =
+        Inference::load(bytes(model.clone()), NonZeroUsize::MIN).expect("the devnet model loads");
+    let drawn = |temperature, top_k, min_p| Sampling::Drawn {
+        temperature,
+        top_k,
+        min_p,
+    };
+    let listed = |texts: &[&str]| Sampling::Choice(texts.iter().map(|t| (*t).into()).collect());
+    let review = "Review: I love this kettle, it boils fast.\nSentiment:";
+    let cases = [
+        ("Story: A fox", drawn(900, 0, 0)),
+        ("Story: A fox", drawn(1500, 40, 20)),
+        (
+            review,
+            listed(&[
+                " negative",
+                " positive",
+                " neither of the two, or both of them at once",
+            ]),
+        ),
+    ];
+    for (prompt, sampling) in cases {
+        let payload = Payload {
+            sampling,
+            ..Payload::greedy(prompt, 18)
+        };
+        let request = request_rom(&payload.encode());
+        let output = engine.answer_exact(&request);
+        let Output::Answer { mut ids, text } = output.clone() else {
+            panic!("an answer is due")
+        };
+        let (steps, status) = compare(&request, &output.encode(), &model);
+        assert_eq!(status, Status::Halted(0), "the honest output is right");
+        println!("{prompt:?}: {steps} yields, equal in interpreter, wasmtime and native run");
+        ids[0] ^= 1;
+        let wrong = Output::Answer { ids, text }.encode();
+        assert!(matches!(compare(&request, &wrong, &model).1, Status::Halted(code) if code != 0));
+    }
+}
+
+#[test]
 fn three_engines_agree_on_wrong_outputs_and_errors() {
     let model = model();
     let request = request_rom(&Payload::greedy("Story: A fox", 6).encode());
@@ -132,6 +175,7 @@ fn three_engines_agree_on_wrong_outputs_and_errors() {
         max_tokens: 4,
         stops: vec![],
         parts: vec![Part::User(vec![0xff, 0xfe])],
+        sampling: Sampling::Greedy,
     };
     let request = request_rom(&not_utf8.encode());
     let error = Output::Error {

@@ -54,7 +54,7 @@ pub fn place_request(arena: &mut Arena, bytes: u32, wanted: u32) -> u32 {
         (Area::Symbols, 16 * n),
         // Each merge takes one symbol away and adds two pairs at most.
         (Area::Heap, 16 * 3 * n),
-        // A byte of escaped text may be an id, and a special token is one.
+        // A byte of escaped text may be an id, and a special token is one; choices' bytes and ids count as the prompt's.
         (Area::Ids, 4 * (4 * n + 1 + wanted)),
     ];
     let mut end = Area::Escaped.at(arena);

@@ -6,7 +6,7 @@ use crate::attention;
 use crate::error::{NonFinite, Stop};
 use crate::host::{Host, Loaded, Rom};
 use crate::layout::*;
-use crate::logits::{Picks, check};
+use crate::logits::Picks;
 use crate::math::{all_finite, exp, sqrt};
 use crate::matmul::{Input, rows, widen};
 use crate::model::Config;
@@ -14,6 +14,7 @@ use crate::ops::{CHUNK, Op, Walk};
 use crate::plan::Buffer;
 use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES, Packed, PackedMut, quantize};
 use crate::rope::{rotate, table};
+use crate::sampler::{after_logits, kept_rows};
 use crate::tensors::{Global, InLayer, Tensor, global, in_layer};
 
 /// Sets the cursor to the chunk at position `at`.
@@ -89,10 +90,7 @@ pub(crate) fn next<H: Host>(host: &mut H, config: &Config, op: Op) -> Result<(),
         Op::Down if arena.get::<u32>(NEED_FROM) == arena.get(CHUNK_LEN) => {
             return next_chunk(&mut arena);
         }
-        Op::Logits => {
-            check(host)?;
-            return next_chunk(&mut host.arena());
-        }
+        Op::Logits => return after_logits(host),
         _ => enter(&mut arena, last),
     }
     Ok(())
@@ -281,9 +279,11 @@ fn activate(arena: &mut Arena, config: &Config, t: u32) -> Result<(), NonFinite>
     pack(arena, config, config.ffn, t)
 }
 
-/// Where a product's outputs go, and how far apart tokens are there. Logits are compared, not kept.
+/// Where a product's outputs go, and how far apart tokens are there. Logits that are only
+/// compared go nowhere.
 pub(crate) fn destination(arena: &Arena, config: &Config, op: Op, layer: u32) -> (u32, u32) {
     match op {
+        Op::Logits if kept_rows(arena) > 0 => (Buffer::Logits.at(arena), config.vocab),
         Op::Query => (Buffer::Query.at(arena), config.dim),
         Op::Key => (
             cache_at(arena, config, Buffer::Keys, layer),
@@ -321,6 +321,7 @@ fn product<H: Host>(
         (tokens - 1) * config.widest() + tensor.columns,
     );
     let mut picks = (op == Op::Logits).then(|| Picks::load(&arena, first));
+    let keeps = op == Op::Logits && kept_rows(&arena) > 0;
     let (out, stride) = destination(&arena, config, op, layer);
     let [quads, scales, sums] = packed;
     let out = span::<f32>(out, tokens * stride);
@@ -345,7 +346,9 @@ fn product<H: Host>(
         |i, outputs| {
             if let Some(picks) = &mut picks {
                 result = result.and(picks.see(first + i as u32, outputs));
-                return;
+                if !keeps {
+                    return;
+                }
             }
             let column = out[(first as usize + i)..]
                 .iter_mut()

@@ -52,6 +52,18 @@ pub const MAX_STOPS: u32 = 8;
 pub const MAX_STOP_BYTES: u32 = 256;
 /// Most prompt parts.
 pub const MAX_PARTS: u32 = 64;
+/// Highest temperature, in thousandths.
+pub const MAX_TEMPERATURE: u32 = 10_000;
+/// Most candidates that top-k may leave.
+pub const MAX_TOP_K: u32 = 256;
+/// Highest min-p, in thousandths.
+pub const MAX_MIN_P: u32 = 1000;
+/// Fewest choices.
+pub const MIN_CHOICES: u32 = 2;
+/// Most choices.
+pub const MAX_CHOICES: u32 = 64;
+/// Longest choice, in bytes.
+pub const MAX_CHOICE_BYTES: u32 = 256;
 
 // Header: u32 unless said otherwise.
 /// Phase, a [`crate::program::Phase`].
@@ -110,7 +122,7 @@ pub const PART_COUNT: u32 = 652;
 pub const MAX_GAP: u32 = 656;
 /// Tolerance: positions.
 pub const MAX_FLIPS: u32 = 660;
-/// Bytes of all parts.
+/// Bytes of all parts, choices included.
 pub const INPUT_LEN: u32 = 664;
 
 /// Splitter: the part it is in.
@@ -188,9 +200,46 @@ pub const YIELDS: u32 = 904;
 /// Offsets of the dynamic buffers, u32 each.
 pub const BUFFERS: u32 = 960;
 
+/// How ids are found, a [`crate::sampler::Sampling`].
+pub const SAMPLING: u32 = 0x480;
+/// Temperature, in thousandths.
+pub const TEMPERATURE: u32 = 0x484;
+/// Candidates by score; 0 for all.
+pub const TOP_K: u32 = 0x488;
+/// Least share of the best candidate's probability, in thousandths.
+pub const MIN_P: u32 = 0x48c;
+/// u64 x 4: the request's seed.
+pub const SEED: u32 = 0x490;
+/// Row of the chunk's logits that is being walked.
+pub const ROW: u32 = 0x4b0;
+/// A [`crate::draw::Draw`]'s numbers.
+pub const DRAW: u32 = 0x4b4;
+/// f64: its best `score / T + noise`.
+pub const DRAW_BEST: u32 = 0x4c8;
+/// Choices.
+pub const CHOICE_COUNT: u32 = 0x4d0;
+/// Choices that were tokenized or are being.
+pub const TEXTS: u32 = 0x4d4;
+/// Parts of the text being tokenized and of all before it.
+pub const LAST_PART: u32 = 0x4d8;
+/// The claimed choice.
+pub const CLAIMED: u32 = 0x4dc;
+/// What is being computed: 0 the prompt, i + 1 choice i.
+pub const PASS: u32 = 0x4e0;
+/// Scores of the row that are in [`SUM`].
+pub const SUMMED: u32 = 0x4e4;
+/// f64: sum of `e^(score - largest)`.
+pub const SUM: u32 = 0x4e8;
+/// u32 x 256: counters of the selection.
+pub const HISTOGRAM: u32 = 0x600;
+/// Choices: index of the first id, ids.
+pub const CHOICES: u32 = 0xa00;
+/// f64 for each choice: its score.
+pub const SCORES: u32 = 0xc00;
+
 /// Tensor table: 32 bytes a slot.
 pub const TENSORS: u32 = 0x1000;
-/// Prompt parts: kind, bytes.
+/// Parts of the prompt, then choices: kind, bytes.
 pub const PARTS: u32 = 0xb000;
 /// Stop strings: `length u32`, then 256 bytes.
 pub const STOPS: u32 = 0xb400;
@@ -200,7 +249,7 @@ pub const STOP_STRIDE: u32 = 4 + MAX_STOP_BYTES;
 pub const BYTES: u32 = 0xc000;
 /// Best score (f32), best id, score of the claimed id (f32) for each needed position of the chunk.
 pub const PICKS: u32 = 0xc800;
-/// The parts' bytes.
+/// The parts' bytes, those of choices included.
 pub const INPUT: u32 = 0x1_0000;
 /// What the answer's ids spell.
 pub const TEXT: u32 = 0x2_0000;
@@ -211,4 +260,6 @@ const _: () = assert!(
 );
 const _: () = assert!(STOPS + MAX_STOPS * STOP_STRIDE <= BYTES && BYTES + 1024 <= PICKS);
 const _: () = assert!(TEXT + MAX_BYTES + MAX_TOKEN_BYTES <= TOKENS);
-const _: () = assert!(AREAS + 4 * 7 <= PAYLOAD_LEN && BUFFERS + 4 * 13 <= TENSORS);
+const _: () = assert!(AREAS + 4 * 7 <= PAYLOAD_LEN && BUFFERS + 4 * 14 <= SAMPLING);
+const _: () = assert!(PARTS + 8 * (MAX_PARTS + MAX_CHOICES) <= STOPS);
+const _: () = assert!(CHOICES + 8 * MAX_CHOICES <= SCORES && SCORES + 8 * MAX_CHOICES <= TENSORS);

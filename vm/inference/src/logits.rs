@@ -8,6 +8,7 @@ use crate::layout::*;
 use crate::math::finite;
 use crate::matmul::Outputs;
 use crate::ops::CHUNK;
+use crate::sampler::Sampling;
 use crate::text::would_refuse;
 
 /// The best token of a position so far, and the score of the one claimed there.
@@ -15,7 +16,7 @@ use crate::text::would_refuse;
 pub struct Pick {
     /// Best score; the lowest finite number before the first.
     pub best: f32,
-    /// Lowest id with that score.
+    /// Lowest id with that score; with a temperature, at last the drawn id.
     pub id: u32,
     /// Score of the claimed id, once seen.
     pub claimed: f32,
@@ -53,7 +54,8 @@ impl Pick {
         (self.best - self.claimed <= max_gap as f32 / 1000.0).then_some(true)
     }
 
-    fn read(arena: &Arena, i: u32) -> Pick {
+    /// That of the chunk's `i`-th needed position.
+    pub fn read(arena: &Arena, i: u32) -> Pick {
         let words: &[u32] = arena.view(PICKS + 12 * i, 3);
         Pick {
             best: f32::from_bits(words[0]),
@@ -62,7 +64,8 @@ impl Pick {
         }
     }
 
-    fn write(&self, arena: &mut Arena, i: u32) {
+    /// Keeps it as that of the chunk's `i`-th needed position.
+    pub fn write(&self, arena: &mut Arena, i: u32) {
         arena.view_mut(PICKS + 12 * i, 3).copy_from_slice(&[
             self.best.to_bits(),
             self.id,
@@ -100,6 +103,11 @@ impl Picks {
         picks
     }
 
+    /// The id claimed after each position; one beyond any vocabulary where there is none.
+    pub fn claimed(&self) -> [u32; CHUNK as usize] {
+        self.claimed
+    }
+
     /// Takes the logits of token `id` at all positions.
     #[inline(always)]
     pub fn see(&mut self, id: u32, logits: &Outputs) -> Result<(), NonFinite> {
@@ -126,8 +134,8 @@ pub fn check<H: Host>(host: &mut H) -> Result<(), Stop> {
     );
     let end = arena.get::<u32>(PROMPT_COUNT) + arena.get::<u32>(COUNT);
     let is_error = arena.get::<u32>(KIND) == Due::NonFinite as u32;
-    // Ids before a non-finite position count as exact.
-    let (gap, most) = if is_error {
+    // Ids before a non-finite position count as exact, and drawn ones always do: whoever may stray from a draw picks its outcome.
+    let (gap, most) = if is_error || Sampling::read(&arena) != Sampling::Greedy {
         (0, 0)
     } else {
         (arena.get(MAX_GAP), arena.get(MAX_FLIPS))

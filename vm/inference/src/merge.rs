@@ -3,11 +3,11 @@
 
 use crate::areas::Area;
 use crate::arena::Arena;
+use crate::choices;
 use crate::error::{Due, Stop};
 use crate::host::Host;
 use crate::keys::Key;
 use crate::layout::*;
-use crate::program::Phase;
 use crate::split::SPECIAL;
 use crate::vocab::{Class, Probe, Token, find};
 
@@ -39,7 +39,7 @@ pub fn merge<H: Host>(host: &mut H) -> Result<(), Stop> {
         work += match stage {
             s if s == Stage::Begin as u32 => {
                 if item == arena.get(ITEM_COUNT) {
-                    host.arena().put(PHASE, Phase::Plan as u32);
+                    choices::next_text(&mut host.arena());
                     return Ok(());
                 }
                 begin(&mut host.arena(), item)?
@@ -76,8 +76,11 @@ fn item_at(arena: &Arena, item: u32) -> (u32, u32) {
     (words[0], words[1])
 }
 
-/// Appends one id to the prompt, which must leave room for an answer.
+/// Appends one id to the text being tokenized: to the prompt, which must leave room for an answer, or to a choice.
 pub fn push_id(arena: &mut Arena, id: u32) -> Result<(), Stop> {
+    if choices::is_text_of_choice(arena) {
+        return choices::push_id(arena, id);
+    }
     let count: u32 = arena.get(PROMPT_COUNT);
     if count + 1 >= arena.get::<u32>(Key::Context.at()) {
         return Err(Due::PromptTooLong.into());

@@ -2,6 +2,7 @@
 
 use crate::areas::Area;
 use crate::arena::Arena;
+use crate::choices;
 use crate::error::{Due, Stop};
 use crate::host::Host;
 use crate::layout::*;
@@ -10,6 +11,7 @@ use crate::model::Config;
 use crate::ops::{CHUNK, Op};
 use crate::program::Phase;
 use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES};
+use crate::sampler::{self, Sampling, kept_rows};
 use crate::text::{TAKE_WORK, stop_work};
 
 /// A buffer whose size depends on the model. `C` is [`CHUNK`], `W` the widest row, `B` its blocks, `P` the cache's positions.
@@ -42,15 +44,17 @@ pub enum Buffer {
     Keys,
     /// f32 layers x P x kv dim: values.
     Values,
+    /// f32 C x vocabulary: logits, where they are kept.
+    Logits,
 }
 
 impl Buffer {
     /// Every buffer, in the order in which they lie.
-    pub const ALL: [Buffer; 13] = {
+    pub const ALL: [Buffer; 14] = {
         use Buffer::*;
         [
             Stream, Normed, Quads, Scales, Sums, Query, Gate, Up, Table, Turns, Scores, Keys,
-            Values,
+            Values, Logits,
         ]
     };
 
@@ -60,7 +64,7 @@ impl Buffer {
     }
 
     /// Its bytes, of which there may be too many for an arena.
-    fn bytes(self, config: &Config, positions: u32) -> u64 {
+    fn bytes(self, config: &Config, positions: u32, kept: u32) -> u64 {
         let [chunk, dim, ffn, head] = [CHUNK, config.dim, config.ffn, config.head].map(u64::from);
         let blocks = u64::from(config.widest()).div_ceil(BLOCK as u64);
         match self {
@@ -72,6 +76,7 @@ impl Buffer {
             Buffer::Table => 4 * chunk * head,
             Buffer::Turns => 4 * head,
             Buffer::Scores => 4 * u64::from(positions),
+            Buffer::Logits => 4 * u64::from(kept) * u64::from(config.vocab),
             Buffer::Keys | Buffer::Values => {
                 4 * u64::from(config.layers) * u64::from(positions) * u64::from(config.kv_dim())
             }
@@ -83,14 +88,19 @@ impl Buffer {
 pub fn plan<H: Host>(host: &mut H) -> Result<(), Stop> {
     let arena = host.arena();
     let config = Config::read(&arena);
-    let positions = config
-        .context
-        .min(arena.get::<u32>(PROMPT_COUNT) + arena.get::<u32>(TOKENS_WANTED));
+    let is_choice = Sampling::read(&arena) == Sampling::Choice;
+    let answer = if is_choice {
+        choices::longest(&arena)
+    } else {
+        arena.get(TOKENS_WANTED)
+    };
+    let positions = config.context.min(arena.get::<u32>(PROMPT_COUNT) + answer);
+    let kept = kept_rows(&arena);
     let planned = arena.get::<u64>(YIELDS) + most_steps(&arena, &config, positions);
     let size = Buffer::ALL
         .iter()
         .fold(u64::from(Area::Buffers.at(&arena)), |end, b| {
-            aligned(end) + b.bytes(&config, positions)
+            aligned(end) + b.bytes(&config, positions, kept)
         });
     if planned > MAX_YIELDS || size > u64::from(ARENA_MAX) {
         return Err(Due::PlanTooLong.into());
@@ -102,7 +112,7 @@ pub fn plan<H: Host>(host: &mut H) -> Result<(), Stop> {
     for buffer in Buffer::ALL {
         let at = aligned(end);
         arena.put(BUFFERS + 4 * buffer as u32, at as u32);
-        end = at + buffer.bytes(&config, positions);
+        end = at + buffer.bytes(&config, positions, kept);
     }
     arena.put(PLANNED, planned);
     arena.put(CAPACITY, positions);
@@ -124,7 +134,10 @@ fn aligned(at: u64) -> u64 {
 /// At most as many macro steps are left, with `positions` computed.
 fn most_steps(arena: &Arena, config: &Config, positions: u32) -> u64 {
     // One chunk more than needed where the last position is alone.
-    let chunks = u64::from(positions.div_ceil(CHUNK)) + 1;
+    let chunks = match Sampling::read(arena) {
+        Sampling::Choice => choices::chunks(arena),
+        Sampling::Greedy | Sampling::Drawn => u64::from(positions.div_ceil(CHUNK)) + 1,
+    };
     let layers = 0..config.layers;
     let is_global = |op: &Op| matches!(op, Op::Embed | Op::Table | Op::OutputNorm | Op::Logits);
     let (global, layered): (u64, u64) = Op::ALL.iter().fold((0, 0), |(global, layered), op| {
@@ -144,5 +157,5 @@ fn most_steps(arena: &Arena, config: &Config, positions: u32) -> u64 {
     let replay = u64::from(arena.get::<u32>(TOKENS_WANTED))
         * u64::from(TAKE_WORK + stop_work(arena))
         / u64::from(BUDGET);
-    chunks * (global + layered) + replay + 4
+    chunks * (global + layered + sampler::most_steps(arena, config.vocab)) + replay + 4
 }

@@ -6,8 +6,9 @@ use crate::forward::{self, start_chunk};
 use crate::host::{Host, Loaded, Rom};
 use crate::keys::Key;
 use crate::layout::*;
+use crate::sampler::Sampling;
 use crate::text::{TAKE_WORK, Taken, may_refuse, stop_work, take};
-use crate::{gguf, merge, plan, request, split, vocab};
+use crate::{choices, gguf, merge, plan, request, sampler, split, vocab};
 
 /// What the next macro step does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +38,8 @@ pub enum Phase {
     Replay = 10,
     /// Computes.
     Forward = 11,
+    /// Walks the logits of a chunk, unless they were compared as they came.
+    Sample = 12,
 }
 
 /// Runs one macro step; `Err` says how the program ends.
@@ -58,6 +61,7 @@ pub fn advance<H: Host>(host: &mut H) -> Result<(), Stop> {
         p if p == Phase::Plan as u32 => plan::plan(host),
         p if p == Phase::Claim as u32 => claim(host),
         p if p == Phase::Replay as u32 => replay(host),
+        p if p == Phase::Sample as u32 => sampler::step(host),
         _ => forward::step(host),
     }
 }
@@ -181,6 +185,9 @@ fn claim<H: Host>(host: &mut H) -> Result<(), Stop> {
         if *id >= vocab {
             return Err(Wrong::Token.into());
         }
+    }
+    if Sampling::read(&arena) == Sampling::Choice {
+        return choices::claim(host);
     }
     arena.put(PHASE, Phase::Replay as u32);
     Ok(())

@@ -2,14 +2,18 @@
 
 use crate::areas::place_request;
 use crate::arena::Arena;
+use crate::choices::check_distinct;
 use crate::error::Due;
 use crate::host::{Host, Rom};
 use crate::keys::Key;
 use crate::layout::*;
 use crate::program::Phase;
+use crate::sampler::{Rule, Sampling};
 
-/// Offset of `max_gap` in the request header; `max_flips` follows. Both big-endian.
-const TOLERANCE: u32 = 184;
+/// Offset of the seed in the request header.
+const SEED_AT: u32 = 128;
+/// Offset of `max_gap` after the seed; `max_flips` follows. Both big-endian.
+const TOLERANCE: usize = 56;
 /// Largest payload: an output is 5 bytes at least.
 const MAX_PAYLOAD: u64 = MAX_BYTES as u64 - 5;
 
@@ -39,17 +43,20 @@ pub fn read<H: Host>(host: &mut H) -> Result<(), Due> {
         .checked_sub(u64::from(REQUEST_HEADER))
         .filter(|n| *n <= MAX_PAYLOAD)
         .ok_or(Due::BadRequest)?;
-    let header = host.load(Rom::Request, u64::from(TOLERANCE), 8);
-    let (gap, flips) = header.data.split_at(4);
-    let big_endian = |bytes: &[u8]| bytes.iter().fold(0, |n, b| n << 8 | u32::from(*b));
-    let (gap, flips) = (big_endian(gap), big_endian(flips));
+    let header = host.load(Rom::Request, u64::from(SEED_AT), REQUEST_HEADER - SEED_AT);
+    let word = |at: usize| {
+        let bytes = header.data[at..at + 8].iter();
+        bytes.fold(0u64, |n, b| n << 8 | u64::from(*b))
+    };
+    let (seed, tolerance) = ([0, 8, 16, 24].map(word), word(TOLERANCE));
     let mut loaded = host.load(Rom::Request, u64::from(REQUEST_HEADER), payload as u32);
     let arena = &mut loaded.arena;
-    arena.put(MAX_GAP, gap);
-    arena.put(MAX_FLIPS, flips);
+    arena.put(MAX_GAP, (tolerance >> 32) as u32);
+    arena.put(MAX_FLIPS, tolerance as u32);
+    arena.view_mut(SEED, 4).copy_from_slice(&seed);
     arena.put(PAYLOAD_LEN, payload as u32);
-    parse(Reader(loaded.data), arena)?;
-    if arena.get::<u32>(INPUT_LEN) == 0 && arena.get::<u32>(Key::AddBos.at()) == 0 {
+    let prompt = parse(Reader(loaded.data), arena)?;
+    if prompt == 0 && arena.get::<u32>(Key::AddBos.at()) == 0 {
         return Err(Due::BadRequest);
     }
     check_utf8(arena)?;
@@ -60,16 +67,21 @@ pub fn read<H: Host>(host: &mut H) -> Result<(), Due> {
     Ok(())
 }
 
-fn parse(mut reader: Reader, arena: &mut Arena) -> Result<(), Due> {
+/// Reads the payload; gives the prompt's bytes.
+fn parse(mut reader: Reader, arena: &mut Arena) -> Result<u32, Due> {
     let (version, sampling) = (reader.number(1)?, reader.number(1)?);
     let (wanted, temperature) = (reader.number(4)?, reader.number(4)?);
+    let (top_k, min_p) = if sampling == Sampling::Drawn as u32 {
+        (reader.number(2)?, reader.number(2)?)
+    } else {
+        (0, 0)
+    };
     let stops = reader.number(1)?;
-    if version != 1
-        || sampling != 0
-        || temperature != 0
-        || !(1..=MAX_TOKENS).contains(&wanted)
-        || stops > MAX_STOPS
-    {
+    let sampling = Rule::accept(arena, sampling, [temperature, top_k, min_p])?;
+    let is_choice = sampling == Sampling::Choice;
+    // A choice is answered whole.
+    let most_stops = if is_choice { 0 } else { MAX_STOPS };
+    if version != 1 || !(1..=MAX_TOKENS).contains(&wanted) || stops > most_stops {
         return Err(Due::BadRequest);
     }
     arena.put(TOKENS_WANTED, wanted);
@@ -103,18 +115,49 @@ fn parse(mut reader: Reader, arena: &mut Arena) -> Result<(), Due> {
         arena.bytes_mut(INPUT + end, len).copy_from_slice(bytes);
         end += len;
     }
+    let prompt = end;
+    if is_choice {
+        end = parse_choices(&mut reader, arena, parts, end)?;
+    }
     arena.put(INPUT_LEN, end);
+    arena.put(LAST_PART, parts);
     if reader.0.is_empty() {
-        Ok(())
+        Ok(prompt)
     } else {
         Err(Due::BadRequest)
     }
 }
 
-/// Each part by itself must be UTF-8.
+/// Reads the choices, which follow the prompt's `parts` as user text from byte `end` of the input on; gives their end.
+fn parse_choices(
+    reader: &mut Reader,
+    arena: &mut Arena,
+    parts: u32,
+    mut end: u32,
+) -> Result<u32, Due> {
+    let count = reader.number(1)?;
+    if !(MIN_CHOICES..=MAX_CHOICES).contains(&count) {
+        return Err(Due::BadRequest);
+    }
+    for i in parts..parts + count {
+        let len = reader.number(2)?;
+        if !(1..=MAX_CHOICE_BYTES).contains(&len) {
+            return Err(Due::BadRequest);
+        }
+        let bytes = reader.bytes(len as usize)?;
+        arena.view_mut(PARTS + 8 * i, 2).copy_from_slice(&[0, len]);
+        arena.bytes_mut(INPUT + end, len).copy_from_slice(bytes);
+        end += len;
+    }
+    arena.put(CHOICE_COUNT, count);
+    check_distinct(arena)?;
+    Ok(end)
+}
+
+/// Each part and each choice by itself must be UTF-8.
 fn check_utf8(arena: &Arena) -> Result<(), Due> {
     let mut at = INPUT;
-    for i in 0..arena.get(PART_COUNT) {
+    for i in 0..arena.get::<u32>(PART_COUNT) + arena.get::<u32>(CHOICE_COUNT) {
         let len = arena.get(PARTS + 8 * i + 4);
         core::str::from_utf8(arena.bytes(at, len)).map_err(|_| Due::NotUtf8)?;
         at += len;

@@ -5,6 +5,7 @@
 
 use crate::areas::Area;
 use crate::arena::Arena;
+use crate::choices::is_text_of_choice;
 use crate::error::Stop;
 use crate::host::Host;
 use crate::keys::Key;
@@ -27,7 +28,7 @@ pub fn split<H: Host>(host: &mut H) -> Result<(), Stop> {
             arena.get::<u32>(SPLIT_PART),
         );
         if at == end {
-            if part == arena.get(PART_COUNT) {
+            if part == arena.get(LAST_PART) {
                 return finish(&mut arena);
             }
             arena.put(SPLIT_PART, part + 1);
@@ -56,7 +57,7 @@ pub fn split<H: Host>(host: &mut H) -> Result<(), Stop> {
 /// After the last part: the prompt's first id, where the model has one.
 fn finish(arena: &mut Arena) -> Result<(), Stop> {
     arena.put(PHASE, Phase::Merge as u32);
-    if arena.get::<u32>(Key::AddBos.at()) != 0 {
+    if arena.get::<u32>(Key::AddBos.at()) != 0 && !is_text_of_choice(arena) {
         let bos = arena.get(Key::Bos.at());
         push_id(arena, bos)?;
     }
@@ -110,7 +111,7 @@ fn push_byte<H: Host>(host: &mut H, at: u32) {
     if arena.get::<u32>(RUN_OPEN) == 0 {
         arena.put(RUN_OPEN, 1u32);
         let first = arena.get(ESCAPED_LEN);
-        let prefix = arena.get::<u32>(Key::AddSpace.at()) != 0;
+        let prefix = arena.get::<u32>(Key::AddSpace.at()) != 0 && !is_text_of_choice(&arena);
         push_item(host, first, 0);
         if prefix {
             push_escaped(host, b' ');

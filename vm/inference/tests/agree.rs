@@ -7,7 +7,7 @@ use assay_inference::tensors::Format;
 use assay_inference::testing::{Random, Tiny, request};
 use assay_types::Tolerance;
 use assay_types::output::Output;
-use assay_types::request::Payload;
+use assay_types::request::{Payload, Sampling};
 use std::num::NonZeroUsize;
 
 fn engine(tiny: &Tiny, threads: usize) -> Engine {
@@ -127,12 +127,19 @@ fn threads_do_not_change_a_bit() {
 /// The program's scores are the engine's, bit for bit, and dirty scratch memory never matters.
 #[test]
 fn the_program_scores_like_the_engine() {
-    for tiny in shapes() {
+    let drawn = Sampling::Drawn {
+        temperature: 1100,
+        top_k: 100,
+        min_p: 5,
+    };
+    let samplings = [Sampling::Greedy, drawn.clone(), Sampling::Greedy, drawn];
+    for (tiny, sampling) in shapes().into_iter().zip(samplings.into_iter().cycle()) {
         let engine = engine(&tiny, 2);
-        let request = request(
-            &Payload::greedy("the hello cat is in the mill", 30),
-            Tolerance::default(),
-        );
+        let payload = Payload {
+            sampling,
+            ..Payload::greedy("the hello cat is in the mill", 30)
+        };
+        let request = request(&payload, Tolerance::default());
         let output = engine.answer_exact(&request);
         let Output::Answer { ids, .. } = &output else {
             panic!("{output:?}")
@@ -151,14 +158,15 @@ fn the_program_scores_like_the_engine() {
                 break;
             }
         }
-        let prompt = engine.prepare(&request).unwrap().prompt();
+        let prepared = engine.prepare(&request).unwrap();
+        let prompt = prepared.prompt();
         let host = machine.host();
         assert_eq!(
             (host.get::<u32>(PROMPT_COUNT), host.get::<u32>(COUNT)),
             (prompt.len() as u32, ids.len() as u32)
         );
         let all = [&prompt[..], ids].concat();
-        let (picks, _) = engine.session().feed(&all, prompt.len() - 1);
+        let (picks, _) = engine.session_for(&prepared).feed(&all, prompt.len() - 1);
         // What the last chunk left in the arena; nothing is computed for the last id.
         let fed = prompt.len() + ids.len() - 1;
         let needed = (fed - (fed - 1) / CHUNK * CHUNK).min(ids.len());
@@ -241,6 +249,21 @@ fn whole_operators_leave_the_bytes_of_their_steps() {
         bulked &= in_bulk;
     }
     assert!(bulked, "nothing was done in bulk");
+    // Kept logits are bytes of the arena too, and choices go back to where the prompt ended.
+    let drawn = Sampling::Drawn {
+        temperature: 800,
+        top_k: 20,
+        min_p: 50,
+    };
+    let choices = ["yes", "no, in the mill", "a cat"].map(|s| s.as_bytes().to_vec());
+    for (seed, sampling) in [(5, drawn), (6, Sampling::Choice(choices.to_vec()))] {
+        let payload = Payload {
+            sampling,
+            ..Payload::greedy(&text.repeat(5), 12)
+        };
+        let (result, ..) = compare_with_bulk(Tiny::default().model(), &payload, seed);
+        assert_eq!(result, 1);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use assay_inference::native::{Engine, Prepared};
 use assay_inference::testing::{Random, Tiny, ids, normal_tokens, request};
 use assay_types::Tolerance;
 use assay_types::output::ErrorCode;
-use assay_types::request::{Part, Payload};
+use assay_types::request::{Part, Payload, Sampling};
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
@@ -17,6 +17,7 @@ fn prepare(engine: &Engine, parts: Vec<Part>) -> Result<Prepared, ErrorCode> {
         max_tokens: 4,
         stops: vec![],
         parts,
+        sampling: Sampling::Greedy,
     };
     engine.prepare(&request(&payload, Tolerance::default()))
 }

@@ -7,9 +7,11 @@ use super::inspect::{ModelInfo, Unsupported};
 use super::kernels::{Level, Matrix};
 use super::machine::NativeMachine;
 use super::pool::Pool;
+use super::sampling::{choices, choose, rule, sampling};
 use super::session::Session;
 use crate::areas::Area;
-use crate::error::{Due, Stop, Wrong};
+use crate::choices::claimed;
+use crate::error::{Due, NonFinite, Stop, Wrong};
 use crate::forward::next_chunk;
 use crate::host::{Host, Rom};
 use crate::layout::*;
@@ -17,6 +19,7 @@ use crate::logits::{Picks, check};
 use crate::math::{rope_ratio, rope_turns};
 use crate::model::Config;
 use crate::program::{Phase, open, verdict};
+use crate::sampler::Sampling;
 use crate::tensors::{GLOBAL, PER_LAYER, Tensor};
 use crate::text::Taken;
 use assay_types::output::{ErrorCode, Output};
@@ -188,6 +191,32 @@ impl Engine {
         Session::new(self.model.clone())
     }
 
+    /// An empty session whose picks are those that the request demands.
+    pub fn session_for(&self, prepared: &Prepared) -> Session {
+        self.session().drawing(rule(prepared.machine.host()))
+    }
+
+    /// The one right output of a request whose answer is one of its choices; none for any other request.
+    pub fn choose(&self, prepared: &Prepared) -> Option<Output> {
+        let host = prepared.machine.host();
+        if sampling(host) != Sampling::Choice {
+            return None;
+        }
+        Some(match choose(&mut self.session(), host) {
+            Ok(best) => {
+                let best = &choices(host)[best as usize];
+                Output::Answer {
+                    ids: best.ids.to_vec(),
+                    text: best.text.to_vec(),
+                }
+            }
+            Err(NonFinite) => Output::Error {
+                code: ErrorCode::NonFinite,
+                ids: Vec::new(),
+            },
+        })
+    }
+
     /// Reads, tokenizes and plans the request in a request ROM's data; `Err` is the error output that it is due.
     pub fn prepare(&self, request: &[u8]) -> Result<Prepared, ErrorCode> {
         let nothing = Output::Answer {
@@ -223,12 +252,15 @@ impl Engine {
                 };
             }
         };
-        let (mut session, mut answer) = (self.session(), prepared.answer());
+        if let Some(output) = self.choose(&prepared) {
+            return output;
+        }
+        let (mut session, mut answer) = (self.session_for(&prepared), prepared.answer());
         let (mut picks, mut fed) = session.feed(&prepared.prompt(), prepared.prompt().len() - 1);
         loop {
             // Feeding one id gives one pick, or fails.
             let (Ok(()), Some(pick)) = (fed, picks.pop()) else {
-                return answer.fail(crate::error::NonFinite);
+                return answer.fail(NonFinite);
             };
             match answer.take(pick.id) {
                 Taken::Open => (picks, fed) = session.feed(&[pick.id], 0),
@@ -242,7 +274,10 @@ impl Engine {
         let mut machine = self.with_inputs(request, output);
         let opened = open(machine.host_mut()).and_then(|()| machine.run_until(Phase::Forward));
         let stop = match opened {
-            Ok(()) => self.compute(&mut machine),
+            Ok(()) => match sampling(machine.host()) {
+                Sampling::Choice => self.compute_choices(&mut machine),
+                Sampling::Greedy | Sampling::Drawn => self.compute(&mut machine),
+            },
             Err(stop) => stop,
         };
         match Verdict::try_from(verdict(machine.host_mut(), stop)) {
@@ -259,6 +294,15 @@ impl Engine {
         machine
     }
 
+    /// The forward phase of a request with choices; says how the program ends.
+    fn compute_choices(&self, machine: &mut NativeMachine) -> Stop {
+        let host = machine.host_mut();
+        match choose(&mut self.session(), host) {
+            Err(fault) => fault.into(),
+            Ok(best) => claimed(&mut host.arena(), best),
+        }
+    }
+
     /// The forward phase, chunk by chunk on the engine's buffers; says how the program ends.
     fn compute(&self, machine: &mut NativeMachine) -> Stop {
         let mut session = self.session();
@@ -270,13 +314,20 @@ impl Engine {
                 host.get::<u32>(NEED_FROM),
             );
             let ids = host.view::<u32>(ids_at(host) + 4 * at, len).to_vec();
-            let mut picks = Picks::load(&host.arena(), 0);
-            if let Err(fault) =
-                session.chunk(&ids, need as usize, |id, logits| picks.see(id, logits))
-            {
-                return fault.into();
+            let claimed = Picks::load(&host.arena(), 0).claimed();
+            let computed = session.kept(&ids, need as usize).and_then(|kept| {
+                let picks = kept.picks(|i| claimed.get(i).copied())?;
+                Ok((kept, picks))
+            });
+            let (kept, mut picks) = match computed {
+                Ok(computed) => computed,
+                Err(fault) => return fault.into(),
+            };
+            if let Some(rule) = rule(host) {
+                kept.draw(&rule, at + need + 1, &mut picks, &self.model.pool);
             }
-            picks.store(&mut host.arena());
+            let arena = &mut host.arena();
+            (0..).zip(&picks).for_each(|(i, pick)| pick.write(arena, i));
             if need < len
                 && let Err(stop) = check(host)
             {
@@ -290,7 +341,7 @@ impl Engine {
 }
 
 /// Where the ids are in the arena.
-fn ids_at(host: &NativeHost) -> u32 {
+pub(super) fn ids_at(host: &NativeHost) -> u32 {
     host.get(AREAS + 4 * Area::Ids as u32)
 }
 

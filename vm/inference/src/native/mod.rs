@@ -10,6 +10,7 @@ mod inspect;
 mod kernels;
 mod machine;
 mod pool;
+mod sampling;
 mod session;
 mod vectors;
 

@@ -3,12 +3,13 @@
 use super::attend::{Cache, attend, keep};
 use super::engine::Model;
 use super::kernels::{Activations, Matrix, Out};
+use super::sampling::Kept;
 use super::vectors;
 use crate::error::NonFinite;
 use crate::math::all_finite;
-use crate::matmul::{Outputs, widen};
-use crate::ops::CHUNK;
+use crate::matmul::widen;
 use crate::rope::table;
+use crate::sampler::Rule;
 use crate::tensors::{Global, InLayer, Tensor, global, in_layer};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct Session {
     /// `[layer][kv head]`.
     caches: Vec<Cache>,
     len: usize,
+    /// How picks are drawn; the best score is picked where there is none.
+    rule: Option<Rule>,
 }
 
 impl Session {
@@ -34,7 +37,17 @@ impl Session {
             caches: vec![Cache::default(); heads as usize],
             model,
             len: 0,
+            rule: None,
         }
+    }
+
+    /// The same, whose picks follow `rule`.
+    pub(super) fn drawing(self, rule: Option<Rule>) -> Session {
+        Session { rule, ..self }
+    }
+
+    pub(super) fn vocab(&self) -> u32 {
+        self.model.config.vocab
     }
 
     /// Positions fed.
@@ -78,11 +91,9 @@ impl Session {
 
     /// Feeds one id; gives the score of every vocabulary entry at the position after it.
     pub fn scores(&mut self, id: u32) -> Result<Vec<f32>, NonFinite> {
-        let mut scores = Vec::with_capacity(self.model.config.vocab as usize);
-        self.chunk(&[id], 0, |_, logits| {
-            scores.push(logits[0]);
-            Ok(())
-        })?;
+        let scores = self.logits(&[id], 0)?;
+        all_finite(&scores)?;
+        self.len += 1;
         Ok(scores)
     }
 
@@ -93,41 +104,21 @@ impl Session {
         from: usize,
     ) -> Result<Vec<Pick>, NonFinite> {
         let logits = self.logits(&ids[range.clone()], from - range.start)?;
-        let picks = logits
-            .chunks_exact(self.model.config.vocab as usize)
-            .zip(from + 1..)
-            .map(|(logits, next)| {
-                let (mut pick, claimed) = (Pick::START, ids.get(next).copied());
-                for (id, logit) in (0..).zip(logits) {
-                    pick.see(id, *logit, claimed.unwrap_or(u32::MAX))?;
-                }
-                Ok(pick)
-            })
-            .collect::<Result<Vec<Pick>, NonFinite>>()?;
+        let kept = Kept::new(logits, self.vocab());
+        let mut picks = kept.picks(|i| ids.get(from + i + 1).copied())?;
         self.len += range.len();
+        if let Some(rule) = &self.rule {
+            let first = self.len - picks.len() + 1;
+            kept.draw(rule, first as u32, &mut picks, &self.model.pool);
+        }
         Ok(picks)
     }
 
-    /// Computes one chunk of at most [`CHUNK`] ids and shows `see` each vocabulary entry's logits for the positions from `need` on.
-    /// Where it fails, nothing was fed.
-    pub(super) fn chunk(
-        &mut self,
-        ids: &[u32],
-        need: usize,
-        mut see: impl FnMut(u32, &Outputs) -> Result<(), NonFinite>,
-    ) -> Result<(), NonFinite> {
-        let logits = self.logits(ids, need)?;
-        let vocab = self.model.config.vocab as usize;
-        let mut row: Outputs = [0.0; CHUNK as usize];
-        for id in 0..vocab {
-            for (row, logits) in row.iter_mut().zip(logits.chunks_exact(vocab)) {
-                *row = logits[id];
-            }
-            see(id as u32, &row)?;
-        }
-        // Only now, so that a failure leaves nothing.
+    /// Computes some ids; gives the logits of the positions from `need` on. Where it fails, nothing was fed.
+    pub(super) fn kept(&mut self, ids: &[u32], need: usize) -> Result<Kept, NonFinite> {
+        let kept = Kept::new(self.logits(ids, need)?, self.vocab());
         self.len += ids.len();
-        Ok(())
+        Ok(kept)
     }
 
     /// The logits after each of `ids` from `need` on: a row of the vocabulary's size for each. Nothing is fed yet.

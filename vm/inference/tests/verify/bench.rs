@@ -1,7 +1,8 @@
 //! A model both as the engine has it and as the program reads it, and outputs for it.
 
 use assay_inference::native::{Bytes, Engine, NativeMachine, Verdict, bytes};
-use assay_inference::testing::{Gguf, ids, request};
+use assay_inference::tensors::Format;
+use assay_inference::testing::{Gguf, Tiny, ids, request};
 use assay_types::Tolerance;
 use assay_types::output::Output;
 use assay_types::request::Payload;
@@ -84,4 +85,18 @@ pub fn spell(ids: &[u32]) -> Vec<u8> {
         _ => vec![],
     };
     ids.iter().flat_map(piece).collect()
+}
+
+/// A model in which a token's embedding is so large that its norm overflows; none for no such token.
+pub fn poisoned(token: Option<u32>) -> Bench {
+    let mut gguf = Tiny {
+        format: Format::F32,
+        ..Tiny::default()
+    }
+    .gguf();
+    if let Some(token) = token {
+        let at = token as usize * 64 * 4;
+        gguf.tensor("token_embd.weight").data[at..at + 4].copy_from_slice(&1e30f32.to_le_bytes());
+    }
+    Bench::of(&gguf)
 }

@@ -118,8 +118,6 @@ fn the_size_rule_ends_an_answer() {
     let bench = Bench::new(Tiny::default().model());
     // Special tokens of 256 bytes fill the payload with few ids.
     let payload = |fill: usize| Payload {
-        max_tokens: 40,
-        stops: vec![],
         parts: vec![Part::Template(
             [
                 &b"#".repeat(256 * 255)[..],
@@ -128,6 +126,7 @@ fn the_size_rule_ends_an_answer() {
             ]
             .concat(),
         )],
+        ..Payload::greedy("", 40)
     };
     let mut lengths = std::collections::BTreeSet::new();
     for left in (0..40).step_by(3) {

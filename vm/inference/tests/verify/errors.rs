@@ -1,8 +1,7 @@
 //! Error outputs: each is the only right one where it is due.
 
-use crate::bench::{Bench, answer, exact, parts, spell};
+use crate::bench::{Bench, answer, exact, parts, poisoned, spell};
 use assay_inference::native::{NativeMachine, bytes};
-use assay_inference::tensors::Format;
 use assay_inference::testing::{Tiny, Value, ids};
 use assay_types::output::{ErrorCode, Output};
 use assay_types::request::{Part, Payload};
@@ -195,9 +194,8 @@ fn a_plan_with_too_much_memory_is_refused() {
     // 4096 + 1500 positions of 100 layers of 2 x 512 f32 are more than 2 GiB; 32 answer tokens are not.
     let prompt = Part::Template("<|call|>".repeat(1500).into_bytes());
     let payload = |max_tokens| Payload {
-        max_tokens,
-        stops: vec![],
         parts: vec![prompt.clone()],
+        ..Payload::greedy("", max_tokens)
     };
     assert_eq!(
         bench.honest(&exact(&payload(4096))),
@@ -239,29 +237,11 @@ fn a_plan_with_too_many_yields_is_refused() {
     bench.honest(&exact(&payload(20)));
 }
 
-/// A model in which a token's embedding is so large that its norm overflows.
-fn poisoned(token: u32) -> Bench {
-    let mut gguf = Tiny {
-        format: Format::F32,
-        ..Tiny::default()
-    }
-    .gguf();
-    let at = token as usize * 64 * 4;
-    gguf.tensor("token_embd.weight").data[at..at + 4].copy_from_slice(&1e30f32.to_le_bytes());
-    Bench::of(&gguf)
-}
-
 /// [S] Non-finite arithmetic ends in one error output, at its very position.
 #[test]
 fn non_finite_is_an_error_at_its_position() {
     let request = exact(&Payload::greedy("the cat", 12));
-    let clean = Bench::of(
-        &Tiny {
-            format: Format::F32,
-            ..Tiny::default()
-        }
-        .gguf(),
-    );
+    let clean = poisoned(None);
     let (ids, _) = parts(&clean.honest(&request));
     let prompt = clean.engine.prepare(&request).unwrap().prompt();
     let error = |ids: &[u32]| Output::Error {
@@ -274,7 +254,7 @@ fn non_finite_is_an_error_at_its_position() {
             continue;
         }
         tried += 1;
-        let bench = poisoned(*id);
+        let bench = poisoned(Some(*id));
         let honest = bench.honest(&request);
         if n + 1 == ids.len() {
             // Nothing is computed for the last id.
@@ -312,7 +292,7 @@ fn non_finite_is_an_error_at_its_position() {
     }
     assert!(tried > 4);
     // In the prompt.
-    let bench = poisoned(prompt[1]);
+    let bench = poisoned(Some(prompt[1]));
     assert_eq!(bench.honest(&request), error(&[]));
     assert_eq!(bench.code(&request, &answer(&ids, &spell(&ids))), 2);
     assert_eq!(bench.code(&request, &error(&ids[..1]).encode()), 2);

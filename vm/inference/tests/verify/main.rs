@@ -2,6 +2,8 @@
 //! engine alike.
 
 mod bench;
+mod chosen;
+mod drawn;
 mod ends;
 mod errors;
 mod faults;
