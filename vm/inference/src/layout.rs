@@ -21,6 +21,8 @@ pub const MAX_HEADER: u64 = 1 << 26;
 pub const MAX_KEYS: u64 = 65_536;
 /// Most vocabulary entries.
 pub const MAX_VOCAB: u32 = 262_144;
+/// Most merges of a byte-level vocabulary.
+pub const MAX_MERGES: u32 = 524_288;
 /// Longest vocabulary entry, in bytes.
 pub const MAX_TOKEN_BYTES: u32 = 256;
 /// Most layers.
@@ -119,7 +121,7 @@ pub const SPLIT_PART: u32 = 704;
 pub const SPLIT_AT: u32 = 708;
 /// Splitter: end of the part it is in.
 pub const SPLIT_END: u32 = 712;
-/// Bytes of escaped text.
+/// Bytes of escaped text (byte-level: of raw text).
 pub const ESCAPED_LEN: u32 = 716;
 /// Items: raw runs and special tokens.
 pub const ITEM_COUNT: u32 = 720;
@@ -188,6 +190,29 @@ pub const YIELDS: u32 = 904;
 /// Offsets of the dynamic buffers, u32 each.
 pub const BUFFERS: u32 = 960;
 
+/// Merges of the vocabulary read so far.
+pub const MERGES_READ: u32 = 2048;
+/// File offset of the next.
+pub const MERGES_AT: u32 = 2052;
+/// Their index: slots - 1.
+pub const PAIR_MASK: u32 = 2056;
+/// Splitter: stage within the part.
+pub const SPLIT_STAGE: u32 = 2060;
+/// Splitter: byte at which special tokens are looked for.
+pub const SEEK_AT: u32 = 2064;
+/// Word of a byte-level run: where it starts in the run.
+pub const WORD_AT: u32 = 2068;
+/// Where it ends.
+pub const WORD_END: u32 = 2072;
+/// Word cutter: state, a number of [`crate::words`].
+pub const CUT_STATE: u32 = 2076;
+/// Word cutter: byte of the run that it looks at.
+pub const CUT_AT: u32 = 2080;
+/// Word cutter: characters counted.
+pub const CUT_SEEN: u32 = 2084;
+/// Word cutter: place remembered.
+pub const CUT_MARK: u32 = 2088;
+
 /// Tensor table: 32 bytes a slot.
 pub const TENSORS: u32 = 0x1000;
 /// Prompt parts: kind, bytes.
@@ -196,7 +221,7 @@ pub const PARTS: u32 = 0xb000;
 pub const STOPS: u32 = 0xb400;
 /// Bytes between stop strings.
 pub const STOP_STRIDE: u32 = 4 + MAX_STOP_BYTES;
-/// For each byte value, its token's id + 1.
+/// For each byte value, its token's id + 1, or 0 where a byte-level vocabulary has none.
 pub const BYTES: u32 = 0xc000;
 /// Best score (f32), best id, score of the claimed id (f32) for each needed position of the chunk.
 pub const PICKS: u32 = 0xc800;
@@ -211,4 +236,4 @@ const _: () = assert!(
 );
 const _: () = assert!(STOPS + MAX_STOPS * STOP_STRIDE <= BYTES && BYTES + 1024 <= PICKS);
 const _: () = assert!(TEXT + MAX_BYTES + MAX_TOKEN_BYTES <= TOKENS);
-const _: () = assert!(AREAS + 4 * 7 <= PAYLOAD_LEN && BUFFERS + 4 * 12 <= TENSORS);
+const _: () = assert!(AREAS + 4 * 9 <= PAYLOAD_LEN && BUFFERS + 4 * 12 <= MERGES_READ);

@@ -7,9 +7,11 @@
 pub mod areas;
 pub mod arena;
 pub mod attention;
+pub mod bpe;
 pub mod error;
 pub mod forward;
 pub mod gguf;
+pub mod heap;
 pub mod host;
 pub mod keys;
 pub mod layout;
@@ -19,15 +21,21 @@ pub mod matmul;
 pub mod merge;
 pub mod model;
 pub mod ops;
+pub mod pairs;
 pub mod plan;
+pub mod pre;
 pub mod program;
 pub mod quantize;
 pub mod request;
 pub mod rope;
+pub mod special;
 pub mod split;
 pub mod tensors;
 pub mod text;
+pub mod unicode;
+pub mod unicode_table;
 pub mod vocab;
+pub mod words;
 
 #[cfg(feature = "std")]
 pub mod native;

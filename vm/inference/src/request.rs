@@ -49,7 +49,10 @@ pub fn read<H: Host>(host: &mut H) -> Result<(), Due> {
     arena.put(MAX_FLIPS, flips);
     arena.put(PAYLOAD_LEN, payload as u32);
     parse(Reader(loaded.data), arena)?;
-    if arena.get::<u32>(INPUT_LEN) == 0 && arena.get::<u32>(Key::AddBos.at()) == 0 {
+    let adds_none = [Key::AddBos, Key::AddEos]
+        .into_iter()
+        .all(|key| arena.get::<u32>(key.at()) == 0);
+    if arena.get::<u32>(INPUT_LEN) == 0 && adds_none {
         return Err(Due::BadRequest);
     }
     check_utf8(arena)?;
