@@ -188,7 +188,10 @@ fn merge_best<H: Host>(host: &mut H) -> u32 {
         let previous = Area::Symbols.at(&arena) + 16 * right.next + 8;
         arena.put(previous, pair.left);
     }
-    work + more + 400 + consider(host, left.previous, pair.left) + consider(host, pair.left, left.next)
+    work + more
+        + 400
+        + consider(host, left.previous, pair.left)
+        + consider(host, pair.left, left.next)
 }
 
 /// Writes the id of the next symbol. A byte that the vocabulary lacks is left out, as llama.cpp does.

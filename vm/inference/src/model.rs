@@ -85,7 +85,8 @@ impl Config {
             && absent_or(Key::RopeDims, self.head)
             && value(Key::Experts) == 0
             && value(Key::ExpertsUsed) == 0
-            && (value(Key::Scores) == self.vocab || (value(Key::Scores) == 0 && is_byte_level(arena)))
+            && (value(Key::Scores) == self.vocab
+                || (value(Key::Scores) == 0 && is_byte_level(arena)))
             && value(Key::Kinds) == self.vocab
             && alignment.is_power_of_two()
             && (8..=65_536).contains(&alignment)

@@ -32,7 +32,8 @@ macro_rules! names {
         /// Every supported name.
         pub const NAMES: &[&[u8]] = &[$($name.as_bytes()),*];
 
-        const PRES: &[Pre] = &[$({
+        /// What each name means.
+        pub const PRES: &[Pre] = &[$({
             #[allow(unused_mut)]
             let mut pre = Pre { cut: Cut::$cut, ignore_merges: false, add_bos: false };
             $(pre.$flag = true;)*

@@ -34,6 +34,14 @@ impl<'a> Reader<'a> {
 
 /// The macro step that reads the request into the arena.
 pub fn read<H: Host>(host: &mut H) -> Result<(), Due> {
+    read_unchecked(host)?;
+    check_utf8(&host.arena())?;
+    place(host);
+    Ok(())
+}
+
+/// The same, but for the parts' encoding.
+pub fn read_unchecked<H: Host>(host: &mut H) -> Result<(), Due> {
     let len: u64 = host.arena().get(REQUEST_LEN);
     let payload = len
         .checked_sub(u64::from(REQUEST_HEADER))
@@ -55,12 +63,16 @@ pub fn read<H: Host>(host: &mut H) -> Result<(), Due> {
     if arena.get::<u32>(INPUT_LEN) == 0 && adds_none {
         return Err(Due::BadRequest);
     }
-    check_utf8(arena)?;
+    Ok(())
+}
+
+/// Makes room for tokenizing what was read.
+pub fn place<H: Host>(host: &mut H) {
+    let mut arena = host.arena();
     arena.put(PHASE, Phase::Split as u32);
     let (bytes, wanted) = (arena.get(INPUT_LEN), arena.get(TOKENS_WANTED));
-    let end = place_request(arena, bytes, wanted);
+    let end = place_request(&mut arena, bytes, wanted);
     host.grow(end);
-    Ok(())
 }
 
 fn parse(mut reader: Reader, arena: &mut Arena) -> Result<(), Due> {

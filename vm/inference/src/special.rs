@@ -35,7 +35,15 @@ fn put_back<H: Host>(host: &mut H, at: u32, id: u32, len: u32) -> u32 {
 /// Takes the next token off the heap; returns the work done, none after the last.
 pub fn claim<H: Host>(host: &mut H) -> Option<u32> {
     let mut arena = host.arena();
-    let (Pair { left: id, right: at, len, .. }, mut work) = heap::pop(&mut arena)?;
+    let (
+        Pair {
+            left: id,
+            right: at,
+            len,
+            ..
+        },
+        mut work,
+    ) = heap::pop(&mut arena)?;
     work += 100 + 8 * len;
     let marks: &mut [u32] = arena.view_mut(mark(&arena, at), len);
     match marks.iter().position(|m| *m != 0) {

@@ -140,7 +140,10 @@ mod tests {
     fn utf8_and_back() {
         for c in '\0'..=char::MAX {
             let (bytes, len) = encode(u32::from(c));
-            assert_eq!(&bytes[..len as usize], c.encode_utf8(&mut [0; 4]).as_bytes());
+            assert_eq!(
+                &bytes[..len as usize],
+                c.encode_utf8(&mut [0; 4]).as_bytes()
+            );
             assert_eq!(decode(&bytes[..len as usize]), (u32::from(c), len));
             if len > 1 {
                 assert_eq!(decode(&bytes[..len as usize - 1]), (REPLACEMENT, 1));

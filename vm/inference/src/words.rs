@@ -69,7 +69,8 @@ impl Char {
 
 /// What [`Cut::Default`] takes for punctuation: `\p{P}` and most of ASCII's symbols.
 fn is_alone(point: u32, class: Class) -> bool {
-    class == Class::Punctuation || (point < 0x80 && class == Class::Other && b"$+<=>^~|".contains(&(point as u8)))
+    class == Class::Punctuation
+        || (point < 0x80 && class == Class::Other && b"$+<=>^~|".contains(&(point as u8)))
 }
 
 struct Run<'a> {
@@ -85,7 +86,11 @@ impl Run<'_> {
             class: None,
             len: 0,
         };
-        let Some(rest) = self.bytes.get(at as usize..).filter(|rest| !rest.is_empty()) else {
+        let Some(rest) = self
+            .bytes
+            .get(at as usize..)
+            .filter(|rest| !rest.is_empty())
+        else {
             return beyond;
         };
         let (point, len) = decode(&rest[..rest.len().min(4)]);
@@ -101,16 +106,28 @@ impl Run<'_> {
     }
 
     fn after(&self, at: u32, char: Char) -> Char {
-        if char.class.is_none() { char } else { self.at(at + char.len) }
+        if char.class.is_none() {
+            char
+        } else {
+            self.at(at + char.len)
+        }
     }
 
     /// Bytes of punctuation that stands alone, at `at`; 0 for anything else.
     fn alone(&self, at: u32) -> u32 {
-        let Some(rest) = self.bytes.get(at as usize..).filter(|rest| !rest.is_empty()) else {
+        let Some(rest) = self
+            .bytes
+            .get(at as usize..)
+            .filter(|rest| !rest.is_empty())
+        else {
             return 0;
         };
         let (point, len) = decode(&rest[..rest.len().min(4)]);
-        if is_alone(point, Class::of(point)) { len } else { 0 }
+        if is_alone(point, Class::of(point)) {
+            len
+        } else {
+            0
+        }
     }
 
     /// Bytes of an English contraction at `at`, such as `'ll`.
@@ -158,30 +175,70 @@ enum Next {
 /// Looks at one character of the run `first .. first + count` of escaped text; returns where the word ends once it is known,
 /// counted from `first`, and the work done. The next word starts there.
 pub fn cut(arena: &mut Arena, cut: Cut, first: u32, count: u32) -> (Option<u32>, u32) {
-    let at: u32 = arena.get(CUT_AT);
-    let (state, seen, mark) = (State::read(arena), arena.get(CUT_SEEN), arena.get(CUT_MARK));
-    let mut memory = Memory { seen, mark };
+    let mut machine = Machine {
+        state: State::read(arena),
+        at: arena.get(CUT_AT),
+        memory: Memory {
+            seen: arena.get(CUT_SEEN),
+            mark: arena.get(CUT_MARK),
+        },
+    };
     let run = Run {
         bytes: arena.bytes(Area::Escaped.at(arena) + first, count),
         cut,
     };
-    let next = match state {
-        State::Start => start(&run, at, &mut memory),
-        state => go_on(&run, state, at, &mut memory),
-    };
-    arena.put(CUT_SEEN, memory.seen);
-    arena.put(CUT_MARK, memory.mark);
-    let (state, at, end) = match next {
-        Next::Go(state, at) => (state, at, None),
-        Next::End(end) => (State::Start, end, Some(end)),
-    };
-    arena.put(CUT_STATE, state as u32);
-    arena.put(CUT_AT, at);
+    let end = machine.look(&run);
+    arena.put(CUT_STATE, machine.state as u32);
+    arena.put(CUT_AT, machine.at);
+    arena.put(CUT_SEEN, machine.memory.seen);
+    arena.put(CUT_MARK, machine.memory.mark);
     (end, CUT_WORK)
 }
 
 /// Most instructions of looking at one character, about: four are decoded and classed.
 const CUT_WORK: u32 = 1800;
+
+/// All words of a run, for trainers and tests.
+#[cfg(feature = "testing")]
+pub fn words(bytes: &[u8], cut: Cut) -> Vec<&[u8]> {
+    let run = Run { bytes, cut };
+    let mut machine = Machine {
+        state: State::Start,
+        at: 0,
+        memory: Memory { seen: 0, mark: 0 },
+    };
+    let (mut words, mut from) = (Vec::new(), 0);
+    while from < bytes.len() {
+        if let Some(end) = machine.look(&run) {
+            words.push(&bytes[from..end as usize]);
+            from = end as usize;
+        }
+    }
+    words
+}
+
+/// Where the machine is.
+struct Machine {
+    state: State,
+    at: u32,
+    memory: Memory,
+}
+
+impl Machine {
+    /// Looks at one character; returns the word's end once it is known.
+    fn look(&mut self, run: &Run) -> Option<u32> {
+        let next = match self.state {
+            State::Start => start(run, self.at, &mut self.memory),
+            state => go_on(run, state, self.at, &mut self.memory),
+        };
+        let (state, at, end) = match next {
+            Next::Go(state, at) => (state, at, None),
+            Next::End(end) => (State::Start, end, Some(end)),
+        };
+        (self.state, self.at) = (state, at);
+        end
+    }
+}
 
 /// What a state remembers of the characters before.
 struct Memory {
@@ -208,17 +265,19 @@ fn start(run: &Run, at: u32, memory: &mut Memory) -> Next {
     *memory = Memory { seen: 0, mark: 0 };
     match run.cut {
         Cut::Gpt2 | Cut::Default => {
-            let (decides, from) = if is_space { (second, at + first.len) } else { (first, at) };
+            let (decides, from) = if is_space {
+                (second, at + first.len)
+            } else {
+                (first, at)
+            };
             match decides.class {
                 Some(Class::Letter) => Next::Go(State::Letters, from),
                 // The third expression of the default takes numbers from the space before them.
                 Some(Class::Number) if run.cut == Cut::Default && is_space => Next::End(from),
-                Some(Class::Number) if run.cut == Cut::Default => {
-                    match run.three_digits(at) {
-                        Some(len) => Next::End(at + len),
-                        None => Next::Go(State::UpToDigits, at + first.len),
-                    }
-                }
+                Some(Class::Number) if run.cut == Cut::Default => match run.three_digits(at) {
+                    Some(len) => Next::End(at + len),
+                    None => Next::Go(State::UpToDigits, at + first.len),
+                },
                 Some(Class::Number) => Next::Go(State::Numbers, from),
                 Some(Class::Other | Class::Punctuation) => Next::Go(State::Others, from),
                 Some(Class::Space) | None => Next::Go(State::Spaces, at),
@@ -251,7 +310,13 @@ fn start(run: &Run, at: u32, memory: &mut Memory) -> Next {
 fn go_on(run: &Run, state: State, at: u32, memory: &mut Memory) -> Next {
     let char = run.at(at);
     let further = at + char.len;
-    let takes = |yes: bool| if yes { Next::Go(state, further) } else { Next::End(at) };
+    let takes = |yes: bool| {
+        if yes {
+            Next::Go(state, further)
+        } else {
+            Next::End(at)
+        }
+    };
     match state {
         State::Start | State::Letters => takes(char.is(Class::Letter)),
         State::Numbers => takes(char.is(Class::Number)),
@@ -261,12 +326,18 @@ fn go_on(run: &Run, state: State, at: u32, memory: &mut Memory) -> Next {
             takes(char.is(Class::Number) && memory.seen <= 3)
         }
         State::Others if char.is_other() => Next::Go(state, further),
-        State::Others if matches!(run.cut, Cut::Llama3 | Cut::Qwen2) => Next::Go(State::LineEnds, at),
+        State::Others if matches!(run.cut, Cut::Llama3 | Cut::Qwen2) => {
+            Next::Go(State::LineEnds, at)
+        }
         State::Others => Next::End(at),
         State::LineEnds => takes(char.is_line_end()),
         State::Alone => {
             let len = run.alone(at);
-            if len > 0 { Next::Go(state, at + len) } else { Next::End(at) }
+            if len > 0 {
+                Next::Go(state, at + len)
+            } else {
+                Next::End(at)
+            }
         }
         State::Spaces => spaces(run, char, at, memory),
     }

@@ -91,7 +91,9 @@ fn describe(reject: Reject, model: &[u8]) -> String {
         What::KeyMissing => format!("metadata key `{}` is missing", KEYS[detail as usize].0),
         What::Architecture => format!("architecture `{name}` is unsupported; only `llama` is"),
         What::Tokenizer => {
-            format!("tokenizer model `{name}` is unsupported; `llama` (SentencePiece) and `gpt2` (byte-level BPE) are")
+            format!(
+                "tokenizer model `{name}` is unsupported; `llama` (SentencePiece) and `gpt2` (byte-level BPE) are"
+            )
         }
         What::PreTokenizer => format!(
             "pre-tokenizer `{name}` is unsupported: its rules for cutting text into words are not those of `llama-bpe`, `qwen2`, `gpt-2` or `default`"
