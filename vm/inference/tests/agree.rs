@@ -51,6 +51,10 @@ fn shapes() -> Vec<Tiny> {
             kv_heads: 1,
             ffn: 320,
             tied: true,
+            ..tiny.clone()
+        },
+        Tiny {
+            pre: Some("llama-bpe"),
             ..tiny
         },
     ]
