@@ -36,7 +36,7 @@ pub struct Recipe {
 }
 
 /// Special tokens of every trained vocabulary: text and GGUF's type. The first two are `bos` and `eos`.
-pub const SPECIALS: [(&str, i32); 12] = [
+pub const SPECIALS: [(&str, i32); 11] = [
     ("<|begin|>", 3),
     ("<|stop|>", 3),
     ("<|sep|>", 3),
@@ -48,7 +48,6 @@ pub const SPECIALS: [(&str, i32); 12] = [
     ("ab#c", 3),
     ("#cde", 3),
     ("cdefg", 4),
-    ("c", 4),
     ("éa", 3),
 ];
 
@@ -217,7 +216,7 @@ impl Recipe {
         );
         let specials = SPECIALS
             .iter()
-            .filter(|(text, _)| *text != "<unk>" && *text != "c");
+            .filter(|(text, _)| *text != "<unk>");
         tokens.extend(specials.map(|(text, kind)| (text.as_bytes().to_vec(), 0.0, *kind)));
         gguf.set(
             "tokenizer.ggml.scores",
@@ -276,12 +275,6 @@ impl Recipe {
             .map(|(word, _)| (spelled(word), 1))
             .collect();
         tokens.extend(learned.pieces.iter().map(|piece| (spelled(piece), 1)));
-        tokens.retain(|(text, _)| {
-            SPECIALS
-                .iter()
-                .all(|(special, _)| special.as_bytes() != text)
-        });
-        merges.retain(|merge| merge.split(|b| *b == b' ').all(|half| half != b"c"));
         let specials = SPECIALS
             .iter()
             .map(|(text, kind)| (text.as_bytes().to_vec(), *kind));
