@@ -38,7 +38,7 @@ pub fn split<H: Host>(host: &mut H) -> Result<(), Stop> {
             arena.get::<u32>(SPLIT_END),
             arena.get::<u32>(SPLIT_STAGE),
         );
-        work += 100;
+        work += 150;
         match stage {
             s if s == Stage::Seek as u32 => {
                 let place: u32 = arena.get(SEEK_AT);

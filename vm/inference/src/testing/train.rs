@@ -214,9 +214,7 @@ impl Recipe {
                 .zip(scores)
                 .map(|(text, score)| (text, score, 1)),
         );
-        let specials = SPECIALS
-            .iter()
-            .filter(|(text, _)| *text != "<unk>");
+        let specials = SPECIALS.iter().filter(|(text, _)| *text != "<unk>");
         tokens.extend(specials.map(|(text, kind)| (text.as_bytes().to_vec(), 0.0, *kind)));
         gguf.set(
             "tokenizer.ggml.scores",
