@@ -2,6 +2,7 @@
 
 mod opcodes;
 mod params;
+mod unicode;
 mod zero_roots;
 
 use anyhow::{Context, bail};
@@ -25,6 +26,7 @@ pub fn run(check: bool) -> anyhow::Result<()> {
             zero_roots::solidity(),
         ),
         ("docs/opcodes.md", opcodes::markdown()),
+        ("vm/inference/src/unicode_table.rs", unicode::table()?),
     ];
     let mut stale = Vec::new();
     for (path, text) in files {

@@ -16,7 +16,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Write Solidity's constants and opcodes and `docs/opcodes.md` from the Rust tables.
+    /// Write Solidity's constants and opcodes, `docs/opcodes.md` and the program's Unicode table.
     Generate {
         /// Write nothing; fail if a committed file differs.
         #[arg(long)]

@@ -15,4 +15,5 @@ mod mutations;
 mod parity;
 mod smith;
 mod tables;
+mod tokenizer;
 mod vectors;

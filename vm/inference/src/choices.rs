@@ -77,11 +77,15 @@ pub fn check_distinct(arena: &Arena) -> Result<(), Due> {
 }
 
 /// After a text was tokenized, the prompt or a choice: goes on to the next choice, or to the plan.
-pub fn next_text(arena: &mut Arena) {
+pub fn next_text(arena: &mut Arena) -> Result<(), Due> {
     let done: u32 = arena.get(TEXTS);
+    // A byte-level vocabulary may lack every byte of it.
+    if done > 0 && Choice::read(arena, done - 1).count == 0 {
+        return Err(Due::BadRequest);
+    }
     if done == arena.get(CHOICE_COUNT) {
         arena.put(PHASE, Phase::Plan as u32);
-        return;
+        return Ok(());
     }
     // The first choice's ids lie behind the prompt's and those of an answer.
     let first = match done.checked_sub(1) {
@@ -99,6 +103,7 @@ pub fn next_text(arena: &mut Arena) {
         arena.put(field, 0u32);
     }
     arena.put(PHASE, Phase::Split as u32);
+    Ok(())
 }
 
 /// Whether a choice is being tokenized: it gets neither a first id nor a space in front.

@@ -57,8 +57,10 @@ pub enum What {
     KeyMissing,
     /// An architecture other than `llama` (span: its name).
     Architecture,
-    /// A tokenizer other than `llama` (span: its name).
+    /// A tokenizer other than `llama` and `gpt2` (span: its name).
     Tokenizer,
+    /// A pre-tokenizer whose rules aren't known (span: its name).
+    PreTokenizer,
     /// A kind of rope scaling (span: its name).
     RopeScaling,
     /// A tensor that isn't part of the architecture (span: its name).
@@ -79,6 +81,8 @@ pub enum What {
     Token,
     /// A byte has no byte token (`detail`: the byte).
     ByteMissing,
+    /// A merge of or into what is no normal token, or malformed (`detail`: its rank).
+    Merge,
 }
 
 /// A model that the program refuses, and where.

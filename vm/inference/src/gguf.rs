@@ -5,7 +5,7 @@ use crate::areas::place_vocabulary;
 use crate::arena::Arena;
 use crate::error::{Reject, What};
 use crate::host::{Host, Loaded, Rom};
-use crate::keys::{KEYS, Key, Want};
+use crate::keys::{KEYS, Key, OTHER, Want, finish_tokenizer};
 use crate::layout::*;
 use crate::model::Config;
 use crate::program::Phase;
@@ -175,7 +175,19 @@ fn key(loaded: &mut Loaded, at: u64, len: u64) -> Result<Next, Reject> {
             let size = reader.u64()?;
             let start = at + reader.at as u64;
             match want {
-                Some(Want::Exactly(text)) => check_string(&mut reader, known, text, size, start)?,
+                Some(Want::Exactly(text)) => {
+                    check_string(&mut reader, known, &[text], size, start)?;
+                }
+                Some(Want::OneOf(texts)) => {
+                    // A pre-tokenizer is refused once it is known whether the tokenizer has one.
+                    let found = match check_string(&mut reader, known, texts, size, start) {
+                        Err(reject) if reject.what == What::PreTokenizer => OTHER | reject.len,
+                        found => found?,
+                    };
+                    arena.put(slot, found);
+                    // Within MAX_HEADER, or `go` refuses.
+                    arena.put(slot + 4, start as u32);
+                }
                 Some(_) => return Err(wrong_type),
                 None => {}
             }
@@ -192,7 +204,12 @@ fn key(loaded: &mut Loaded, at: u64, len: u64) -> Result<Next, Reject> {
                     | (Some(Want::Ints), 5)
             ) {
                 if known.is_some() {
-                    let count = u32::try_from(count).ok().filter(|n| *n <= MAX_VOCAB);
+                    let most = if known == Some(Key::Merges as usize) {
+                        MAX_MERGES
+                    } else {
+                        MAX_VOCAB
+                    };
+                    let count = u32::try_from(count).ok().filter(|n| *n <= most);
                     arena.put(slot, count.ok_or(span.reject(What::KeyValue, 0))?);
                     // Within MAX_HEADER, or `go` refuses.
                     arena.put(slot + 4, start as u32);
@@ -203,7 +220,8 @@ fn key(loaded: &mut Loaded, at: u64, len: u64) -> Result<Next, Reject> {
             if element == 8 {
                 arena.put(KEYS_LEFT, arena.get::<u64>(LEFT));
                 arena.put(LEFT, count);
-                arena.put(IS_VOCAB, u32::from(known.is_some()));
+                let is_vocab = known == Some(Key::Tokens as usize);
+                arena.put(IS_VOCAB, u32::from(is_vocab));
                 arena.put(PHASE, Phase::Strings as u32);
                 go(arena, start, 0, len)?;
                 return Ok(Next::Strings);
@@ -246,14 +264,14 @@ fn refuse_unknown(name: &[u8], span: Span) -> Result<(), Reject> {
     Ok(())
 }
 
-/// Compares a string value with the only supported one.
+/// Which of the supported strings a value is.
 fn check_string(
     reader: &mut Reader,
     known: Option<usize>,
-    text: &[u8],
+    texts: &[&[u8]],
     size: u64,
     start: u64,
-) -> Result<(), Reject> {
+) -> Result<u32, Reject> {
     if size > MAX_NAME {
         return Err(Reject {
             what: What::KeyValue,
@@ -262,12 +280,14 @@ fn check_string(
             detail: 0,
         });
     }
-    if reader.bytes(size)? == text {
-        return Ok(());
+    let value = reader.bytes(size)?;
+    if let Some(i) = texts.iter().position(|text| *text == value) {
+        return Ok(i as u32);
     }
     let what = match known {
         Some(i) if i == Key::Architecture as usize => What::Architecture,
         Some(i) if i == Key::Tokenizer as usize => What::Tokenizer,
+        Some(i) if i == Key::Pre as usize => What::PreTokenizer,
         _ => What::RopeScaling,
     };
     Err(Reject {
@@ -313,6 +333,7 @@ fn finish_keys(arena: &mut Arena) -> Result<(), Reject> {
             arena.put(VALUES + 8 * i as u32, *default);
         }
     }
+    finish_tokenizer(arena)?;
     Config::read(arena).check(arena)?;
     arena.put(LEFT, arena.get::<u64>(TENSOR_COUNT));
     arena.put(PHASE, Phase::Tensors as u32);

@@ -1,5 +1,10 @@
 //! The metadata keys that the program knows: name, type and where the value goes.
 
+use crate::arena::Arena;
+use crate::error::{Reject, What};
+use crate::layout::SEEN;
+use crate::pre::Pre;
+
 /// What a known key must hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Want {
@@ -11,7 +16,9 @@ pub enum Want {
     Bool,
     /// This very string.
     Exactly(&'static [u8]),
-    /// An array of strings: its count is kept, its entries go to the vocabulary.
+    /// One of these strings: its place in the list is kept. Of any other its length, marked [`OTHER`], and its file offset are.
+    OneOf(&'static [&'static [u8]]),
+    /// An array of strings: its count and file offset are kept, the vocabulary's entries go to its table.
     Strings,
     /// An array of f32: its count and file offset are kept.
     Floats,
@@ -35,6 +42,14 @@ macro_rules! keys {
 /// The bits of a number that stands for an absent key.
 pub const ABSENT: u32 = u32::MAX;
 
+/// Marks a string that isn't one of the known ones.
+pub const OTHER: u32 = 1 << 31;
+
+/// Whether the tokenizer is byte-level BPE, not SentencePiece.
+pub fn is_byte_level(arena: &Arena) -> bool {
+    arena.get::<u32>(Key::Tokenizer.at()) == 1
+}
+
 keys! {
     Architecture "general.architecture" Want::Exactly(b"llama"), true, 0;
     Alignment "general.alignment" Want::U32, false, 32;
@@ -53,17 +68,47 @@ keys! {
     RopeScaling "llama.rope.scaling.type" Want::Exactly(b"none"), false, 0;
     Experts "llama.expert_count" Want::U32, false, 0;
     ExpertsUsed "llama.expert_used_count" Want::U32, false, 0;
-    Tokenizer "tokenizer.ggml.model" Want::Exactly(b"llama"), true, 0;
+    Tokenizer "tokenizer.ggml.model" Want::OneOf(&[b"llama", b"gpt2"]), true, 0;
+    Pre "tokenizer.ggml.pre" Want::OneOf(crate::pre::NAMES), false, 0;
     Tokens "tokenizer.ggml.tokens" Want::Strings, true, 0;
-    Scores "tokenizer.ggml.scores" Want::Floats, true, 0;
+    Merges "tokenizer.ggml.merges" Want::Strings, false, 0;
+    Scores "tokenizer.ggml.scores" Want::Floats, false, 0;
     Kinds "tokenizer.ggml.token_type" Want::Ints, true, 0;
     Bos "tokenizer.ggml.bos_token_id" Want::U32, false, ABSENT;
     Eos "tokenizer.ggml.eos_token_id" Want::U32, false, ABSENT;
     Eot "tokenizer.ggml.eot_token_id" Want::U32, false, ABSENT;
     Eom "tokenizer.ggml.eom_token_id" Want::U32, false, ABSENT;
-    AddBos "tokenizer.ggml.add_bos_token" Want::Bool, false, 1;
+    AddBos "tokenizer.ggml.add_bos_token" Want::Bool, false, ABSENT;
     AddEos "tokenizer.ggml.add_eos_token" Want::Bool, false, 0;
     AddSpace "tokenizer.ggml.add_space_prefix" Want::Bool, false, 1;
+}
+
+/// What depends on the tokenizer: keys that only one kind needs, and defaults.
+pub fn finish_tokenizer(arena: &mut Arena) -> Result<(), Reject> {
+    let missing = |key: Key| Err(Reject::new(What::KeyMissing, key as u32));
+    let has = |arena: &Arena, key: Key| arena.get::<u64>(SEEN) >> key as u32 & 1 != 0;
+    let mut add_bos = true;
+    if is_byte_level(arena) {
+        let pre: u32 = arena.get(Key::Pre.at());
+        if pre & OTHER != 0 {
+            return Err(Reject {
+                what: What::PreTokenizer,
+                at: u64::from(arena.get::<u32>(Key::Pre.at() + 4)),
+                len: pre & !OTHER,
+                detail: 0,
+            });
+        }
+        if !has(arena, Key::Merges) {
+            return missing(Key::Merges);
+        }
+        add_bos = Pre::of(arena).add_bos;
+    } else if !has(arena, Key::Scores) {
+        return missing(Key::Scores);
+    }
+    if !has(arena, Key::AddBos) {
+        arena.put(Key::AddBos.at(), u32::from(add_bos));
+    }
+    Ok(())
 }
 
 impl Key {

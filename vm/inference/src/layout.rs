@@ -21,6 +21,8 @@ pub const MAX_HEADER: u64 = 1 << 26;
 pub const MAX_KEYS: u64 = 65_536;
 /// Most vocabulary entries.
 pub const MAX_VOCAB: u32 = 262_144;
+/// Most merges of a byte-level vocabulary.
+pub const MAX_MERGES: u32 = 524_288;
 /// Longest vocabulary entry, in bytes.
 pub const MAX_TOKEN_BYTES: u32 = 256;
 /// Most layers.
@@ -131,7 +133,7 @@ pub const SPLIT_PART: u32 = 704;
 pub const SPLIT_AT: u32 = 708;
 /// Splitter: end of the part it is in.
 pub const SPLIT_END: u32 = 712;
-/// Bytes of escaped text.
+/// Bytes of escaped text (byte-level: of raw text).
 pub const ESCAPED_LEN: u32 = 716;
 /// Items: raw runs and special tokens.
 pub const ITEM_COUNT: u32 = 720;
@@ -236,6 +238,28 @@ pub const HISTOGRAM: u32 = 0x600;
 pub const CHOICES: u32 = 0xa00;
 /// f64 for each choice: its score.
 pub const SCORES: u32 = 0xc00;
+/// Merges of the vocabulary read so far.
+pub const MERGES_READ: u32 = 0xe00;
+/// File offset of the next.
+pub const MERGES_AT: u32 = 0xe04;
+/// Their index: slots - 1.
+pub const PAIR_MASK: u32 = 0xe08;
+/// Splitter: stage within the part.
+pub const SPLIT_STAGE: u32 = 0xe0c;
+/// Splitter: byte at which special tokens are looked for.
+pub const SEEK_AT: u32 = 0xe10;
+/// Word of a byte-level run: where it starts in the run.
+pub const WORD_AT: u32 = 0xe14;
+/// Where it ends.
+pub const WORD_END: u32 = 0xe18;
+/// Word cutter: state, a number of [`crate::words`].
+pub const CUT_STATE: u32 = 0xe1c;
+/// Word cutter: byte of the run that it looks at.
+pub const CUT_AT: u32 = 0xe20;
+/// Word cutter: characters counted.
+pub const CUT_SEEN: u32 = 0xe24;
+/// Word cutter: place remembered.
+pub const CUT_MARK: u32 = 0xe28;
 
 /// Tensor table: 32 bytes a slot.
 pub const TENSORS: u32 = 0x1000;
@@ -245,7 +269,7 @@ pub const PARTS: u32 = 0xb000;
 pub const STOPS: u32 = 0xb400;
 /// Bytes between stop strings.
 pub const STOP_STRIDE: u32 = 4 + MAX_STOP_BYTES;
-/// For each byte value, its token's id + 1.
+/// For each byte value, its token's id + 1, or 0 where a byte-level vocabulary has none.
 pub const BYTES: u32 = 0xc000;
 /// Best score (f32), best id, score of the claimed id (f32) for each needed position of the chunk.
 pub const PICKS: u32 = 0xc800;
@@ -260,6 +284,7 @@ const _: () = assert!(
 );
 const _: () = assert!(STOPS + MAX_STOPS * STOP_STRIDE <= BYTES && BYTES + 1024 <= PICKS);
 const _: () = assert!(TEXT + MAX_BYTES + MAX_TOKEN_BYTES <= TOKENS);
-const _: () = assert!(AREAS + 4 * 7 <= PAYLOAD_LEN && BUFFERS + 4 * 14 <= SAMPLING);
+const _: () = assert!(AREAS + 4 * 9 <= PAYLOAD_LEN && BUFFERS + 4 * 14 <= SAMPLING);
 const _: () = assert!(PARTS + 8 * (MAX_PARTS + MAX_CHOICES) <= STOPS);
-const _: () = assert!(CHOICES + 8 * MAX_CHOICES <= SCORES && SCORES + 8 * MAX_CHOICES <= TENSORS);
+const _: () =
+    assert!(CHOICES + 8 * MAX_CHOICES <= SCORES && SCORES + 8 * MAX_CHOICES <= MERGES_READ);

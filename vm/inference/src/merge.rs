@@ -1,18 +1,20 @@
-//! SentencePiece's merging: within a run, the adjacent pair that spells the best-scored normal token is merged until none is
-//! left (ties: leftmost); symbols that are no token become byte tokens.
+//! Merges runs into tokens. Here is SentencePiece's way: within a run, the adjacent pair that spells the best-scored normal token
+//! is merged until none is left (ties: leftmost); symbols that are no token become byte tokens. The other is in [`crate::bpe`].
 
 use crate::areas::Area;
 use crate::arena::Arena;
+use crate::bpe;
 use crate::choices;
 use crate::error::{Due, Stop};
+use crate::heap::{self, Pair};
 use crate::host::Host;
-use crate::keys::Key;
+use crate::keys::{Key, is_byte_level};
 use crate::layout::*;
 use crate::split::SPECIAL;
 use crate::vocab::{Class, Probe, Token, find};
 
 /// No symbol.
-const NONE: u32 = u32::MAX;
+pub const NONE: u32 = u32::MAX;
 
 /// What is being done to the current item.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,7 +22,7 @@ const NONE: u32 = u32::MAX;
 pub enum Stage {
     /// Nothing yet.
     Begin = 0,
-    /// Cutting the run into characters.
+    /// Cutting the run, or a word of it, into symbols.
     Symbols = 1,
     /// Looking at each adjacent pair.
     Seed = 2,
@@ -28,6 +30,10 @@ pub enum Stage {
     Merge = 3,
     /// Writing ids.
     Emit = 4,
+    /// Byte-level: finding the end of the next word.
+    Words = 5,
+    /// Byte-level: looking the whole word up.
+    Whole = 6,
 }
 
 /// One macro step of merging.
@@ -39,10 +45,13 @@ pub fn merge<H: Host>(host: &mut H) -> Result<(), Stop> {
         work += match stage {
             s if s == Stage::Begin as u32 => {
                 if item == arena.get(ITEM_COUNT) {
-                    choices::next_text(&mut host.arena());
-                    return Ok(());
+                    return finish(&mut host.arena());
                 }
                 begin(&mut host.arena(), item)?
+            }
+            stage if is_byte_level(&arena) => {
+                let run = item_at(&arena, item);
+                30 + bpe::advance(host, stage, run)?
             }
             s if s == Stage::Symbols as u32 => symbol(&mut host.arena(), item),
             s if s == Stage::Seed as u32 => seed(host),
@@ -53,7 +62,23 @@ pub fn merge<H: Host>(host: &mut H) -> Result<(), Stop> {
     Ok(())
 }
 
-fn enter(arena: &mut Arena, stage: Stage, at: u32) {
+/// After the last item: the prompt's last id, where the model has one; then the next text.
+fn finish(arena: &mut Arena) -> Result<(), Stop> {
+    if !choices::is_text_of_choice(arena) {
+        if arena.get::<u32>(Key::AddEos.at()) != 0 {
+            let eos = arena.get(Key::Eos.at());
+            push_id(arena, eos)?;
+        }
+        // A byte-level vocabulary may lack every byte of the text.
+        if arena.get::<u32>(PROMPT_COUNT) == 0 {
+            return Err(Due::BadRequest.into());
+        }
+    }
+    Ok(choices::next_text(arena)?)
+}
+
+/// Enters a stage.
+pub fn enter(arena: &mut Arena, stage: Stage, at: u32) {
     arena.put(MERGE_STAGE, stage as u32);
     arena.put(MERGE_AT, at);
 }
@@ -63,12 +88,21 @@ fn begin(arena: &mut Arena, item: u32) -> Result<u32, Stop> {
     if count == SPECIAL {
         push_id(arena, first)?;
         arena.put(MERGE_ITEM, item + 1);
+    } else if is_byte_level(arena) {
+        bpe::begin(arena);
     } else {
         arena.put(SYMBOL_COUNT, 0u32);
         arena.put(HEAP_COUNT, 0u32);
         enter(arena, Stage::Symbols, 0);
     }
     Ok(150)
+}
+
+/// Goes to the next item.
+pub fn next_item(arena: &mut Arena) {
+    let item: u32 = arena.get(MERGE_ITEM);
+    arena.put(MERGE_ITEM, item + 1);
+    enter(arena, Stage::Begin, 0);
 }
 
 fn item_at(arena: &Arena, item: u32) -> (u32, u32) {
@@ -90,16 +124,21 @@ pub fn push_id(arena: &mut Arena, id: u32) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A character or what it was merged into: escaped bytes `at .. at + len`; `len` is 0 once merged away.
-struct Symbol {
-    at: u32,
-    len: u32,
-    previous: u32,
-    next: u32,
+/// A character, or byte-level a byte, or what it was merged into.
+pub struct Symbol {
+    /// Where it starts in the escaped text; byte-level the token that it is, or [`NONE`].
+    pub at: u32,
+    /// Its bytes; 0 once it has been merged into another.
+    pub len: u32,
+    /// The symbol before it.
+    pub previous: u32,
+    /// The symbol after it.
+    pub next: u32,
 }
 
 impl Symbol {
-    fn read(arena: &Arena, i: u32) -> Symbol {
+    /// Symbol `i`.
+    pub fn read(arena: &Arena, i: u32) -> Symbol {
         let words: &[u32] = arena.view(Area::Symbols.at(arena) + 16 * i, 4);
         Symbol {
             at: words[0],
@@ -109,7 +148,8 @@ impl Symbol {
         }
     }
 
-    fn write(&self, arena: &mut Arena, i: u32) {
+    /// Stores it as symbol `i`.
+    pub fn write(&self, arena: &mut Arena, i: u32) {
         arena
             .view_mut(Area::Symbols.at(arena) + 16 * i, 4)
             .copy_from_slice(&[self.at, self.len, self.previous, self.next]);
@@ -190,7 +230,7 @@ fn consider<H: Host>(host: &mut H, left: u32, right: u32) -> u32 {
     let mut arena = host.arena();
     let score = Token::read(&arena, id).score;
     probe.work
-        + heap_push(
+        + heap::push(
             &mut arena,
             Pair {
                 score,
@@ -203,7 +243,7 @@ fn consider<H: Host>(host: &mut H, left: u32, right: u32) -> u32 {
 
 fn merge_best<H: Host>(host: &mut H) -> u32 {
     let mut arena = host.arena();
-    let Some((pair, work)) = heap_pop(&mut arena) else {
+    let Some((pair, work)) = heap::pop(&mut arena) else {
         enter(&mut arena, Stage::Emit, 0);
         return 20;
     };
@@ -244,83 +284,9 @@ fn emit<H: Host>(host: &mut H) -> Result<u32, Stop> {
         }
     }
     if symbol.next == NONE {
-        let item: u32 = arena.get(MERGE_ITEM);
-        arena.put(MERGE_ITEM, item + 1);
-        enter(&mut arena, Stage::Begin, 0);
+        next_item(&mut arena);
     } else {
         arena.put(MERGE_AT, symbol.next);
     }
     Ok(300 + probe.work)
-}
-
-/// Two adjacent symbols that spell a token.
-#[derive(Clone, Copy)]
-struct Pair {
-    score: f32,
-    left: u32,
-    right: u32,
-    len: u32,
-}
-
-impl Pair {
-    fn read(arena: &Arena, i: u32) -> Pair {
-        let words: &[u32] = arena.view(Area::Heap.at(arena) + 16 * i, 4);
-        Pair {
-            score: f32::from_bits(words[0]),
-            left: words[1],
-            right: words[2],
-            len: words[3],
-        }
-    }
-
-    fn write(&self, arena: &mut Arena, i: u32) {
-        arena
-            .view_mut(Area::Heap.at(arena) + 16 * i, 4)
-            .copy_from_slice(&[self.score.to_bits(), self.left, self.right, self.len]);
-    }
-
-    fn before(&self, other: &Pair) -> bool {
-        self.score > other.score || (self.score == other.score && self.left < other.left)
-    }
-}
-
-fn heap_push(arena: &mut Arena, pair: Pair) -> u32 {
-    let mut i: u32 = arena.get(HEAP_COUNT);
-    arena.put(HEAP_COUNT, i + 1);
-    let mut work = 120;
-    while i > 0 {
-        let parent = Pair::read(arena, (i - 1) / 2);
-        work += 80;
-        if !pair.before(&parent) {
-            break;
-        }
-        parent.write(arena, i);
-        i = (i - 1) / 2;
-    }
-    pair.write(arena, i);
-    work
-}
-
-fn heap_pop(arena: &mut Arena) -> Option<(Pair, u32)> {
-    let count = arena.get::<u32>(HEAP_COUNT).checked_sub(1)?;
-    arena.put(HEAP_COUNT, count);
-    let (best, last) = (Pair::read(arena, 0), Pair::read(arena, count));
-    let (mut i, mut work) = (0, 120);
-    while 2 * i + 1 < count {
-        let mut child = 2 * i + 1;
-        if child + 1 < count && Pair::read(arena, child + 1).before(&Pair::read(arena, child)) {
-            child += 1;
-        }
-        let candidate = Pair::read(arena, child);
-        work += 150;
-        if !candidate.before(&last) {
-            break;
-        }
-        candidate.write(arena, i);
-        i = child;
-    }
-    if count > 0 {
-        last.write(arena, i);
-    }
-    Some((best, work))
 }

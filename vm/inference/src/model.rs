@@ -2,7 +2,7 @@
 
 use crate::arena::Arena;
 use crate::error::{Reject, What};
-use crate::keys::{ABSENT, Key};
+use crate::keys::{ABSENT, Key, is_byte_level};
 use crate::layout::{MAX_CONTEXT, MAX_DIM, MAX_FFN, MAX_HEAD, MAX_HEADS, MAX_LAYERS, MAX_VOCAB};
 use crate::math::finite;
 use crate::tensors::{Format, GLOBAL, Global, InLayer, PER_LAYER, global};
@@ -85,7 +85,8 @@ impl Config {
             && absent_or(Key::RopeDims, self.head)
             && value(Key::Experts) == 0
             && value(Key::ExpertsUsed) == 0
-            && value(Key::Scores) == self.vocab
+            && (value(Key::Scores) == self.vocab
+                || (value(Key::Scores) == 0 && is_byte_level(arena)))
             && value(Key::Kinds) == self.vocab
             && alignment.is_power_of_two()
             && (8..=65_536).contains(&alignment)
@@ -95,8 +96,8 @@ impl Config {
         let ids = [Key::Bos, Key::Eos, Key::Eot, Key::Eom]
             .into_iter()
             .all(|k| value(k) == ABSENT || value(k) < self.vocab);
-        let ends =
-            value(Key::AddEos) == 0 && (value(Key::AddBos) == 0 || value(Key::Bos) != ABSENT);
+        let has = |add: Key, id: Key| value(add) == 0 || value(id) != ABSENT;
+        let ends = has(Key::AddBos, Key::Bos) && has(Key::AddEos, Key::Eos);
         if fits && ids && ends {
             Ok(())
         } else {

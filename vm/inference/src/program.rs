@@ -22,7 +22,7 @@ pub enum Phase {
     Strings = 2,
     /// Reads the tensor list.
     Tensors = 3,
-    /// Indexes the vocabulary.
+    /// Indexes the vocabulary and its merges.
     Vocab = 4,
     /// Reads the request. What came before depends on the model alone.
     Request = 5,

@@ -38,6 +38,14 @@ impl<'a> Reader<'a> {
 
 /// The macro step that reads the request into the arena.
 pub fn read<H: Host>(host: &mut H) -> Result<(), Due> {
+    read_unchecked(host)?;
+    check_utf8(&host.arena())?;
+    place(host);
+    Ok(())
+}
+
+/// The same, but for the parts' encoding.
+pub fn read_unchecked<H: Host>(host: &mut H) -> Result<(), Due> {
     let len: u64 = host.arena().get(REQUEST_LEN);
     let payload = len
         .checked_sub(u64::from(REQUEST_HEADER))
@@ -56,15 +64,22 @@ pub fn read<H: Host>(host: &mut H) -> Result<(), Due> {
     arena.view_mut(SEED, 4).copy_from_slice(&seed);
     arena.put(PAYLOAD_LEN, payload as u32);
     let prompt = parse(Reader(loaded.data), arena)?;
-    if prompt == 0 && arena.get::<u32>(Key::AddBos.at()) == 0 {
+    let adds_none = [Key::AddBos, Key::AddEos]
+        .into_iter()
+        .all(|key| arena.get::<u32>(key.at()) == 0);
+    if prompt == 0 && adds_none {
         return Err(Due::BadRequest);
     }
-    check_utf8(arena)?;
+    Ok(())
+}
+
+/// Makes room for tokenizing what was read.
+pub fn place<H: Host>(host: &mut H) {
+    let mut arena = host.arena();
     arena.put(PHASE, Phase::Split as u32);
     let (bytes, wanted) = (arena.get(INPUT_LEN), arena.get(TOKENS_WANTED));
-    let end = place_request(arena, bytes, wanted);
+    let end = place_request(&mut arena, bytes, wanted);
     host.grow(end);
-    Ok(())
 }
 
 /// Reads the payload; gives the prompt's bytes.

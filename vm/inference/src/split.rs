@@ -1,57 +1,99 @@
 //! Splits the prompt into raw runs and special tokens, and escapes the runs.
 //!
-//! Special tokens are matched in template parts only, leftmost first, the longest at each place. Raw text joins across
-//! parts. A run that begins the prompt or follows a special token gets a space in front where the model says so.
+//! Special tokens are formed in template parts only ([`crate::special`]). Raw text joins across parts. Where a model's spaces are
+//! `▁`, they become that; a run that begins the prompt or follows a special token gets a space in front where the model says so.
 
 use crate::areas::Area;
 use crate::arena::Arena;
 use crate::choices::is_text_of_choice;
 use crate::error::Stop;
 use crate::host::Host;
-use crate::keys::Key;
+use crate::keys::{Key, is_byte_level};
 use crate::layout::*;
 use crate::merge::push_id;
 use crate::program::Phase;
-use crate::vocab::{Class, Hash, probe};
+use crate::special::{claim, claimed, seek};
 
 /// Marks an item as a special token.
 pub const SPECIAL: u32 = u32::MAX;
+
+/// What is being done to the current part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+enum Stage {
+    /// Copying its text, and the tokens found, to items.
+    Copy = 0,
+    /// Looking at each place for special tokens.
+    Seek = 1,
+    /// Choosing between those that overlap.
+    Claim = 2,
+}
 
 /// One macro step of splitting.
 pub fn split<H: Host>(host: &mut H) -> Result<(), Stop> {
     let mut work = 0;
     while work < BUDGET {
-        let mut arena = host.arena();
-        let (at, end, part) = (
+        let arena = host.arena();
+        let (at, end, stage) = (
             arena.get::<u32>(SPLIT_AT),
             arena.get::<u32>(SPLIT_END),
-            arena.get::<u32>(SPLIT_PART),
+            arena.get::<u32>(SPLIT_STAGE),
         );
-        if at == end {
-            if part == arena.get(LAST_PART) {
-                return finish(&mut arena);
-            }
-            arena.put(SPLIT_PART, part + 1);
-            arena.put(SPLIT_END, end + arena.get::<u32>(PARTS + 8 * part + 4));
-            work += 50;
-            continue;
-        }
-        let is_template = arena.get::<u32>(PARTS + 8 * (part - 1)) == 1;
         work += 150;
-        if is_template {
-            let special = longest_special(host, at, end);
-            work += special.work;
-            if let Some((id, len)) = special.token {
-                push_item(host, id, SPECIAL);
-                let mut arena = host.arena();
-                arena.put(RUN_OPEN, 0u32);
-                arena.put(SPLIT_AT, at + len);
-                continue;
+        match stage {
+            s if s == Stage::Seek as u32 => {
+                let place: u32 = arena.get(SEEK_AT);
+                if place == end {
+                    host.arena().put(SPLIT_STAGE, Stage::Claim as u32);
+                } else {
+                    work += seek(host, place, end);
+                    host.arena().put(SEEK_AT, place + 1);
+                }
             }
+            s if s == Stage::Claim as u32 => match claim(host) {
+                Some(more) => work += more,
+                None => host.arena().put(SPLIT_STAGE, Stage::Copy as u32),
+            },
+            _ if at < end => copy(host, at),
+            _ if arena.get::<u32>(SPLIT_PART) == arena.get(LAST_PART) => {
+                return finish(&mut host.arena());
+            }
+            _ => next_part(&mut host.arena()),
         }
-        push_byte(host, at);
     }
     Ok(())
+}
+
+fn next_part(arena: &mut Arena) {
+    let (part, end): (u32, u32) = (arena.get(SPLIT_PART), arena.get(SPLIT_END));
+    let (kind, len): (u32, u32) = (arena.get(PARTS + 8 * part), arena.get(PARTS + 8 * part + 4));
+    arena.put(SPLIT_PART, part + 1);
+    arena.put(SPLIT_END, end + len);
+    // [S] Only here do special tokens come to be looked for: of a user part no byte is ever marked.
+    if kind == 1 {
+        arena.put(SEEK_AT, end);
+        arena.put(SPLIT_STAGE, Stage::Seek as u32);
+    }
+}
+
+/// Makes an item of the token that starts at the input byte `at`, or adds that byte to the open run.
+fn copy<H: Host>(host: &mut H, at: u32) {
+    let arena = host.arena();
+    // Marks are of the prompt alone: where they lie, the prompt's merging has left other things.
+    let token = if is_text_of_choice(&arena) {
+        None
+    } else {
+        claimed(&arena, at)
+    };
+    match token {
+        Some((id, len)) => {
+            push_item(host, id, SPECIAL);
+            let mut arena = host.arena();
+            arena.put(RUN_OPEN, 0u32);
+            arena.put(SPLIT_AT, at + len);
+        }
+        None => push_byte(host, at),
+    }
 }
 
 /// After the last part: the prompt's first id, where the model has one.
@@ -62,37 +104,6 @@ fn finish(arena: &mut Arena) -> Result<(), Stop> {
         push_id(arena, bos)?;
     }
     Ok(())
-}
-
-struct Special {
-    token: Option<(u32, u32)>,
-    work: u32,
-}
-
-/// The longest special token that the input spells at `at`, with its length.
-fn longest_special<H: Host>(host: &mut H, at: u32, end: u32) -> Special {
-    let arena = host.arena();
-    let mut found = Special {
-        token: None,
-        work: 20,
-    };
-    let first: u8 = arena.get(INPUT + at);
-    if arena.get::<u8>(SPECIAL_FIRST + u32::from(first >> 3)) >> (first & 7) & 1 == 0 {
-        return found;
-    }
-    let len = (end - at).min(arena.get(LONGEST_SPECIAL));
-    let mut text = [0u8; MAX_TOKEN_BYTES as usize];
-    text[..len as usize].copy_from_slice(arena.bytes(INPUT + at, len));
-    let mut hash = Hash::new(Class::Special);
-    for n in 1..=len {
-        hash = hash.push(text[n as usize - 1]);
-        let probe = probe(host, Class::Special, &text[..n as usize], hash.finish());
-        found.work += 20 + probe.work;
-        if let Some(id) = probe.id {
-            found.token = Some((id, n));
-        }
-    }
-    found
 }
 
 fn push_item<H: Host>(host: &mut H, first: u32, count: u32) {
@@ -111,7 +122,9 @@ fn push_byte<H: Host>(host: &mut H, at: u32) {
     if arena.get::<u32>(RUN_OPEN) == 0 {
         arena.put(RUN_OPEN, 1u32);
         let first = arena.get(ESCAPED_LEN);
-        let prefix = arena.get::<u32>(Key::AddSpace.at()) != 0 && !is_text_of_choice(&arena);
+        let prefix = arena.get::<u32>(Key::AddSpace.at()) != 0
+            && !is_byte_level(&arena)
+            && !is_text_of_choice(&arena);
         push_item(host, first, 0);
         if prefix {
             push_escaped(host, b' ');
@@ -123,11 +136,11 @@ fn push_byte<H: Host>(host: &mut H, at: u32) {
     push_escaped(host, byte);
 }
 
-/// Adds one byte to the last run, a space as `▁`.
+/// Adds one byte to the last run, a space as `▁` where the model has it so.
 fn push_escaped<H: Host>(host: &mut H, byte: u8) {
     let mut arena = host.arena();
     let single = [byte];
-    let bytes = if byte == b' ' {
+    let bytes = if byte == b' ' && !is_byte_level(&arena) {
         "▁".as_bytes()
     } else {
         &single

@@ -1,10 +1,13 @@
 //! Small GGUF files for tests: a writer for any file, and seeded random llama models that run in milliseconds.
 
+pub mod train;
+
 use crate::math::to_half;
 use crate::native::{Bytes, bytes};
 use crate::tensors::Format;
 use assay_types::request::{Payload, RomHeader};
 use assay_types::{Hash, ModelId, Tolerance};
+use train::spelled;
 
 /// A metadata value.
 #[derive(Clone, PartialEq, Debug)]
@@ -152,6 +155,8 @@ pub struct Tiny {
     pub tied: bool,
     /// Vocabulary entries, at least: filled up with tokens that nobody spells.
     pub vocab: u32,
+    /// Pre-tokenizer of a byte-level vocabulary; `None` for SentencePiece.
+    pub pre: Option<&'static str>,
 }
 
 impl Default for Tiny {
@@ -167,6 +172,7 @@ impl Default for Tiny {
             format: Format::Q8_0,
             tied: false,
             vocab: 0,
+            pre: None,
         }
     }
 }
@@ -209,6 +215,25 @@ pub fn normal_tokens() -> Vec<(String, f32)> {
     tokens
 }
 
+/// Merges of [`Tiny`]'s byte-level vocabulary: every way to make a normal token of two that come before it.
+pub fn merges() -> Vec<(Vec<u8>, Vec<u8>)> {
+    let texts: Vec<Vec<u8>> = normal_tokens()
+        .iter()
+        .map(|(text, _)| text.replace('▁', " ").into_bytes())
+        .collect();
+    let mut merges = Vec::new();
+    for (i, text) in texts.iter().enumerate() {
+        for cut in 1..text.len() {
+            let (a, b) = text.split_at(cut);
+            let is_known = |half: &[u8]| half.len() == 1 || texts[..i].iter().any(|t| t == half);
+            if is_known(a) && is_known(b) {
+                merges.push((a.to_vec(), b.to_vec()));
+            }
+        }
+    }
+    merges
+}
+
 impl Tiny {
     /// The shape of a well-known model: `0.1b`, `0.5b`, or `1.1b`, which is TinyLlama's.
     pub fn of_size(size: &str, format: Format) -> Option<Tiny> {
@@ -229,6 +254,7 @@ impl Tiny {
             format,
             tied: false,
             vocab: 32_000,
+            pre: None,
         })
     }
 
@@ -260,7 +286,7 @@ impl Tiny {
         }
         gguf.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
         gguf.set("llama.rope.freq_base", Value::F32(10_000.0));
-        let vocab = vocabulary(&mut gguf, self.vocab);
+        let vocab = vocabulary(&mut gguf, self.pre, self.vocab);
         let mut random = Random(self.seed.wrapping_mul(2) | 1);
         let mut matrix = |gguf: &mut Gguf, name: &str, rows: u32, columns: u32| {
             let spread = 1.7 / (columns as f32).sqrt();
@@ -324,8 +350,8 @@ fn norm(gguf: &mut Gguf, name: &str, dim: u32) {
     });
 }
 
-/// Adds the tokenizer; returns the number of tokens.
-fn vocabulary(gguf: &mut Gguf, least: u32) -> u32 {
+/// Adds the tokenizer; returns the number of tokens. Both kinds have the same ids for the same texts.
+fn vocabulary(gguf: &mut Gguf, pre: Option<&str>, least: u32) -> u32 {
     let mut tokens: Vec<(Vec<u8>, f32, i32)> = vec![
         (b"<unk>".to_vec(), 0.0, 2),
         (b"<s>".to_vec(), 0.0, 3),
@@ -350,6 +376,26 @@ fn vocabulary(gguf: &mut Gguf, least: u32) -> u32 {
     tokens.extend(filling.map(|i| (format!("\u{2581}#{i}").into_bytes(), -1e6, 1)));
     let count = tokens.len() as u32;
     gguf.set("tokenizer.ggml.model", Value::String(b"llama".to_vec()));
+    if let Some(pre) = pre {
+        for byte in 0..=255u8 {
+            tokens[(ids::BYTE + u32::from(byte)) as usize] = (spelled(&[byte]), 0.0, 1);
+        }
+        for (i, (text, _)) in normal_tokens().iter().enumerate() {
+            let text = text.replace('▁', " ");
+            let token = match text.len() {
+                // Its byte has a token already.
+                1 => (format!("<unused{i}>").into_bytes(), 0.0, 5),
+                _ => (spelled(text.as_bytes()), 0.0, 1),
+            };
+            tokens[ids::NORMAL as usize + i] = token;
+        }
+        gguf.set("tokenizer.ggml.model", Value::String(b"gpt2".to_vec()));
+        gguf.set("tokenizer.ggml.pre", Value::String(pre.into()));
+        let merges = merges()
+            .into_iter()
+            .map(|(a, b)| [spelled(&a), spelled(&b)].join(&b' '));
+        gguf.set("tokenizer.ggml.merges", Value::Strings(merges.collect()));
+    }
     gguf.set(
         "tokenizer.ggml.tokens",
         Value::Strings(tokens.iter().map(|t| t.0.clone()).collect()),

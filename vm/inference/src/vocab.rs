@@ -4,10 +4,12 @@ use crate::areas::{Area, slots};
 use crate::arena::Arena;
 use crate::error::{Reject, What};
 use crate::host::{Host, Loaded, Rom};
-use crate::keys::Key;
+use crate::keys::{Key, is_byte_level};
 use crate::layout::*;
 use crate::math::finite;
+use crate::pairs;
 use crate::program::Phase;
+use crate::unicode::unspell_all;
 
 /// Kind of a token, by GGUF's number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,15 +43,15 @@ impl Kind {
 pub enum Class {
     /// Tokens that merging forms.
     Normal,
-    /// Control and user-defined tokens, which a template spells out.
+    /// Control, user-defined and unknown tokens, which a template spells out.
     Special,
 }
 
 fn class(kind: Kind) -> Option<Class> {
     match kind {
         Kind::Normal => Some(Class::Normal),
-        Kind::Control | Kind::UserDefined => Some(Class::Special),
-        Kind::Unknown | Kind::Unused | Kind::Byte => None,
+        Kind::Control | Kind::UserDefined | Kind::Unknown => Some(Class::Special),
+        Kind::Unused | Kind::Byte => None,
     }
 }
 
@@ -120,11 +122,20 @@ pub fn index<H: Host>(host: &mut H) -> Result<(), Reject> {
     while work < BUDGET {
         let mut arena = host.arena();
         let id: u32 = arena.get(INDEXED);
-        if id == count {
-            return finish_index(&mut arena);
+        if id < count {
+            arena.put(INDEXED, id + 1);
+            work += 2500 + add(host, id)?;
+            if id + 1 == count {
+                finish_index(host)?;
+            }
+        } else if is_byte_level(&host.arena())
+            && let Some(more) = pairs::read_next(host)?
+        {
+            work += more;
+        } else {
+            host.arena().put(PHASE, Phase::Request as u32);
+            return Ok(());
         }
-        arena.put(INDEXED, id + 1);
-        work += 2500 + add(host, id)?;
     }
     Ok(())
 }
@@ -141,10 +152,15 @@ fn add<H: Host>(host: &mut H, id: u32) -> Result<u32, Reject> {
         arena.get::<u32>(Key::Scores.at() + 4),
         arena.get::<u32>(Key::Kinds.at() + 4),
     );
-    let number = number(host, scores + 4 * id);
-    let score = f32::from_bits(number);
-    let kind = Kind::from_gguf(self::number(host, kinds + 4 * id)).ok_or(refuse)?;
-    if !finite(score) {
+    let byte_level = is_byte_level(&arena);
+    // Byte-level tokens may have scores, which mean nothing.
+    let score = if byte_level {
+        0
+    } else {
+        number(host, scores + 4 * id)
+    };
+    let kind = Kind::from_gguf(number(host, kinds + 4 * id)).ok_or(refuse)?;
+    if !finite(f32::from_bits(score)) {
         return Err(refuse);
     }
     let mut text = [0u8; MAX_TOKEN_BYTES as usize];
@@ -165,17 +181,27 @@ fn add<H: Host>(host: &mut H, id: u32) -> Result<u32, Reject> {
     }
     arena.view_mut(TOKENS + 16 * id + 4, 3).copy_from_slice(&[
         len | (kind as u32) << 16,
-        number,
+        score,
         hash,
     ]);
-    match (kind, class(kind)) {
-        (Kind::Byte, _) => {
-            let slot = BYTES + 4 * u32::from(byte_value(text).ok_or(refuse)?);
-            if arena.get::<u32>(slot) == 0 {
-                arena.put(slot, id + 1);
-            }
-            Ok(0)
+    let byte = match kind {
+        Kind::Byte => Some(byte_value(text).ok_or(refuse)?).filter(|_| !byte_level),
+        Kind::Normal if byte_level => {
+            let mut bytes = [0; MAX_TOKEN_BYTES as usize];
+            let count = unspell_all(text, &mut bytes).ok_or(refuse)?;
+            (count == 1).then_some(bytes[0])
         }
+        _ => None,
+    };
+    if let Some(byte) = byte {
+        let slot = BYTES + 4 * u32::from(byte);
+        if arena.get::<u32>(slot) == 0 {
+            arena.put(slot, id + 1);
+        }
+    }
+    // Reading the text as UTF-8 costs as much again as all else.
+    let spelling = if byte_level { 40 * len } else { 0 };
+    match (kind, class(kind)) {
         (_, Some(class)) if len > 0 => {
             if class == Class::Special {
                 let at = SPECIAL_FIRST + u32::from(text[0] >> 3);
@@ -186,7 +212,7 @@ fn add<H: Host>(host: &mut H, id: u32) -> Result<u32, Reject> {
                 // Of equal texts the lowest id counts.
                 Probe {
                     id: Some(_), work, ..
-                } => Ok(work),
+                } => Ok(spelling + work),
                 Probe {
                     empty: Some(slot),
                     work,
@@ -195,7 +221,7 @@ fn add<H: Host>(host: &mut H, id: u32) -> Result<u32, Reject> {
                     let mut arena = host.arena();
                     let index = Area::Index.at(&arena);
                     arena.put(index + 4 * slot, id + 1);
-                    Ok(work)
+                    Ok(spelling + work)
                 }
                 _ => Err(refuse),
             }
@@ -219,13 +245,17 @@ fn byte_value(text: &[u8]) -> Option<u8> {
     Some((digit(high)? * 16 + digit(low)?) as u8)
 }
 
-/// After the last token: every byte must have one.
-fn finish_index(arena: &mut Arena) -> Result<(), Reject> {
+/// After the last token: every byte must have one; of a byte-level vocabulary the merges follow.
+fn finish_index<H: Host>(host: &mut H) -> Result<(), Reject> {
+    let arena = host.arena();
+    if is_byte_level(&arena) {
+        pairs::begin(host);
+        return Ok(());
+    }
     let bytes: &[u32] = arena.view(BYTES, 256);
     if let Some(missing) = bytes.iter().position(|id| *id == 0) {
         return Err(Reject::new(What::ByteMissing, missing as u32));
     }
-    arena.put(PHASE, Phase::Request as u32);
     Ok(())
 }
 
@@ -294,6 +324,7 @@ pub fn piece<H: Host>(host: &mut H, id: u32, out: &mut [u8; MAX_TOKEN_BYTES as u
         return 0;
     }
     let token = Token::read(&arena, id);
+    let byte_level = is_byte_level(&arena);
     let text = host.load(Rom::Model, u64::from(token.at), token.len).data;
     match token.kind {
         Kind::Control | Kind::Unknown | Kind::Unused => 0,
@@ -301,7 +332,14 @@ pub fn piece<H: Host>(host: &mut H, id: u32, out: &mut [u8; MAX_TOKEN_BYTES as u
             out[0] = byte_value(text).unwrap_or_default();
             1
         }
-        Kind::Normal | Kind::UserDefined => unescape(text, out),
+        // As a template spells it.
+        Kind::UserDefined => {
+            out[..text.len()].copy_from_slice(text);
+            token.len
+        }
+        // Only such texts were let in.
+        Kind::Normal if byte_level => unspell_all(text, out).unwrap_or_default(),
+        Kind::Normal => unescape(text, out),
     }
 }
 

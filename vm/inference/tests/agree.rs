@@ -56,6 +56,10 @@ fn shapes() -> Vec<Tiny> {
             tied: true,
             ..tiny.clone()
         },
+        Tiny {
+            pre: Some("llama-bpe"),
+            ..tiny.clone()
+        },
     ]
     .into_iter()
     .chain(Format::ALL.iter().map(|format| Tiny {

@@ -51,10 +51,24 @@ fn refusals_name_what_is_unsupported() {
         ),
         (
             |g| {
-                g.set("tokenizer.ggml.model", Value::String(b"gpt2".to_vec()));
+                g.set("tokenizer.ggml.model", Value::String(b"bert".to_vec()));
             },
             What::Tokenizer,
-            "`gpt2`",
+            "`bert`",
+        ),
+        (
+            |g| {
+                g.set("tokenizer.ggml.model", Value::String(b"gpt2".to_vec()));
+            },
+            What::KeyMissing,
+            "`tokenizer.ggml.merges` is missing",
+        ),
+        (
+            |g| {
+                g.unset("tokenizer.ggml.scores");
+            },
+            What::KeyMissing,
+            "`tokenizer.ggml.scores` is missing",
         ),
         (
             |g| {
@@ -136,7 +150,8 @@ fn refusals_name_what_is_unsupported() {
         ),
         (
             |g| {
-                g.set("tokenizer.ggml.add_eos_token", Value::Bool(true));
+                g.set("tokenizer.ggml.add_eos_token", Value::Bool(true))
+                    .unset("tokenizer.ggml.eos_token_id");
             },
             What::Dimensions,
             "dimensions",
@@ -223,6 +238,90 @@ fn refusals_name_what_is_unsupported() {
         assert_eq!(error.reject.what, what, "case {i}: {error}");
         assert!(error.to_string().contains(words), "case {i}: {error}");
     }
+}
+
+#[test]
+fn byte_level_refusals_name_what_is_unsupported() {
+    let tiny = Tiny {
+        pre: Some("qwen2"),
+        ..Tiny::default()
+    };
+    assert!(inspect(tiny.model()).is_ok());
+    let merges = |text: &str| Value::Strings(vec!["a a".into(), text.into()]);
+    let cases: Vec<(&str, Option<Value>, What, &str)> = vec![
+        (
+            "pre",
+            Some(Value::String(b"gpt-4o".to_vec())),
+            What::PreTokenizer,
+            "`gpt-4o`",
+        ),
+        (
+            "pre",
+            Some(Value::U32(1)),
+            What::KeyType,
+            "tokenizer.ggml.pre",
+        ),
+        ("merges", None, What::KeyMissing, "tokenizer.ggml.merges"),
+        (
+            "merges",
+            Some(Value::Ints(vec![1])),
+            What::KeyType,
+            "tokenizer.ggml.merges",
+        ),
+        ("merges", Some(merges("ab")), What::Merge, "merge 1"),
+        ("merges", Some(merges("")), What::Merge, "merge 1"),
+        ("merges", Some(merges(" a")), What::Merge, "merge 1"),
+        ("merges", Some(merges("a ")), What::Merge, "merge 1"),
+        ("merges", Some(merges("a  b")), What::Merge, "merge 1"),
+        ("merges", Some(merges("a b c")), What::Merge, "merge 1"),
+        // A half that is no token, a result that is none, a half and a result that are special.
+        ("merges", Some(merges("a zz")), What::Merge, "merge 1"),
+        ("merges", Some(merges("z z")), What::Merge, "merge 1"),
+        ("merges", Some(merges("# #")), What::Merge, "merge 1"),
+        ("merges", Some(merges("[tool ]")), What::Merge, "merge 1"),
+        (
+            "merges",
+            Some(merges(&format!("a {}", "b".repeat(600)))),
+            What::Merge,
+            "merge 1",
+        ),
+        (
+            "scores",
+            Some(Value::Floats(vec![1.0])),
+            What::Dimensions,
+            "dimensions",
+        ),
+    ];
+    for (key, value, what, words) in cases {
+        let mut gguf = tiny.gguf();
+        let key = format!("tokenizer.ggml.{key}");
+        match value.clone() {
+            Some(value) => gguf.set(&key, value),
+            None => gguf.unset(&key),
+        };
+        let error = refused(&gguf);
+        assert_eq!(error.reject.what, what, "{key} {value:?}: {error}");
+        assert!(
+            error.to_string().contains(words),
+            "{key} {value:?}: {error}"
+        );
+    }
+    // Text that isn't spelled byte by byte: of a normal token, not of a special one.
+    for (text, ok) in [("a b", false), ("猫", false), ("Ġa", true)] {
+        let mut gguf = tiny.gguf();
+        change_text(&mut gguf, 300, text.into());
+        gguf.set("tokenizer.ggml.merges", merges("a a"));
+        assert_eq!(inspect(bytes(gguf.bytes())).is_ok(), ok, "{text}");
+        change_kind(&mut gguf, 300, 3);
+        assert!(inspect(bytes(gguf.bytes())).is_ok(), "{text}");
+    }
+    // Scores may be there, and a pre-tokenizer means nothing to SentencePiece.
+    let mut gguf = tiny.gguf();
+    gguf.set("tokenizer.ggml.scores", Value::Floats(vec![f32::NAN; 328]));
+    assert!(inspect(bytes(gguf.bytes())).is_ok());
+    let mut gguf = Tiny::default().gguf();
+    gguf.set("tokenizer.ggml.pre", Value::String(b"gpt-4o".to_vec()));
+    assert!(inspect(bytes(gguf.bytes())).is_ok());
 }
 
 fn change_kind(gguf: &mut Gguf, id: usize, kind: i32) {

@@ -1,7 +1,9 @@
 //! The tokenizer against a slow reference written from the rule, and the laws that keep user text from being control.
 
-use assay_inference::native::{Engine, Prepared};
-use assay_inference::testing::{Random, Tiny, ids, normal_tokens, request};
+use assay_inference::native::{Engine, Prepared, bytes};
+use assay_inference::pre::Cut;
+use assay_inference::testing::{Random, Tiny, Value, ids, merges, normal_tokens, request};
+use assay_inference::words::words;
 use assay_types::Tolerance;
 use assay_types::output::ErrorCode;
 use assay_types::request::{Part, Payload, Sampling};
@@ -176,10 +178,299 @@ fn templates_form_the_longest_special_token() {
         tokenize(&engine, vec![user("a"), template("<|call|>"), user("b")]),
         want
     );
-    // Unknown and byte tokens are not spelled by templates either.
+    // The unknown token is spelled by templates; byte tokens are not.
     assert_eq!(
         tokenize(&engine, vec![template("<unk><0x41>")])[1..],
-        reference(" <unk><0x41>")[..]
+        [&[ids::UNK], &reference(" <0x41>")[..]].concat()
+    );
+}
+
+/// The order in which llama.cpp cuts special tokens out of text: not from left to right.
+#[test]
+fn longer_special_tokens_come_first() {
+    let mut gguf = Tiny::default().gguf();
+    let Some((_, Value::Strings(texts))) = gguf
+        .keys
+        .iter_mut()
+        .find(|k| k.0 == "tokenizer.ggml.tokens")
+    else {
+        panic!()
+    };
+    let [call, call_long, tool, long] = [ids::CALL, ids::CALL_LONG, ids::TOOL, ids::LONG];
+    for (id, text) in [
+        (call, "abc"),
+        (call_long, "cdea"),
+        (tool, "eabcd"),
+        (long, "dea"),
+    ] {
+        texts[id as usize] = text.into();
+    }
+    let engine = Engine::load(bytes(gguf.bytes()), NonZeroUsize::MIN).unwrap();
+    let form = |text: &str| -> Vec<u32> {
+        let special = |id: &u32| (call..=long).contains(id);
+        tokenize(&engine, vec![template(text)])
+            .into_iter()
+            .filter(special)
+            .collect()
+    };
+    assert_eq!(form("abc"), [call]);
+    assert_eq!(form("abcdea"), [call_long]);
+    // In `abcdeabcd` the longest takes the end, the next doesn't fit, then of two equally long ones both do.
+    assert_eq!(form("abcdeabcd"), [call, tool]);
+    // Of equally long ones that overlap, the lower id: `abc` before `dea`, wherever it stands.
+    assert_eq!(form("deabc"), [call]);
+    assert_eq!(form("abcdeabcdeabc"), [call, tool, call]);
+    assert_eq!(form("dea"), [long]);
+}
+
+fn byte_level(pre: &'static str) -> Engine {
+    let tiny = Tiny {
+        pre: Some(pre),
+        ..Tiny::default()
+    };
+    Engine::load(tiny.model(), NonZeroUsize::MIN).unwrap()
+}
+
+/// One word by the rule itself: merge the adjacent pair of the lowest rank, the leftmost of equals, and start over.
+fn reference_word(word: &[u8], ignore_merges: bool) -> Vec<u32> {
+    let texts: Vec<Vec<u8>> = normal_tokens()
+        .iter()
+        .map(|(t, _)| t.replace('▁', " ").into_bytes())
+        .collect();
+    let id = |text: &[u8]| match text {
+        [byte] => ids::BYTE + u32::from(*byte),
+        _ => ids::NORMAL + texts.iter().position(|t| t == text).unwrap() as u32,
+    };
+    if ignore_merges && texts.iter().any(|t| t == word) {
+        return vec![id(word)];
+    }
+    let ranks = merges();
+    let mut symbols: Vec<Vec<u8>> = word.iter().map(|b| vec![*b]).collect();
+    loop {
+        let rank = |i: &usize| {
+            let pair = (&symbols[*i], &symbols[i + 1]);
+            ranks.iter().position(|(a, b)| (a, b) == pair)
+        };
+        let pairs = 0..symbols.len().saturating_sub(1);
+        let Some(i) = pairs.filter(|i| rank(i).is_some()).min_by_key(rank) else {
+            break;
+        };
+        let right = symbols.remove(i + 1);
+        symbols[i].extend(right);
+    }
+    symbols.iter().map(|s| id(s)).collect()
+}
+
+#[test]
+fn byte_level_merging_equals_the_reference() {
+    let mut random = Random(4);
+    let alphabet: Vec<char> = "aaabbthe  lomnidcwrs<|>é猫🙂\n\u{0}Z▁'1234"
+        .chars()
+        .collect();
+    for (pre, cut) in [
+        ("llama-bpe", Cut::Llama3),
+        ("qwen2", Cut::Qwen2),
+        ("gpt-2", Cut::Gpt2),
+        ("default", Cut::Default),
+    ] {
+        let engine = byte_level(pre);
+        for _ in 0..300 {
+            let len = 1 + random.below(60);
+            let text: String = (0..len)
+                .map(|_| alphabet[random.below(alphabet.len() as u64) as usize])
+                .collect();
+            let is_llama = cut == Cut::Llama3;
+            let words = words(text.as_bytes(), cut).into_iter();
+            let want: Vec<u32> = is_llama
+                .then_some(ids::BOS)
+                .into_iter()
+                .chain(words.flat_map(|word| reference_word(word, is_llama)))
+                .collect();
+            assert_eq!(tokenize(&engine, vec![user(&text)]), want, "{pre} {text:?}");
+            let spelled: Vec<u8> = want.iter().flat_map(|id| engine.piece(*id)).collect();
+            assert_eq!(spelled, text.as_bytes(), "pieces are the bytes again");
+        }
+    }
+}
+
+#[test]
+fn words_are_cut_as_the_expressions_say() {
+    let cases: [(&str, [&str; 4]); 12] = [
+        // Default, GPT-2, Llama 3, Qwen 2
+        (
+            "Hello world",
+            [
+                "Hello| world",
+                "Hello| world",
+                "Hello| world",
+                "Hello| world",
+            ],
+        ),
+        (
+            "it's IT'S",
+            [
+                "it|'|s| IT|'|S",
+                "it|'s| IT|'|S",
+                "it|'s| IT|'S",
+                "it|'s| IT|'S",
+            ],
+        ),
+        ("a  b", ["a| | b", "a| | b", "a| | b", "a| | b"]),
+        ("a   ", ["a|   ", "a|   ", "a|   ", "a|   "]),
+        (
+            "a \n\n b",
+            ["a| \n\n| b", "a| \n\n| b", "a| \n\n| b", "a| \n\n| b"],
+        ),
+        ("a\n\nb", ["a|\n|\n|b", "a|\n|\n|b", "a|\n\n|b", "a|\n\n|b"]),
+        (
+            "x 12345",
+            ["x| |123|45", "x| 12345", "x| |123|45", "x| |1|2|3|4|5"],
+        ),
+        (
+            "１12345",
+            ["１|123|45", "１12345", "１12|345", "１|1|2|3|4|5"],
+        ),
+        (
+            "if(x){\n\n",
+            [
+                "if|(|x|){|\n\n",
+                "if|(|x|){|\n\n",
+                "if|(x|){\n\n",
+                "if|(x|){\n\n",
+            ],
+        ),
+        (
+            " $x+`y",
+            [" |$|x|+|`|y", " $|x|+`|y", " $|x|+`|y", " $|x|+`|y"],
+        ),
+        ("\tdef", ["\t|def", "\t|def", "\tdef", "\tdef"]),
+        (
+            "e\u{301}é\u{a0}中",
+            [
+                "e|\u{301}|é|\u{a0}|中",
+                "e|\u{301}|é|\u{a0}|中",
+                "e|\u{301}é|\u{a0}中",
+                "e|\u{301}é|\u{a0}中",
+            ],
+        ),
+    ];
+    for (text, wants) in cases {
+        for (cut, want) in [Cut::Default, Cut::Gpt2, Cut::Llama3, Cut::Qwen2]
+            .into_iter()
+            .zip(wants)
+        {
+            let words: Vec<&str> = words(text.as_bytes(), cut)
+                .into_iter()
+                .map(|w| str::from_utf8(w).unwrap())
+                .collect();
+            assert_eq!(words.join("|"), want, "{cut:?} {text:?}");
+        }
+    }
+}
+
+/// [S] As for SentencePiece: merging and whole words find normal tokens only.
+#[test]
+fn byte_level_user_text_cannot_form_special_tokens() {
+    for pre in ["llama-bpe", "qwen2", "gpt-2", "default"] {
+        let engine = byte_level(pre);
+        let bos = usize::from(pre == "llama-bpe");
+        for text in [
+            "<|call|>",
+            "<|call|>>",
+            "[tool]",
+            "<s>",
+            "</s>",
+            "<unk>",
+            &"#".repeat(256),
+        ] {
+            for part in [
+                user(text),
+                user(&format!("a{text}b")),
+                user(&format!(" {text} ")),
+            ] {
+                let prompt = tokenize(&engine, vec![part]);
+                let special = |id: &u32| *id < ids::BYTE || (ids::CALL..ids::NORMAL).contains(id);
+                assert!(
+                    !prompt[bos..].iter().any(special),
+                    "{pre} {text}: {prompt:?}"
+                );
+            }
+            assert_eq!(
+                tokenize(&engine, vec![template(text)]).len(),
+                bos + 1,
+                "{pre} {text}"
+            );
+        }
+        let split = tokenize(&engine, vec![template("<|ca"), user("ll|>")]);
+        assert!(!split.contains(&ids::CALL));
+        let want = [
+            tokenize(&engine, vec![user("a")]),
+            vec![ids::CALL],
+            tokenize(&engine, vec![user("b")])[bos..].to_vec(),
+        ];
+        assert_eq!(
+            tokenize(&engine, vec![user("a"), template("<|call|>"), user("b")]),
+            want.concat()
+        );
+    }
+}
+
+#[test]
+fn prompts_may_end_with_eos() {
+    for pre in [None, Some("gpt-2")] {
+        let tiny = Tiny {
+            pre,
+            ..Tiny::default()
+        };
+        let mut gguf = tiny.gguf();
+        let plain = tokenize(
+            &Engine::load(bytes(gguf.bytes()), NonZeroUsize::MIN).unwrap(),
+            vec![user("a")],
+        );
+        gguf.set("tokenizer.ggml.add_eos_token", Value::Bool(true));
+        let engine = Engine::load(bytes(gguf.bytes()), NonZeroUsize::MIN).unwrap();
+        assert_eq!(
+            tokenize(&engine, vec![user("a")]),
+            [plain, vec![ids::EOS]].concat()
+        );
+        let alone = prepare(&engine, vec![user("")]).map(|p| p.prompt());
+        let bos = pre.is_none().then_some(ids::BOS);
+        assert_eq!(alone, Ok(bos.into_iter().chain([ids::EOS]).collect()));
+    }
+}
+
+/// A vocabulary without a byte gives it no id; a prompt of nothing else has none.
+#[test]
+fn a_prompt_of_no_ids_is_a_bad_request() {
+    let tiny = Tiny {
+        pre: Some("gpt-2"),
+        ..Tiny::default()
+    };
+    let mut gguf = tiny.gguf();
+    let Some((_, Value::Ints(kinds))) = gguf
+        .keys
+        .iter_mut()
+        .find(|k| k.0 == "tokenizer.ggml.token_type")
+    else {
+        panic!()
+    };
+    kinds[(ids::BYTE + u32::from(b'Z')) as usize] = 5;
+    let engine = Engine::load(bytes(gguf.bytes()), NonZeroUsize::MIN).unwrap();
+    assert_eq!(
+        tokenize(&engine, vec![user("ZaZ")]),
+        [ids::BYTE + u32::from(b'a')]
+    );
+    for text in ["Z", "ZZZ", ""] {
+        assert_eq!(
+            prepare(&engine, vec![user(text)]).map(|p| p.prompt()),
+            Err(ErrorCode::BadRequest),
+            "{text}"
+        );
+    }
+    let bad = vec![Part::User(vec![b'Z', 0xff])];
+    assert_eq!(
+        prepare(&engine, bad).map(|p| p.prompt()),
+        Err(ErrorCode::NotUtf8)
     );
 }
 

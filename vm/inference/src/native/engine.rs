@@ -19,10 +19,13 @@ use crate::logits::{Picks, check};
 use crate::math::{rope_ratio, rope_turns};
 use crate::model::Config;
 use crate::program::{Phase, open, verdict};
+use crate::request::{place, read_unchecked};
 use crate::sampler::Sampling;
 use crate::tensors::{GLOBAL, PER_LAYER, Tensor};
 use crate::text::Taken;
+use crate::vocab::piece;
 use assay_types::output::{ErrorCode, Output};
+use assay_types::request::{Part, Payload};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
@@ -225,20 +228,38 @@ impl Engine {
         };
         let mut machine = self.with_inputs(request, &nothing.encode());
         // The output above is canonical, and the phases below don't look at it.
-        let stop = match open(machine.host_mut()).and_then(|()| machine.run_until(Phase::Claim)) {
-            Ok(()) => return Ok(Prepared { machine }),
-            Err(stop) => stop,
-        };
-        match stop {
-            Stop::Due(Due::BadRequest) => Err(ErrorCode::BadRequest),
-            Stop::Due(Due::NotUtf8) => Err(ErrorCode::NotUtf8),
-            Stop::Due(Due::PromptTooLong) => Err(ErrorCode::PromptTooLong),
-            Stop::Due(Due::PlanTooLong) => Err(ErrorCode::PlanTooLong),
-            Stop::Due(Due::BadModel | Due::NonFinite)
-            | Stop::Reject(_)
-            | Stop::Right
-            | Stop::Wrong(_) => unreachable!("{stop:?}"),
+        match open(machine.host_mut()).and_then(|()| machine.run_until(Phase::Claim)) {
+            Ok(()) => Ok(Prepared { machine }),
+            Err(stop) => Err(code_of(stop)),
         }
+    }
+
+    /// The ids of a prompt's parts, which here need not be UTF-8.
+    pub fn tokenize(&self, parts: Vec<Part>) -> Result<Vec<u32>, ErrorCode> {
+        let payload = Payload {
+            parts,
+            ..Payload::greedy("", 1)
+        };
+        // Nothing of the contract's words matters to a tokenizer.
+        let request = [vec![0; REQUEST_HEADER as usize], payload.encode()].concat();
+        let mut machine = self.with_inputs(&request, &[]);
+        let host = machine.host_mut();
+        host.arena().put(REQUEST_LEN, request.len() as u64);
+        let read = read_unchecked(host).map(|()| place(host));
+        match read
+            .map_err(Stop::from)
+            .and_then(|()| machine.run_until(Phase::Plan))
+        {
+            Ok(()) => Ok(Prepared { machine }.prompt()),
+            Err(stop) => Err(code_of(stop)),
+        }
+    }
+
+    /// What token `id`, which must be below the vocabulary's size, spells in an answer.
+    pub fn piece(&self, id: u32) -> Vec<u8> {
+        let mut bytes = [0; MAX_TOKEN_BYTES as usize];
+        let len = piece(&mut self.model.ready.host().clone(), id, &mut bytes);
+        bytes[..len as usize].to_vec()
     }
 
     /// The one right output of a request ROM's data at tolerance (0, 0), found by generating it.
@@ -337,6 +358,20 @@ impl Engine {
                 return stop;
             }
         }
+    }
+}
+
+/// The error output that a request is due whose preparation stops so.
+fn code_of(stop: Stop) -> ErrorCode {
+    match stop {
+        Stop::Due(Due::BadRequest) => ErrorCode::BadRequest,
+        Stop::Due(Due::NotUtf8) => ErrorCode::NotUtf8,
+        Stop::Due(Due::PromptTooLong) => ErrorCode::PromptTooLong,
+        Stop::Due(Due::PlanTooLong) => ErrorCode::PlanTooLong,
+        Stop::Due(Due::BadModel | Due::NonFinite)
+        | Stop::Reject(_)
+        | Stop::Right
+        | Stop::Wrong(_) => unreachable!("{stop:?}"),
     }
 }
 

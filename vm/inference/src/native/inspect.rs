@@ -91,8 +91,13 @@ fn describe(reject: Reject, model: &[u8]) -> String {
         What::KeyMissing => format!("metadata key `{}` is missing", KEYS[detail as usize].0),
         What::Architecture => format!("architecture `{name}` is unsupported; only `llama` is"),
         What::Tokenizer => {
-            format!("tokenizer model `{name}` is unsupported; only `llama` (SentencePiece) is")
+            format!(
+                "tokenizer model `{name}` is unsupported; `llama` (SentencePiece) and `gpt2` (byte-level BPE) are"
+            )
         }
+        What::PreTokenizer => format!(
+            "pre-tokenizer `{name}` is unsupported: its rules for cutting text into words are not those of `llama-bpe`, `qwen2`, `gpt-2` or `default`"
+        ),
         What::RopeScaling => format!("rope scaling is unsupported (found `{name}`)"),
         What::Tensor => {
             format!("tensor `{name}` isn't part of a plain llama model and is unsupported")
@@ -115,11 +120,14 @@ fn describe(reject: Reject, model: &[u8]) -> String {
             "the model's dimensions don't fit each other or exceed the supported limits".into()
         }
         What::Token => format!(
-            "vocabulary entry {detail} is malformed or unsupported (longer than {MAX_TOKEN_BYTES} bytes, of an unknown type, with a score that isn't finite, or a byte token not named <0xHH>)"
+            "vocabulary entry {detail} is malformed or unsupported (longer than {MAX_TOKEN_BYTES} bytes, of an unknown type, with a score that isn't finite, a byte token not named <0xHH>, or byte-level text with other characters than the 256 that stand for bytes)"
         ),
         What::ByteMissing => {
             format!("the vocabulary has no byte token <0x{detail:02X}>; byte fallback is required")
         }
+        What::Merge => format!(
+            "merge {detail} is malformed or unsupported (its two halves and what they make together must be normal tokens of the vocabulary)"
+        ),
     }
 }
 
