@@ -210,16 +210,57 @@ fn longest_step(request: &[u8], output: &[u8], model: &[u8]) -> u64 {
     longest
 }
 
-#[test]
-fn three_engines_agree_on_every_tensor_type() {
-    for format in Format::ALL.iter().copied() {
+/// Every tensor type in a llama model, and one of each other kind of model.
+fn kinds_of_models() -> Vec<(String, Tiny)> {
+    let tiny = Tiny {
+        dim: 256,
+        ffn: 256,
+        ..Tiny::default()
+    };
+    let formats = Format::ALL.iter().map(|format| {
         let tiny = Tiny {
-            seed: format as u64,
-            dim: 256,
-            ffn: 256,
-            format,
-            ..Tiny::default()
+            seed: *format as u64,
+            format: *format,
+            ..tiny.clone()
         };
+        (format.label().to_owned(), tiny)
+    });
+    let others = [
+        (
+            "qwen2",
+            Tiny {
+                architecture: "qwen2",
+                format: Format::Q4_K,
+                ..tiny.clone()
+            },
+        ),
+        (
+            "qwen3",
+            Tiny {
+                architecture: "qwen3",
+                format: Format::Q6_K,
+                head: 128,
+                pre: Some("qwen2"),
+                ..tiny.clone()
+            },
+        ),
+        (
+            "llama with divided frequencies",
+            Tiny {
+                rope_factors: (8.0, Some(1.5)),
+                ..tiny.clone()
+            },
+        ),
+    ];
+    let others = others
+        .into_iter()
+        .map(|(name, tiny)| (name.to_owned(), tiny));
+    formats.chain(others).collect()
+}
+
+#[test]
+fn three_engines_agree_on_every_kind_of_model() {
+    for (name, tiny) in kinds_of_models() {
         let model = tiny.gguf().bytes();
         let engine = Inference::load(bytes(model.clone()), NonZeroUsize::MIN).expect("it loads");
         // More than a chunk, and a last group that is not full.
@@ -227,9 +268,9 @@ fn three_engines_agree_on_every_tensor_type() {
         let request = request_rom(&Payload::greedy(&prompt, 7).encode());
         let output = engine.answer_exact(&request).encode();
         let (steps, status) = compare(&request, &output, &model);
-        assert_eq!(status, Status::Halted(0), "{format:?}");
+        assert_eq!(status, Status::Halted(0), "{name}");
         let longest = longest_step(&request, &output, &model);
-        println!("{format:?}: {steps} yields, the longest macro step has {longest} steps");
+        println!("{name}: {steps} yields, the longest macro step has {longest} steps");
         assert!(longest < 1 << (guest().image.limits.b - 2));
     }
 }

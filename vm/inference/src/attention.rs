@@ -208,7 +208,7 @@ fn pass(arena: &mut Arena, config: &Config, cursor: Cursor, to: u32) -> Result<(
     let cached = (to - from - 1) * stride + config.head;
     match stage {
         SCORES => {
-            let query = Buffer::Query.at(arena) + 4 * (t * config.dim + head * config.head);
+            let query = Buffer::Query.at(arena) + 4 * (t * config.query_dim() + head * config.head);
             let keys = Buffer::Keys.at(arena) + 4 * first;
             let scale = arena.get(SCALE);
             let [query, keys, out] = arena.split([

@@ -55,19 +55,23 @@ pub enum What {
     KeyTwice,
     /// A required key is missing (`detail`: its row in [`crate::keys::KEYS`]).
     KeyMissing,
-    /// An architecture other than `llama` (span: its name).
+    /// An architecture other than those of [`crate::keys::ARCHITECTURES`] (span: its name).
     Architecture,
     /// A tokenizer other than `llama` and `gpt2` (span: its name).
     Tokenizer,
     /// A pre-tokenizer whose rules aren't known (span: its name).
     PreTokenizer,
+    /// A parameter of an architecture before the architecture itself (span: the key).
+    ArchitectureLate,
     /// A kind of rope scaling (span: its name).
     RopeScaling,
+    /// A frequency's divisor out of range.
+    RopeFactors,
     /// A tensor that isn't part of the architecture (span: its name).
     Tensor,
     /// A tensor twice (span: its name).
     TensorTwice,
-    /// A tensor of a type other than F32, F16, Q8_0 (`detail`; span: its name).
+    /// A tensor of a type other than [`crate::tensors::Format`]'s (`detail`; span: its name).
     TensorType,
     /// A tensor of another shape than the metadata says (span: its name).
     TensorShape,

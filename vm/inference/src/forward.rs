@@ -13,7 +13,7 @@ use crate::model::Config;
 use crate::ops::{CHUNK, Op, Walk};
 use crate::plan::Buffer;
 use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES, Packed, PackedMut, quantize};
-use crate::rope::{rotate, table};
+use crate::rope::{rotate_as, table};
 use crate::sampler::{after_logits, kept_rows};
 use crate::tensors::{Global, InLayer, Tensor, global, in_layer};
 
@@ -131,8 +131,8 @@ fn token<H: Host>(host: &mut H, config: &Config, op: Op, layer: u32, t: u32) -> 
             let from: u32 = host.arena().get(NEED_FROM);
             norm(host, config, global(Global::Norm), from + t, t)?;
         }
-        Op::Rotate => rotate_token(&mut host.arena(), config, layer, t)?,
-        Op::Attended => pack(&mut host.arena(), config, config.dim, t)?,
+        Op::Rotate => rotate_token(host, config, layer, t)?,
+        Op::Attended => pack(&mut host.arena(), config, config.query_dim(), t)?,
         Op::Activate => activate(&mut host.arena(), config, t)?,
         Op::Table
         | Op::Attend
@@ -238,18 +238,77 @@ fn pack(arena: &mut Arena, config: &Config, columns: u32, t: u32) -> Result<(), 
     quantize(view(x), t, &mut out)
 }
 
-fn rotate_token(arena: &mut Arena, config: &Config, layer: u32, t: u32) -> Result<(), NonFinite> {
-    let query = Buffer::Query.at(arena) + 4 * t * config.dim;
-    let key = cache_at(arena, config, Buffer::Keys, layer) + 4 * t * config.kv_dim();
-    let table = Buffer::Table.at(arena) + 4 * t * config.head;
-    let [query, key, table] = arena.split([
-        span::<f32>(query, config.dim),
-        span::<f32>(key, config.kv_dim()),
-        span::<f32>(table, config.head),
-    ]);
-    for x in [query, key] {
+/// Adds a bias of F32.
+#[inline(always)]
+pub fn add_bias(x: &mut [f32], bias: &[u8]) {
+    for (x, b) in x.iter_mut().zip(bias.chunks_exact(4)) {
+        *x += f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    }
+}
+
+/// Norms each head of `x` by the weights of one.
+pub fn norm_heads(x: &mut [f32], weights: &[u8], epsilon: f32) -> Result<(), NonFinite> {
+    for head in x.chunks_exact_mut(weights.len() / 4) {
+        let squares = head.iter().fold(0.0, |sum, x| sum + x * x);
+        let square = squares / head.len() as f32 + epsilon;
+        all_finite(&[square])?;
+        let scale = 1.0 / sqrt(square);
+        for (x, w) in head.iter_mut().zip(weights.chunks_exact(4)) {
+            *x = (*x * scale) * f32::from_le_bytes([w[0], w[1], w[2], w[3]]);
+        }
+    }
+    all_finite(x)
+}
+
+/// Everything between the products and attention, for one token's queries, keys and values.
+fn rotate_token<H: Host>(
+    host: &mut H,
+    config: &Config,
+    layer: u32,
+    t: u32,
+) -> Result<(), NonFinite> {
+    let arena = host.arena();
+    let table = Buffer::Table.at(&arena) + 4 * t * config.head;
+    let row = |buffer| cache_at(&arena, config, buffer, layer) + 4 * t * config.kv_dim();
+    let rows = [
+        (
+            Buffer::Query.at(&arena) + 4 * t * config.query_dim(),
+            config.query_dim(),
+            InLayer::QueryBias,
+            Some(InLayer::QueryNorm),
+        ),
+        (
+            row(Buffer::Keys),
+            config.kv_dim(),
+            InLayer::KeyBias,
+            Some(InLayer::KeyNorm),
+        ),
+        (
+            row(Buffer::Values),
+            config.kv_dim(),
+            InLayer::ValueBias,
+            None,
+        ),
+    ];
+    for (at, len, bias, norm) in rows {
+        if let Some(tensor) = Tensor::find(&host.arena(), in_layer(layer, bias)) {
+            let mut loaded = host.load(Rom::Model, tensor.at, tensor.row_bytes());
+            let x = loaded.arena.view_mut(at, len);
+            add_bias(x, loaded.data);
+            all_finite(x)?;
+        }
+        let Some(norm) = norm else {
+            continue;
+        };
+        if let Some(tensor) = Tensor::find(&host.arena(), in_layer(layer, norm)) {
+            let mut loaded = host.load(Rom::Model, tensor.at, tensor.row_bytes());
+            let x = loaded.arena.view_mut(at, len);
+            norm_heads(x, loaded.data, config.epsilon)?;
+        }
+        let mut arena = host.arena();
+        let [x, table] = arena.split([span::<f32>(at, len), span::<f32>(table, config.head)]);
         let x = view_mut(x);
-        rotate(x, view(table));
+        rotate_as(config.architecture, x, view(table));
         all_finite(x)?;
     }
     Ok(())
@@ -284,7 +343,7 @@ fn activate(arena: &mut Arena, config: &Config, t: u32) -> Result<(), NonFinite>
 pub(crate) fn destination(arena: &Arena, config: &Config, op: Op, layer: u32) -> (u32, u32) {
     match op {
         Op::Logits if kept_rows(arena) > 0 => (Buffer::Logits.at(arena), config.vocab),
-        Op::Query => (Buffer::Query.at(arena), config.dim),
+        Op::Query => (Buffer::Query.at(arena), config.query_dim()),
         Op::Key => (
             cache_at(arena, config, Buffer::Keys, layer),
             config.kv_dim(),

@@ -5,7 +5,7 @@ use crate::areas::place_vocabulary;
 use crate::arena::Arena;
 use crate::error::{Reject, What};
 use crate::host::{Host, Loaded, Rom};
-use crate::keys::{KEYS, Key, OTHER, Want, finish_tokenizer};
+use crate::keys::{self, KEYS, Key, OTHER, Want, finish_tokenizer, is_parameter};
 use crate::layout::*;
 use crate::model::Config;
 use crate::program::Phase;
@@ -156,9 +156,18 @@ fn key(loaded: &mut Loaded, at: u64, len: u64) -> Result<Next, Reject> {
     };
     let (name, span) = reader.name(at)?;
     let kind = reader.u32()?;
-    let known = KEYS.iter().position(|(key, ..)| key.as_bytes() == name);
-    if known.is_none() {
-        refuse_unknown(name, span)?;
+    if is_parameter(name) && arena.get::<u64>(SEEN) >> Key::Architecture as u32 & 1 == 0 {
+        return Err(span.reject(What::ArchitectureLate, 0));
+    }
+    let known = keys::known(name, arena.get::<u32>(Key::Architecture.at()) as usize);
+    if known.is_none() && is_parameter(name) {
+        let is_rope = name.windows(10).any(|part| part == b".rope.scal");
+        let what = if is_rope {
+            What::RopeScaling
+        } else {
+            What::Key
+        };
+        return Err(span.reject(what, 0));
     }
     if let Some(i) = known {
         let seen = arena.get::<u64>(SEEN);
@@ -175,9 +184,6 @@ fn key(loaded: &mut Loaded, at: u64, len: u64) -> Result<Next, Reject> {
             let size = reader.u64()?;
             let start = at + reader.at as u64;
             match want {
-                Some(Want::Exactly(text)) => {
-                    check_string(&mut reader, known, &[text], size, start)?;
-                }
                 Some(Want::OneOf(texts)) => {
                     // A pre-tokenizer is refused once it is known whether the tokenizer has one.
                     let found = match check_string(&mut reader, known, texts, size, start) {
@@ -251,17 +257,6 @@ fn key(loaded: &mut Loaded, at: u64, len: u64) -> Result<Next, Reject> {
         }
     }
     Ok(Next::Key)
-}
-
-/// Refuses an unknown key that could change the arithmetic.
-fn refuse_unknown(name: &[u8], span: Span) -> Result<(), Reject> {
-    if name.starts_with(b"llama.rope.scal") {
-        return Err(span.reject(What::RopeScaling, 0));
-    }
-    if name.starts_with(b"llama.") {
-        return Err(span.reject(What::Key, 0));
-    }
-    Ok(())
 }
 
 /// Which of the supported strings a value is.
@@ -407,7 +402,8 @@ pub fn tensors<H: Host>(host: &mut H) -> Result<(), Reject> {
             arena.get::<u64>(MODEL_LEN),
         );
         if left == 0 {
-            return finish_tensors(&mut arena, at, len);
+            finish_tensors(&mut arena, at, len)?;
+            return check_factors(host);
         }
         arena.put(LEFT, left - 1);
         let mut loaded = host.load(Rom::Model, at, (len - at).min(ENTRY) as u32);
@@ -426,13 +422,15 @@ fn tensor(loaded: &mut Loaded, at: u64, len: u64) -> Result<(), Reject> {
         at: 0,
     };
     let (name, span) = reader.name(at)?;
-    let slot = tensors::slot(name, config.layers).ok_or(span.reject(What::Tensor, 0))?;
+    let slot = tensors::slot(name, config.layers)
+        .filter(|slot| config.has(*slot))
+        .ok_or(span.reject(What::Tensor, 0))?;
     if Tensor::find(arena, slot).is_some() {
         return Err(span.reject(What::TensorTwice, 0));
     }
     let (rows, columns) = config.shape(slot);
     let dimensions = reader.u32()?;
-    let is_norm = !config.allows(slot, Format::F16);
+    let is_norm = !config.is_matrix(slot);
     let wrong_shape = span.reject(What::TensorShape, dimensions);
     if dimensions != if is_norm { 1 } else { 2 }
         || reader.u64()? != u64::from(columns)
@@ -465,7 +463,7 @@ fn finish_tensors(arena: &mut Arena, at: u64, len: u64) -> Result<(), Reject> {
     let start = at.next_multiple_of(alignment);
     for slot in 0..GLOBAL + PER_LAYER * config.layers {
         let Some(mut tensor) = Tensor::find(arena, slot) else {
-            if slot == global(Global::Output) {
+            if !config.needs(slot) {
                 continue;
             }
             return Err(Reject::new(What::TensorMissing, slot));
@@ -484,4 +482,21 @@ fn finish_tensors(arena: &mut Arena, at: u64, len: u64) -> Result<(), Reject> {
     arena.put(DATA_START, start);
     arena.put(PHASE, Phase::Vocab as u32);
     Ok(())
+}
+
+/// What frequencies are divided by must be numbers that a model of the architecture can have.
+fn check_factors<H: Host>(host: &mut H) -> Result<(), Reject> {
+    let Some(tensor) = Tensor::find(&host.arena(), global(Global::RopeFactors)) else {
+        return Ok(());
+    };
+    let data = host.load(Rom::Model, tensor.at, tensor.row_bytes()).data;
+    let fits = data.chunks_exact(4).all(|b| {
+        let factor = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+        (1.0..=MAX_ROPE_FACTOR).contains(&factor)
+    });
+    if fits {
+        Ok(())
+    } else {
+        Err(Reject::new(What::RopeFactors, 0))
+    }
 }

@@ -14,8 +14,6 @@ pub enum Want {
     F32,
     /// A bool, 0 or 1.
     Bool,
-    /// This very string.
-    Exactly(&'static [u8]),
     /// One of these strings: its place in the list is kept. Of any other its length, marked [`OTHER`], and its file offset are.
     OneOf(&'static [&'static [u8]]),
     /// An array of strings: its count and file offset are kept, the vocabulary's entries go to its table.
@@ -34,7 +32,7 @@ macro_rules! keys {
         #[repr(u32)]
         pub enum Key { $($id),* }
 
-        /// Known keys: name, type, whether it must be there, and the value's bits if it isn't.
+        /// Known keys: name (`*` stands for the architecture's), type, whether it must be there, and the value's bits if it isn't.
         pub const KEYS: &[(&str, Want, bool, u32)] = &[$(($name, $want, $required, $default)),*];
     };
 }
@@ -50,24 +48,51 @@ pub fn is_byte_level(arena: &Arena) -> bool {
     arena.get::<u32>(Key::Tokenizer.at()) == 1
 }
 
+/// The supported architectures; [`Key::Architecture`] is a place in this list.
+pub const ARCHITECTURES: &[&[u8]] = &[b"llama", b"qwen2", b"qwen3"];
+
+/// The known key that `name` is in a model of architecture `arch`.
+pub fn known(name: &[u8], arch: usize) -> Option<usize> {
+    let rest = name
+        .strip_prefix(ARCHITECTURES[arch])
+        .and_then(|rest| rest.strip_prefix(b"."));
+    KEYS.iter()
+        .position(|(key, ..)| match key.strip_prefix("*.") {
+            Some(key) => rest == Some(key.as_bytes()),
+            None => key.as_bytes() == name,
+        })
+}
+
+/// Whether `name` is a parameter of a supported architecture.
+pub fn is_parameter(name: &[u8]) -> bool {
+    let is_of = |arch: &&[u8]| {
+        name.strip_prefix(*arch)
+            .is_some_and(|rest| rest.first() == Some(&b'.'))
+    };
+    ARCHITECTURES.iter().any(is_of)
+}
+
 keys! {
-    Architecture "general.architecture" Want::Exactly(b"llama"), true, 0;
+    Architecture "general.architecture" Want::OneOf(ARCHITECTURES), true, 0;
     Alignment "general.alignment" Want::U32, false, 32;
-    VocabSize "llama.vocab_size" Want::U32, false, ABSENT;
-    Context "llama.context_length" Want::U32, true, 0;
-    Dim "llama.embedding_length" Want::U32, true, 0;
-    Layers "llama.block_count" Want::U32, true, 0;
-    Ffn "llama.feed_forward_length" Want::U32, true, 0;
-    Heads "llama.attention.head_count" Want::U32, true, 0;
-    KvHeads "llama.attention.head_count_kv" Want::U32, false, ABSENT;
-    KeyLength "llama.attention.key_length" Want::U32, false, ABSENT;
-    ValueLength "llama.attention.value_length" Want::U32, false, ABSENT;
-    Epsilon "llama.attention.layer_norm_rms_epsilon" Want::F32, true, 0;
-    RopeDims "llama.rope.dimension_count" Want::U32, false, ABSENT;
-    RopeBase "llama.rope.freq_base" Want::F32, false, 0x461c_4000; // 10000.0
-    RopeScaling "llama.rope.scaling.type" Want::Exactly(b"none"), false, 0;
-    Experts "llama.expert_count" Want::U32, false, 0;
-    ExpertsUsed "llama.expert_used_count" Want::U32, false, 0;
+    VocabSize "*.vocab_size" Want::U32, false, ABSENT;
+    Context "*.context_length" Want::U32, true, 0;
+    Dim "*.embedding_length" Want::U32, true, 0;
+    Layers "*.block_count" Want::U32, true, 0;
+    Ffn "*.feed_forward_length" Want::U32, true, 0;
+    Heads "*.attention.head_count" Want::U32, true, 0;
+    KvHeads "*.attention.head_count_kv" Want::U32, false, ABSENT;
+    KeyLength "*.attention.key_length" Want::U32, false, ABSENT;
+    ValueLength "*.attention.value_length" Want::U32, false, ABSENT;
+    Epsilon "*.attention.layer_norm_rms_epsilon" Want::F32, true, 0;
+    RopeDims "*.rope.dimension_count" Want::U32, false, ABSENT;
+    RopeBase "*.rope.freq_base" Want::F32, false, 0x461c_4000; // 10000.0
+    RopeScaling "*.rope.scaling.type" Want::OneOf(&[b"none", b"linear"]), false, 1;
+    RopeFactor "*.rope.scaling.factor" Want::F32, false, 0x3f80_0000; // 1.0
+    RopeOriginal "*.rope.scaling.original_context_length" Want::U32, false, 0;
+    Window "*.attention.sliding_window" Want::U32, false, ABSENT;
+    Experts "*.expert_count" Want::U32, false, 0;
+    ExpertsUsed "*.expert_used_count" Want::U32, false, 0;
     Tokenizer "tokenizer.ggml.model" Want::OneOf(&[b"llama", b"gpt2"]), true, 0;
     Pre "tokenizer.ggml.pre" Want::OneOf(crate::pre::NAMES), false, 0;
     Tokens "tokenizer.ggml.tokens" Want::Strings, true, 0;
@@ -118,5 +143,6 @@ impl Key {
     }
 }
 
-const _: () =
-    assert!(KEYS.len() <= 32 && crate::layout::VALUES + 8 * 32 <= crate::layout::LONGEST_SPECIAL);
+const _: () = assert!(
+    KEYS.len() <= 64 && crate::layout::VALUES + 8 * KEYS.len() as u32 <= crate::layout::TENSORS
+);

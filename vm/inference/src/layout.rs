@@ -35,6 +35,8 @@ pub const MAX_FFN: u32 = 32_768;
 pub const MAX_HEADS: u32 = 512;
 /// Most elements of a head.
 pub const MAX_HEAD: u32 = 512;
+/// Most that rotary frequencies may be divided by.
+pub const MAX_ROPE_FACTOR: f32 = 4096.0;
 /// Longest context that a file may name.
 pub const MAX_CONTEXT: u32 = 1 << 20;
 /// Most probes in the vocabulary's index.
@@ -96,7 +98,7 @@ pub const SEEN: u32 = 80;
 pub const DATA_START: u32 = 88;
 
 /// Values of known keys, in the order of [`crate::keys::KEYS`], u32 each (arrays: two, see there).
-pub const VALUES: u32 = 256;
+pub const VALUES: u32 = 0xe40;
 
 /// Longest control or user-defined token, in bytes.
 pub const LONGEST_SPECIAL: u32 = 512;
@@ -261,7 +263,7 @@ pub const CUT_SEEN: u32 = 0xe24;
 /// Word cutter: place remembered.
 pub const CUT_MARK: u32 = 0xe28;
 
-/// Tensor table: 32 bytes a slot.
+/// Tensor table: 16 bytes a slot.
 pub const TENSORS: u32 = 0x1000;
 /// Parts of the prompt, then choices: kind, bytes.
 pub const PARTS: u32 = 0xb000;
@@ -280,7 +282,7 @@ pub const TEXT: u32 = 0x2_0000;
 /// Vocabulary: 16 bytes an entry.
 pub const TOKENS: u32 = 0x4_0000;
 const _: () = assert!(
-    TENSORS + 32 * (crate::tensors::GLOBAL + crate::tensors::PER_LAYER * MAX_LAYERS) <= PARTS
+    TENSORS + 16 * (crate::tensors::GLOBAL + crate::tensors::PER_LAYER * MAX_LAYERS) <= PARTS
 );
 const _: () = assert!(STOPS + MAX_STOPS * STOP_STRIDE <= BYTES && BYTES + 1024 <= PICKS);
 const _: () = assert!(TEXT + MAX_BYTES + MAX_TOKEN_BYTES <= TOKENS);

@@ -140,6 +140,14 @@ pub fn rope_turns(ratio: u64, turns: &mut [u64]) {
     }
 }
 
+/// `turn / factor`, rounded down; `1 <= factor < 2^24`.
+pub fn divide_turn(turn: u64, factor: f32) -> u64 {
+    let bits = factor.to_bits();
+    let (mantissa, exponent) = (bits & 0x7f_ffff | 0x80_0000, bits >> 23);
+    // factor = mantissa * 2^(exponent - 150), and the exponent is 127 to 150.
+    ((u128::from(turn) << (150 - exponent)) / u128::from(mantissa)) as u64
+}
+
 /// The number that IEEE binary16 bits spell.
 #[inline(always)]
 pub fn from_half(half: u16) -> f32 {

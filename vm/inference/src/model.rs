@@ -3,13 +3,29 @@
 use crate::arena::Arena;
 use crate::error::{Reject, What};
 use crate::keys::{ABSENT, Key, is_byte_level};
-use crate::layout::{MAX_CONTEXT, MAX_DIM, MAX_FFN, MAX_HEAD, MAX_HEADS, MAX_LAYERS, MAX_VOCAB};
+use crate::layout::{
+    MAX_CONTEXT, MAX_DIM, MAX_FFN, MAX_HEAD, MAX_HEADS, MAX_LAYERS, MAX_ROPE_FACTOR, MAX_VOCAB,
+};
 use crate::math::finite;
 use crate::tensors::{Format, GLOBAL, Global, InLayer, PER_LAYER, global};
 
-/// Dimensions and parameters of a llama model.
+/// What a model is made of beyond the common parts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Architecture {
+    /// Llama, Mistral, SmolLM2, TinyLlama: adjacent elements of a head are rotated together.
+    Llama,
+    /// Elements of the two halves of a head are rotated together.
+    Qwen2,
+    /// As qwen2, and the heads of queries and keys are normed.
+    Qwen3,
+}
+
+/// Dimensions and parameters of a model.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Config {
+    /// The architecture.
+    pub architecture: Architecture,
     /// Vocabulary entries.
     pub vocab: u32,
     /// Positions that the model was made for.
@@ -30,6 +46,8 @@ pub struct Config {
     pub epsilon: f32,
     /// Base of the rotary frequencies.
     pub rope_base: f32,
+    /// What all frequencies are divided by.
+    pub rope_factor: f32,
 }
 
 impl Config {
@@ -39,7 +57,21 @@ impl Config {
         let heads = value(Key::Heads);
         let kv_heads = value(Key::KvHeads);
         let dim = value(Key::Dim);
+        let head = match value(Key::KeyLength) {
+            ABSENT => dim.checked_div(heads).unwrap_or_default(),
+            head => head,
+        };
+        // Type `none` (0) has no factor.
+        let rope_factor = match value(Key::RopeScaling) {
+            0 => 1.0,
+            _ => f32::from_bits(value(Key::RopeFactor)),
+        };
         Config {
+            architecture: match value(Key::Architecture) {
+                0 => Architecture::Llama,
+                1 => Architecture::Qwen2,
+                _ => Architecture::Qwen3,
+            },
             vocab: value(Key::Tokens),
             context: value(Key::Context),
             dim,
@@ -47,9 +79,10 @@ impl Config {
             ffn: value(Key::Ffn),
             heads,
             kv_heads: if kv_heads == ABSENT { heads } else { kv_heads },
-            head: dim.checked_div(heads).unwrap_or_default(),
+            head,
             epsilon: f32::from_bits(value(Key::Epsilon)),
             rope_base: f32::from_bits(value(Key::RopeBase)),
+            rope_factor,
         }
     }
 
@@ -58,9 +91,14 @@ impl Config {
         self.kv_heads * self.head
     }
 
+    /// Elements of a position's queries.
+    pub fn query_dim(&self) -> u32 {
+        self.heads * self.head
+    }
+
     /// Longest row of any matrix.
     pub fn widest(&self) -> u32 {
-        self.dim.max(self.ffn)
+        self.dim.max(self.ffn).max(self.query_dim())
     }
 
     /// Whether the dimensions fit each other and the limits.
@@ -77,10 +115,11 @@ impl Config {
             && within(self.heads, MAX_HEADS)
             && within(self.kv_heads, self.heads)
             && self.heads.is_multiple_of(self.kv_heads)
-            && self.dim.is_multiple_of(2 * self.heads)
-            && self.head <= MAX_HEAD
+            && within(self.head, MAX_HEAD)
+            && self.head.is_multiple_of(2)
+            && (value(Key::KeyLength) != ABSENT || self.dim == self.query_dim())
+            && self.query_dim() <= MAX_DIM
             && absent_or(Key::VocabSize, self.vocab)
-            && absent_or(Key::KeyLength, self.head)
             && absent_or(Key::ValueLength, self.head)
             && absent_or(Key::RopeDims, self.head)
             && value(Key::Experts) == 0
@@ -92,7 +131,10 @@ impl Config {
             && (8..=65_536).contains(&alignment)
             && finite(self.epsilon)
             && (0.0..1.0).contains(&self.epsilon)
-            && (1.0..=1e12).contains(&self.rope_base);
+            && (1.0..=1e12).contains(&self.rope_base)
+            && (1.0..=MAX_ROPE_FACTOR).contains(&self.rope_factor)
+            // A window as long as the context changes nothing.
+            && value(Key::Window) >= self.context;
         let ids = [Key::Bos, Key::Eos, Key::Eot, Key::Eom]
             .into_iter()
             .all(|k| value(k) == ABSENT || value(k) < self.vocab);
@@ -112,27 +154,67 @@ impl Config {
         if slot == EMBEDDING || slot == OUTPUT {
             return (self.vocab, self.dim);
         }
-        if slot < GLOBAL {
+        if slot == global(Global::RopeFactors) {
+            return (1, self.head / 2);
+        }
+        let Some(tensor) = self.in_layer(slot) else {
             return (1, self.dim);
+        };
+        match tensor {
+            InLayer::Query => (self.query_dim(), self.dim),
+            InLayer::Key | InLayer::Value => (self.kv_dim(), self.dim),
+            InLayer::AttentionOut => (self.dim, self.query_dim()),
+            InLayer::Gate | InLayer::Up => (self.ffn, self.dim),
+            InLayer::Down => (self.dim, self.ffn),
+            InLayer::AttentionNorm | InLayer::FfnNorm => (1, self.dim),
+            InLayer::QueryBias => (1, self.query_dim()),
+            InLayer::KeyBias | InLayer::ValueBias => (1, self.kv_dim()),
+            InLayer::QueryNorm | InLayer::KeyNorm => (1, self.head),
         }
-        match (slot - GLOBAL) % PER_LAYER {
-            i if i == InLayer::Query as u32 || i == InLayer::AttentionOut as u32 => {
-                (self.dim, self.dim)
-            }
-            i if i == InLayer::Key as u32 || i == InLayer::Value as u32 => {
-                (self.kv_dim(), self.dim)
-            }
-            i if i == InLayer::Gate as u32 || i == InLayer::Up as u32 => (self.ffn, self.dim),
-            i if i == InLayer::Down as u32 => (self.dim, self.ffn),
-            _ => (1, self.dim),
+    }
+
+    /// Which of a layer's tensors `slot` is, if it is one.
+    fn in_layer(&self, slot: u32) -> Option<InLayer> {
+        let i = slot.checked_sub(GLOBAL)? % PER_LAYER;
+        InLayer::ALL.get(i as usize).copied()
+    }
+
+    /// Whether the tensor in `slot` is a matrix; if not it is one row of F32.
+    pub fn is_matrix(&self, slot: u32) -> bool {
+        use InLayer::*;
+        match self.in_layer(slot) {
+            Some(tensor) => matches!(
+                tensor,
+                Query | Key | Value | AttentionOut | Gate | Up | Down
+            ),
+            None => slot == global(Global::Embedding) || slot == global(Global::Output),
         }
+    }
+
+    /// Whether the architecture has the tensor in `slot`.
+    pub fn has(&self, slot: u32) -> bool {
+        match self.in_layer(slot) {
+            Some(InLayer::QueryNorm | InLayer::KeyNorm) => self.architecture == Architecture::Qwen3,
+            Some(_) => true,
+            None => slot != global(Global::RopeFactors) || self.architecture == Architecture::Llama,
+        }
+    }
+
+    /// Whether a model must have the tensor in `slot`.
+    pub fn needs(&self, slot: u32) -> bool {
+        let may_lack = match self.in_layer(slot) {
+            Some(tensor) => matches!(
+                tensor,
+                InLayer::QueryBias | InLayer::KeyBias | InLayer::ValueBias
+            ),
+            None => slot == global(Global::Output) || slot == global(Global::RopeFactors),
+        };
+        self.has(slot) && !may_lack
     }
 
     /// Whether `format` can hold rows of the tensor in `slot`.
     pub fn allows(&self, slot: u32, format: Format) -> bool {
-        let (rows, columns) = self.shape(slot);
-        let is_norm =
-            rows == 1 && slot != global(Global::Embedding) && slot != global(Global::Output);
-        format == Format::F32 || (!is_norm && columns.is_multiple_of(format.piece().0))
+        let (_, columns) = self.shape(slot);
+        format == Format::F32 || (self.is_matrix(slot) && columns.is_multiple_of(format.piece().0))
     }
 }

@@ -41,7 +41,7 @@ ops! {
     Key,
     /// Values, into the cache.
     Value,
-    /// Rotates queries and keys.
+    /// Adds biases, norms heads, rotates queries and keys.
     Rotate,
     /// Attention.
     Attend,
@@ -119,8 +119,9 @@ impl Op {
             Op::Attend => return Walk::Attention,
             Op::Embed => 20 * config.dim,
             Op::AttentionNorm | Op::FfnNorm | Op::OutputNorm => 60 * config.dim,
-            Op::Rotate => 15 * (config.dim + config.kv_dim()),
-            Op::Attended => 40 * config.dim,
+            // Biases, norms of heads, rotations.
+            Op::Rotate => 70 * (config.query_dim() + config.kv_dim()) + 10 * config.kv_dim(),
+            Op::Attended => 40 * config.query_dim(),
             Op::Activate => 110 * config.ffn,
             _ => {
                 let tensor = match self.matrix(layer) {

@@ -4,14 +4,16 @@ use crate::areas::Area;
 use crate::arena::Arena;
 use crate::choices;
 use crate::error::{Due, Stop};
-use crate::host::Host;
+use crate::host::{Host, Loaded, Rom};
 use crate::layout::*;
-use crate::math::{rope_ratio, rope_turns, sqrt};
+use crate::math::sqrt;
 use crate::model::Config;
 use crate::ops::{CHUNK, Op};
 use crate::program::Phase;
 use crate::quantize::{BLOCK, BLOCK_BYTES, BLOCK_SCALES};
+use crate::rope::turns;
 use crate::sampler::{self, Sampling, kept_rows};
+use crate::tensors::{Global, Tensor, global};
 use crate::text::{TAKE_WORK, stop_work};
 
 /// A buffer whose size depends on the model. `C` is [`CHUNK`], `W` the widest row, `B` its blocks, `P` the cache's positions.
@@ -28,7 +30,7 @@ pub enum Buffer {
     Scales,
     /// f32 B x C: scales times sums of the integers.
     Sums,
-    /// f32 C x dim: queries.
+    /// f32 C x query dim: queries.
     Query,
     /// f32 C x ffn: gate.
     Gate,
@@ -68,7 +70,8 @@ impl Buffer {
         let [chunk, dim, ffn, head] = [CHUNK, config.dim, config.ffn, config.head].map(u64::from);
         let blocks = u64::from(config.widest()).div_ceil(BLOCK as u64);
         match self {
-            Buffer::Stream | Buffer::Query => 4 * chunk * dim,
+            Buffer::Stream => 4 * chunk * dim,
+            Buffer::Query => 4 * chunk * u64::from(config.query_dim()),
             Buffer::Normed => 4 * chunk * u64::from(config.widest()),
             Buffer::Quads => blocks * BLOCK_BYTES as u64,
             Buffer::Scales | Buffer::Sums => 4 * blocks * BLOCK_SCALES as u64,
@@ -117,13 +120,19 @@ pub fn plan<H: Host>(host: &mut H) -> Result<(), Stop> {
     arena.put(PLANNED, planned);
     arena.put(CAPACITY, positions);
     arena.put(SCALE, 1.0 / sqrt(config.head as f32));
-    let turns = Buffer::Turns.at(&arena);
-    rope_turns(
-        rope_ratio(config.rope_base, config.head),
-        arena.view_mut(turns, config.head / 2),
-    );
     arena.put(PHASE, Phase::Claim as u32);
+    place_turns(host, &config);
     Ok(())
+}
+
+fn place_turns<H: Host>(host: &mut H, config: &Config) {
+    let factors = Tensor::find(&host.arena(), global(Global::RopeFactors));
+    let (at, len) = factors.map_or((0, 0), |t| (t.at, t.row_bytes()));
+    let Loaded {
+        data, mut arena, ..
+    } = host.load(Rom::Model, at, len);
+    let at = Buffer::Turns.at(&arena);
+    turns(config, data, arena.view_mut(at, config.head / 2));
 }
 
 /// Buffers start at leaves.

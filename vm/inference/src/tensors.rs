@@ -2,11 +2,12 @@
 
 use crate::arena::Arena;
 use crate::layout::TENSORS;
+use crate::model::Config;
 
 /// Tensors outside layers.
-pub const GLOBAL: u32 = 3;
+pub const GLOBAL: u32 = 4;
 /// Tensors in a layer.
-pub const PER_LAYER: u32 = 9;
+pub const PER_LAYER: u32 = 14;
 
 /// A tensor outside layers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +19,8 @@ pub enum Global {
     Norm,
     /// `output.weight`: vocabulary x dim; the embedding serves where it is missing.
     Output,
+    /// `rope_freqs.weight`: what each rotated pair's frequency is divided by; may be missing.
+    RopeFactors,
 }
 
 /// A tensor of a layer.
@@ -26,13 +29,13 @@ pub enum Global {
 pub enum InLayer {
     /// `attn_norm`: dim.
     AttentionNorm,
-    /// `attn_q`: dim x dim.
+    /// `attn_q`: query dim x dim.
     Query,
     /// `attn_k`: kv dim x dim.
     Key,
     /// `attn_v`: kv dim x dim.
     Value,
-    /// `attn_output`: dim x dim.
+    /// `attn_output`: dim x query dim.
     AttentionOut,
     /// `ffn_norm`: dim.
     FfnNorm,
@@ -42,12 +45,46 @@ pub enum InLayer {
     Up,
     /// `ffn_down`: dim x ffn.
     Down,
+    /// `attn_q.bias`: query dim; may be missing, as the other two.
+    QueryBias,
+    /// `attn_k.bias`: kv dim.
+    KeyBias,
+    /// `attn_v.bias`: kv dim.
+    ValueBias,
+    /// `attn_q_norm`: head; qwen3's alone, as the keys'.
+    QueryNorm,
+    /// `attn_k_norm`: head.
+    KeyNorm,
+}
+
+impl InLayer {
+    /// Every tensor of a layer, in the order of their slots.
+    pub const ALL: [InLayer; PER_LAYER as usize] = {
+        use InLayer::*;
+        [
+            AttentionNorm,
+            Query,
+            Key,
+            Value,
+            AttentionOut,
+            FfnNorm,
+            Gate,
+            Up,
+            Down,
+            QueryBias,
+            KeyBias,
+            ValueBias,
+            QueryNorm,
+            KeyNorm,
+        ]
+    };
 }
 
 const GLOBAL_NAMES: [&[u8]; GLOBAL as usize] = [
     b"token_embd.weight",
     b"output_norm.weight",
     b"output.weight",
+    b"rope_freqs.weight",
 ];
 const LAYER_NAMES: [&[u8]; PER_LAYER as usize] = [
     b"attn_norm.weight",
@@ -59,6 +96,11 @@ const LAYER_NAMES: [&[u8]; PER_LAYER as usize] = [
     b"ffn_gate.weight",
     b"ffn_up.weight",
     b"ffn_down.weight",
+    b"attn_q.bias",
+    b"attn_k.bias",
+    b"attn_v.bias",
+    b"attn_q_norm.weight",
+    b"attn_k_norm.weight",
 ];
 
 /// Slot of a tensor outside layers.
@@ -199,25 +241,23 @@ impl Tensor {
         self.format.row_bytes(self.columns)
     }
 
-    /// Stores it in `slot`: `1 + type, columns, rows, 0, offset u64`.
+    /// Stores it in `slot`: `1 + type, 0, offset u64`. Its shape follows from the metadata.
     pub fn store(&self, arena: &mut Arena, slot: u32) {
-        let at = TENSORS + 32 * slot;
-        arena
-            .view_mut(at, 3)
-            .copy_from_slice(&[1 + self.format as u32, self.columns, self.rows]);
-        arena.put(at + 16, self.at);
+        let at = TENSORS + 16 * slot;
+        arena.put(at, 1 + self.format as u32);
+        arena.put(at + 8, self.at);
     }
 
     /// The tensor in `slot`, if there is one.
     pub fn find(arena: &Arena, slot: u32) -> Option<Tensor> {
-        let at = TENSORS + 32 * slot;
-        let head: &[u32] = arena.view(at, 3);
-        let format = Format::from_gguf(head[0].checked_sub(1)?)?;
+        let at = TENSORS + 16 * slot;
+        let format = Format::from_gguf(arena.get::<u32>(at).checked_sub(1)?)?;
+        let (rows, columns) = Config::read(arena).shape(slot);
         Some(Tensor {
             format,
-            columns: head[1],
-            rows: head[2],
-            at: arena.get(at + 16),
+            columns,
+            rows,
+            at: arena.get(at + 8),
         })
     }
 

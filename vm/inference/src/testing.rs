@@ -153,6 +153,12 @@ pub struct Tiny {
     pub format: Format,
     /// Whether logits come from the embedding.
     pub tied: bool,
+    /// `llama`, `qwen2` (has biases) or `qwen3` (has norms of heads).
+    pub architecture: &'static str,
+    /// Elements of a head; 0 for dim / heads.
+    pub head: u32,
+    /// What frequencies are divided by: all by the first, the pairs by numbers from the second on.
+    pub rope_factors: (f32, Option<f32>),
     /// Vocabulary entries, at least: filled up with tokens that nobody spells.
     pub vocab: u32,
     /// Pre-tokenizer of a byte-level vocabulary; `None` for SentencePiece.
@@ -171,6 +177,9 @@ impl Default for Tiny {
             context: 512,
             format: Format::Q8_0,
             tied: false,
+            architecture: "llama",
+            head: 0,
+            rope_factors: (1.0, None),
             vocab: 0,
             pre: None,
         }
@@ -254,7 +263,7 @@ impl Tiny {
             format,
             tied: false,
             vocab: 32_000,
-            pre: None,
+            ..Tiny::default()
         })
     }
 
@@ -270,7 +279,16 @@ impl Tiny {
             context,
             ..
         } = *self;
-        gguf.set("general.architecture", Value::String(b"llama".to_vec()));
+        gguf.set(
+            "general.architecture",
+            Value::String(self.architecture.into()),
+        );
+        let key = |key: &str| format!("{}.{key}", self.architecture);
+        let head = if self.head == 0 {
+            dim / heads
+        } else {
+            self.head
+        };
         gguf.set("general.name", Value::String(b"tiny".to_vec()));
         let numbers = [
             ("context_length", context),
@@ -279,13 +297,18 @@ impl Tiny {
             ("feed_forward_length", ffn),
             ("attention.head_count", heads),
             ("attention.head_count_kv", kv_heads),
-            ("rope.dimension_count", dim / heads),
+            ("rope.dimension_count", head),
+            ("attention.key_length", head),
+            ("attention.value_length", head),
         ];
-        for (key, value) in numbers {
-            gguf.set(&format!("llama.{key}"), Value::U32(value));
+        for (name, value) in numbers {
+            gguf.set(&key(name), Value::U32(value));
         }
-        gguf.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
-        gguf.set("llama.rope.freq_base", Value::F32(10_000.0));
+        gguf.set(&key("attention.layer_norm_rms_epsilon"), Value::F32(1e-5));
+        gguf.set(&key("rope.freq_base"), Value::F32(10_000.0));
+        if self.rope_factors.0 != 1.0 {
+            gguf.set(&key("rope.scaling.factor"), Value::F32(self.rope_factors.0));
+        }
         let vocab = vocabulary(&mut gguf, self.pre, self.vocab);
         let mut random = Random(self.seed.wrapping_mul(2) | 1);
         let mut matrix = |gguf: &mut Gguf, name: &str, rows: u32, columns: u32| {
@@ -300,14 +323,14 @@ impl Tiny {
                 data: encode(self.format, &numbers),
             });
         };
-        let kv_dim = dim / heads * kv_heads;
+        let (query_dim, kv_dim) = (head * heads, head * kv_heads);
         matrix(&mut gguf, "token_embd.weight", vocab, dim);
         for layer in 0..layers {
             let shapes = [
-                ("attn_q", dim, dim),
+                ("attn_q", query_dim, dim),
                 ("attn_k", kv_dim, dim),
                 ("attn_v", kv_dim, dim),
-                ("attn_output", dim, dim),
+                ("attn_output", dim, query_dim),
             ];
             let more = [
                 ("ffn_gate", ffn, dim),
@@ -326,11 +349,41 @@ impl Tiny {
                 .iter()
                 .for_each(|name| norm(&mut gguf, &format!("blk.{layer}.{name}.weight"), dim));
         }
+        self.extras(&mut gguf, head);
         norm(&mut gguf, "output_norm.weight", dim);
         if !self.tied {
             matrix(&mut gguf, "output.weight", vocab, dim);
         }
         gguf
+    }
+
+    /// What only some architectures have.
+    fn extras(&self, gguf: &mut Gguf, head: u32) {
+        if let Some(first) = self.rope_factors.1 {
+            let factors = (0..head / 2).map(|i| first + 0.37 * i as f32).collect();
+            row(gguf, "rope_freqs.weight", factors);
+        }
+        for layer in 0..self.layers {
+            let widths = [
+                ("q", self.heads),
+                ("k", self.kv_heads),
+                ("v", self.kv_heads),
+            ];
+            for (name, heads) in widths {
+                if self.architecture == "qwen2" {
+                    let bias =
+                        (0..heads * head).map(|i| ((i * 7 + layer) % 11) as f32 * 0.03 - 0.15);
+                    row(
+                        gguf,
+                        &format!("blk.{layer}.attn_{name}.bias"),
+                        bias.collect(),
+                    );
+                }
+                if self.architecture == "qwen3" && name != "v" {
+                    norm(gguf, &format!("blk.{layer}.attn_{name}_norm.weight"), head);
+                }
+            }
+        }
     }
 
     /// The model's file.
@@ -340,11 +393,15 @@ impl Tiny {
 }
 
 fn norm(gguf: &mut Gguf, name: &str, dim: u32) {
-    let numbers: Vec<f32> = (0..dim).map(|i| 0.75 + (i % 5) as f32 * 0.125).collect();
+    let numbers = (0..dim).map(|i| 0.75 + (i % 5) as f32 * 0.125).collect();
+    row(gguf, name, numbers);
+}
+
+fn row(gguf: &mut Gguf, name: &str, numbers: Vec<f32>) {
     let data = encode(Format::F32, &numbers);
     gguf.tensors.push(RawTensor {
         name: name.into(),
-        dims: vec![u64::from(dim)],
+        dims: vec![numbers.len() as u64],
         kind: 0,
         data,
     });

@@ -60,6 +60,20 @@ fn shapes() -> Vec<Tiny> {
             pre: Some("llama-bpe"),
             ..tiny.clone()
         },
+        Tiny {
+            architecture: "qwen2",
+            ..tiny.clone()
+        },
+        // Heads wider than the stream has room for.
+        Tiny {
+            architecture: "qwen3",
+            head: 32,
+            ..tiny.clone()
+        },
+        Tiny {
+            rope_factors: (4.0, Some(1.0)),
+            ..tiny.clone()
+        },
     ]
     .into_iter()
     .chain(Format::ALL.iter().map(|format| Tiny {

@@ -3,7 +3,7 @@
 use assay_inference::error::What;
 use assay_inference::native::{Unsupported, bytes, inspect};
 use assay_inference::tensors::Format;
-use assay_inference::testing::{Gguf, Random, Tiny, Value};
+use assay_inference::testing::{Gguf, Random, RawTensor, Tiny, Value};
 
 fn refused(gguf: &Gguf) -> Unsupported {
     inspect(bytes(gguf.bytes())).expect_err("the file should be refused")
@@ -44,10 +44,47 @@ fn refusals_name_what_is_unsupported() {
     let cases: Vec<(Change, What, &str)> = vec![
         (
             |g| {
-                g.set("general.architecture", Value::String(b"qwen2".to_vec()));
+                g.set("general.architecture", Value::String(b"mamba".to_vec()));
             },
             What::Architecture,
-            "`qwen2`",
+            "`mamba`",
+        ),
+        (
+            |g| {
+                let first = g.keys.remove(0);
+                g.keys.push(first);
+            },
+            What::ArchitectureLate,
+            "before `general.architecture`",
+        ),
+        (
+            |g| {
+                g.set("qwen2.context_length", Value::U32(8));
+            },
+            What::Key,
+            "qwen2.context_length",
+        ),
+        (
+            |g| {
+                let mut row = g.tensor("output_norm.weight").clone();
+                row.name = "blk.0.attn_q_norm.weight".into();
+                g.tensors.push(row);
+            },
+            What::Tensor,
+            "attn_q_norm",
+        ),
+        (
+            |g| {
+                let factors = [1.0f32, 2.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0];
+                g.tensors.push(RawTensor {
+                    name: "rope_freqs.weight".into(),
+                    dims: vec![8],
+                    kind: 0,
+                    data: factors.iter().flat_map(|x| x.to_le_bytes()).collect(),
+                });
+            },
+            What::RopeFactors,
+            "rope_freqs.weight",
         ),
         (
             |g| {
@@ -79,17 +116,17 @@ fn refusals_name_what_is_unsupported() {
         ),
         (
             |g| {
-                g.set("llama.rope.scaling.factor", Value::F32(4.0));
+                g.set("llama.rope.scaling.attn_factor", Value::F32(4.0));
             },
             What::RopeScaling,
-            "llama.rope.scaling.factor",
+            "llama.rope.scaling.attn_factor",
         ),
         (
             |g| {
                 g.set("llama.attention.sliding_window", Value::U32(8));
             },
-            What::Key,
-            "sliding_window",
+            What::Dimensions,
+            "don't fit",
         ),
         (
             |g| {
@@ -115,7 +152,7 @@ fn refusals_name_what_is_unsupported() {
                 g.unset("llama.context_length");
             },
             What::KeyMissing,
-            "llama.context_length",
+            "*.context_length",
         ),
         (
             |g| {

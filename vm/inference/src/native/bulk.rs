@@ -105,7 +105,7 @@ impl Bulk {
                     Op::AttentionNorm | Op::FfnNorm | Op::OutputNorm => {
                         self.norm(host, &place, end).ok()?
                     }
-                    Op::Attended => self.pack(host, &place, end, config.dim).ok()?,
+                    Op::Attended => self.pack(host, &place, end, config.query_dim()).ok()?,
                     Op::Activate => self.activate(host, &place, end).ok()?,
                     _ => return None,
                 }

@@ -16,12 +16,12 @@ use crate::forward::next_chunk;
 use crate::host::{Host, Rom};
 use crate::layout::*;
 use crate::logits::{Picks, check};
-use crate::math::{rope_ratio, rope_turns};
 use crate::model::Config;
 use crate::program::{Phase, open, verdict};
 use crate::request::{place, read_unchecked};
+use crate::rope;
 use crate::sampler::Sampling;
-use crate::tensors::{GLOBAL, PER_LAYER, Tensor};
+use crate::tensors::{GLOBAL, Global, PER_LAYER, Tensor, global};
 use crate::text::Taken;
 use crate::vocab::piece;
 use assay_types::output::{ErrorCode, Output};
@@ -55,6 +55,12 @@ impl Model {
     /// The tensor in `slot`, which the parser made sure of.
     pub fn tensor(&self, slot: u32) -> &Tensor {
         self.tensors[slot as usize].as_ref().unwrap_or(&self.output)
+    }
+
+    /// The bytes of the one row in `slot`, where there is one.
+    pub fn row(&self, slot: u32) -> Option<&[u8]> {
+        let tensor = self.tensors[slot as usize].as_ref()?;
+        Some(self.rows(tensor, 0..1))
     }
 
     /// The matrix in `slot`, ready to be multiplied.
@@ -143,10 +149,14 @@ impl Engine {
             .map(|slot| Tensor::find(&arena, slot))
             .collect();
         let output = Tensor::output(&arena);
-        let mut turns = vec![0; config.head as usize / 2];
-        rope_turns(rope_ratio(config.rope_base, config.head), &mut turns);
-        let pool = Pool::new(threads);
         let data = (*model).as_ref();
+        let mut turns = vec![0; config.head as usize / 2];
+        let factors = tensors[global(Global::RopeFactors) as usize];
+        let factors = factors.map_or(&[][..], |t| {
+            &data[t.at as usize..][..t.row_bytes() as usize]
+        });
+        rope::turns(&config, factors, &mut turns);
+        let pool = Pool::new(threads);
         let pack = |tensor: &Tensor| {
             let bytes = tensor.row_bytes() as usize * tensor.rows as usize;
             Matrix::new(level, tensor, &data[tensor.at as usize..][..bytes], &pool)
@@ -155,7 +165,7 @@ impl Engine {
         let matrices = (0..)
             .zip(&tensors)
             .map(|(slot, tensor)| match tensor {
-                Some(tensor) if slot >= GLOBAL && tensor.rows > 1 => pack(tensor),
+                Some(tensor) if slot >= GLOBAL && config.is_matrix(slot) => pack(tensor),
                 _ => Matrix::Raw,
             })
             .chain([pack(&output)])

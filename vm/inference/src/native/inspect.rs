@@ -4,7 +4,7 @@ use super::host::{Bytes, bytes};
 use super::machine::NativeMachine;
 use crate::error::{Reject, Stop, What};
 use crate::keys::KEYS;
-use crate::layout::MAX_TOKEN_BYTES;
+use crate::layout::{MAX_ROPE_FACTOR, MAX_TOKEN_BYTES};
 use crate::model::Config;
 use crate::program::Phase;
 use crate::tensors::slot_name;
@@ -76,7 +76,7 @@ fn describe(reject: Reject, model: &[u8]) -> String {
         What::Magic => "not a GGUF file (its first bytes aren't `GGUF`)".into(),
         What::Version => format!("GGUF version {detail} is unsupported; only version 3 is"),
         What::HeaderTooBig => {
-            "the GGUF header is larger than supported (64 MiB, 65,536 keys, 1,155 tensors)".into()
+            "the GGUF header is larger than supported (64 MiB, 65,536 keys, 1,796 tensors)".into()
         }
         What::Key if name.is_empty() => "a metadata key is longer than supported".into(),
         What::Key => {
@@ -88,8 +88,19 @@ fn describe(reject: Reject, model: &[u8]) -> String {
         What::KeyValue if name.is_empty() => "a metadata string is longer than supported".into(),
         What::KeyValue => format!("metadata key `{name}` has a value out of range"),
         What::KeyTwice => format!("metadata key `{name}` appears twice"),
-        What::KeyMissing => format!("metadata key `{}` is missing", KEYS[detail as usize].0),
-        What::Architecture => format!("architecture `{name}` is unsupported; only `llama` is"),
+        What::KeyMissing => format!(
+            "metadata key `{}` is missing (* stands for the architecture)",
+            KEYS[detail as usize].0
+        ),
+        What::Architecture => {
+            format!("architecture `{name}` is unsupported; `llama`, `qwen2` and `qwen3` are")
+        }
+        What::ArchitectureLate => format!(
+            "metadata key `{name}` comes before `general.architecture`: the file was not written as converters write it"
+        ),
+        What::RopeFactors => {
+            format!("tensor `rope_freqs.weight` holds a number outside 1 to {MAX_ROPE_FACTOR}")
+        }
         What::Tokenizer => {
             format!(
                 "tokenizer model `{name}` is unsupported; `llama` (SentencePiece) and `gpt2` (byte-level BPE) are"
@@ -98,9 +109,13 @@ fn describe(reject: Reject, model: &[u8]) -> String {
         What::PreTokenizer => format!(
             "pre-tokenizer `{name}` is unsupported: its rules for cutting text into words are not those of `llama-bpe`, `qwen2`, `gpt-2` or `default`"
         ),
-        What::RopeScaling => format!("rope scaling is unsupported (found `{name}`)"),
+        What::RopeScaling => format!(
+            "this rope scaling is unsupported; `none`, `linear` and `rope_freqs.weight` are (found `{name}`)"
+        ),
         What::Tensor => {
-            format!("tensor `{name}` isn't part of a plain llama model and is unsupported")
+            format!(
+                "tensor `{name}` isn't part of a plain model of this architecture and is unsupported"
+            )
         }
         What::TensorTwice => format!("tensor `{name}` appears twice"),
         What::TensorType => format!(

@@ -6,6 +6,7 @@ use super::kernels::{Activations, Matrix, Out};
 use super::sampling::Kept;
 use super::vectors;
 use crate::error::NonFinite;
+use crate::forward::{add_bias, norm_heads};
 use crate::math::all_finite;
 use crate::matmul::widen;
 use crate::rope::table;
@@ -129,7 +130,8 @@ impl Session {
 
     fn compute(&mut self, model: &Model, ids: &[u32], need: usize) -> Result<Vec<f32>, NonFinite> {
         let (config, level) = (&model.config, model.level);
-        let (dim, ffn) = (config.dim as usize, config.ffn as usize);
+        let (query_dim, ffn) = (config.query_dim() as usize, config.ffn as usize);
+        let dim = config.dim as usize;
         let (head, kv_dim) = (config.head as usize, config.kv_dim() as usize);
         let tokens = ids.len();
         let mut stream = embed(model, ids)?;
@@ -137,7 +139,7 @@ impl Session {
         for (t, out) in angles.chunks_exact_mut(head).enumerate() {
             table((self.len + t) as u32, &model.turns, out);
         }
-        let mut query = vec![0.0; tokens * dim];
+        let mut query = vec![0.0; tokens * query_dim];
         let (mut keys, mut values) = (vec![0.0; tokens * kv_dim], vec![0.0; tokens * kv_dim]);
         let (mut gate, mut up) = (vec![0.0; tokens * ffn], vec![0.0; tokens * ffn]);
         for layer in 0..config.layers {
@@ -146,14 +148,32 @@ impl Session {
             multiply(model, matrix(InLayer::Query), &normed, &mut query);
             multiply(model, matrix(InLayer::Key), &normed, &mut keys);
             multiply(model, matrix(InLayer::Value), &normed, &mut values);
-            for (x, width) in [(&mut query, dim), (&mut keys, kv_dim)] {
+            let parts = [
+                (&mut query, InLayer::QueryBias, Some(InLayer::QueryNorm)),
+                (&mut keys, InLayer::KeyBias, Some(InLayer::KeyNorm)),
+                (&mut values, InLayer::ValueBias, None),
+            ];
+            for (x, bias, norm) in parts {
+                vectors::finite(level, x)?;
+                let width = x.len() / tokens;
+                let bias = model.row(in_layer(layer, bias));
+                let norm = norm.map(|norm| model.row(in_layer(layer, norm)));
                 for (x, angles) in x.chunks_exact_mut(width).zip(angles.chunks_exact(head)) {
-                    vectors::rotate(level, x, angles)?;
+                    if let Some(bias) = bias {
+                        add_bias(x, bias);
+                        vectors::finite(level, x)?;
+                    }
+                    let Some(norm) = norm else {
+                        continue;
+                    };
+                    if let Some(weights) = norm {
+                        norm_heads(x, weights, config.epsilon)?;
+                    }
+                    vectors::rotate(level, config.architecture, x, angles)?;
                 }
             }
-            vectors::finite(level, &values)?;
             let attended = self.attend(model, layer, &query, &keys, &values)?;
-            let attended = Activations::new(level, attended, dim)?;
+            let attended = Activations::new(level, attended, query_dim)?;
             add_product(model, matrix(InLayer::AttentionOut), &attended, &mut stream)?;
             let normed = norm(model, &stream, in_layer(layer, InLayer::FfnNorm))?;
             multiply(model, matrix(InLayer::Gate), &normed, &mut gate);

@@ -5,6 +5,7 @@ use super::kernels::{Level, for_levels};
 use crate::error::NonFinite;
 use crate::forward::{scale_norm, silu_times};
 use crate::math::{all_finite, exp};
+use crate::model::Architecture;
 use crate::rope;
 
 /// Keys whose scores are computed together.
@@ -16,7 +17,7 @@ for_levels! {
     /// Norms rows of `weights.len() / 4` numbers.
     pub fn norm(x: &[f32], weights: &[u8], epsilon: f32, out: &mut [f32]) -> Result<(), NonFinite> = norm_rows;
     /// Rotates each head of `x`.
-    pub fn rotate(x: &mut [f32], table: &[f32]) -> Result<(), NonFinite> = rotate_checked;
+    pub fn rotate(architecture: Architecture, x: &mut [f32], table: &[f32]) -> Result<(), NonFinite> = rotate_checked;
     /// `silu(gate) * up`, in place of the gate.
     pub fn activate(gate: &mut [f32], up: &[f32]) -> Result<(), NonFinite> = activate_each;
     /// `q . k * scale` for `out.len()` keys, kept in groups of [`KEYS`]: `[group][element][key]`.
@@ -59,8 +60,12 @@ fn norm_rows(x: &[f32], weights: &[u8], epsilon: f32, out: &mut [f32]) -> Result
 }
 
 #[inline(always)]
-fn rotate_checked(x: &mut [f32], table: &[f32]) -> Result<(), NonFinite> {
-    rope::rotate(x, table);
+fn rotate_checked(
+    architecture: Architecture,
+    x: &mut [f32],
+    table: &[f32],
+) -> Result<(), NonFinite> {
+    rope::rotate_as(architecture, x, table);
     all_finite(x)
 }
 
