@@ -38,7 +38,7 @@ struct Cli {
 
 #[derive(Args, Clone, Debug)]
 struct Common {
-    /// GGUF file of the model (llama architecture; F32, F16 or Q8_0 tensors; SentencePiece tokenizer).
+    /// GGUF file of the model (llama, qwen2 or qwen3; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K tensors).
     #[arg(long, global = true, env = "ASSAY_MODEL", value_name = "PATH")]
     model: Option<PathBuf>,
     /// Folder for logs and data; a new one under target/devnet if left out.

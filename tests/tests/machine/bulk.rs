@@ -87,7 +87,8 @@ fn fills_inits_and_reads_move_what_they_say() {
     ] {
         let handmade = one(Op::RomRead, 0, 4, 0, 0).block(4, [rom, offset, dst, len]);
         let mut want = handmade.memory.clone();
-        let bytes = handmade.roms[rom as usize].bytes().to_vec();
+        let data = handmade.roms[rom as usize].data();
+        let bytes = [&(data.len() as u64).to_le_bytes(), data].concat();
         want[dst as usize..(dst + len) as usize]
             .copy_from_slice(&bytes[offset as usize..(offset + len) as usize]);
         assert!(

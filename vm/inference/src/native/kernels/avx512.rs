@@ -193,16 +193,16 @@ fn run<const NIBBLES: bool, const FACTORS: u8, const BIAS: u32, const T: usize>(
                     let both = line(i);
                     let w = _mm512_and_si512(both, nibble);
                     let v = _mm512_and_si512(_mm512_srli_epi16::<4>(both), nibble);
-                    for t in 0..T {
-                        sums[t] = _mm512_dpbusd_epi32(sums[t], w, activation(i, t));
-                        sums[t] = _mm512_dpbusd_epi32(sums[t], v, activation(i + 4, t));
+                    for (t, sum) in sums.iter_mut().enumerate() {
+                        *sum = _mm512_dpbusd_epi32(*sum, w, activation(i, t));
+                        *sum = _mm512_dpbusd_epi32(*sum, v, activation(i + 4, t));
                     }
                 }
             } else {
                 for quad in 0..8 {
                     let w = line(quad);
-                    for t in 0..T {
-                        sums[t] = _mm512_dpbusd_epi32(sums[t], w, activation(quad, t));
+                    for (t, sum) in sums.iter_mut().enumerate() {
+                        *sum = _mm512_dpbusd_epi32(*sum, w, activation(quad, t));
                     }
                 }
             }
