@@ -104,7 +104,7 @@ fn compare(args: &Args, name: &str, figures: &mut Map<String, Value>) -> Result<
         .map(|i| 300 + i * 7 % 31_000)
         .collect();
     let backend = Llama::backend()?;
-    let mut llama = Llama::load(&backend, &path, args.threads)?;
+    let mut llama = Llama::load(backend, &path, args.threads)?;
     let file = map_file(&path)?;
     let mut engines = Vec::new();
     for level in Level::ALL
