@@ -4,7 +4,9 @@ mod engine;
 mod exports;
 mod growth;
 mod instrument;
+mod marks;
 mod rewrite;
 mod runner;
+mod unroll;
 
 pub use engine::{Compiled, CompiledEngine, NoResult, config};

@@ -70,7 +70,7 @@ impl Compiled {
         })
     }
 
-    pub(super) fn module(&self) -> &Module {
+    pub fn module(&self) -> &Module {
         &self.module
     }
 

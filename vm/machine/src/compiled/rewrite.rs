@@ -1,6 +1,8 @@
 //! Rewrites function bodies: they count cells and steps, and note what they write.
 
 use super::instrument::{Added, MAP_LOG2, unsupported};
+use super::marks::{Base, Marks, Span};
+use super::unroll::{COPIES, unrollable};
 use crate::lower::{FunctionInfo, LowerError};
 use std::slice::Iter;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
@@ -59,6 +61,7 @@ struct Rewriter<'a> {
     depth: u32,
     bases: Iter<'a, u32>,
     weights: Iter<'a, u32>,
+    marks: Marks,
 }
 
 /// Rewrites one body of a function with `params` parameters.
@@ -84,19 +87,92 @@ pub(super) fn rewrite(
         depth: 0,
         bases: info.call_bases.iter(),
         weights: info.weights.iter(),
+        marks: Marks::default(),
     };
     rewriter.enter(info.frame_cells);
-    let mut reader = body.get_operators_reader()?;
-    while !reader.eof() {
-        let operator = reader.read()?;
-        let instruction = encoder.instruction(operator.clone()).map_err(unsupported)?;
-        rewriter.operator(&operator, &instruction);
+    let reader = body.get_operators_reader()?;
+    let operators = reader.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut rest = operators.as_slice();
+    while let [first, others @ ..] = rest {
+        rest = match unrollable(rest) {
+            Some(len) => {
+                rewriter.unrolled(&rest[..len])?;
+                &rest[len..]
+            }
+            None => {
+                rewriter.operator(first)?;
+                others
+            }
+        };
     }
     Ok(rewriter.f)
 }
 
 impl Rewriter<'_> {
-    fn operator(&mut self, operator: &Operator<'_>, instruction: &Instruction<'_>) {
+    fn operator(&mut self, operator: &Operator<'_>) -> Result<(), LowerError> {
+        let instruction = RoundtripReencoder
+            .instruction(operator.clone())
+            .map_err(unsupported)?;
+        for span in self.marks.due(operator) {
+            self.mark(span);
+        }
+        self.instrumented(operator, &instruction);
+        self.marks.pass(operator);
+        Ok(())
+    }
+
+    /// A loop whose iterations are counted some at a time, each with a copy of its body. All but the last copy are blocks,
+    /// so that what would go to the loop's start goes to the next copy; what leaves a copy leaves the loop, and takes
+    /// back what was counted for the copies after it.
+    fn unrolled(&mut self, operators: &[Operator<'_>]) -> Result<(), LowerError> {
+        let [Operator::Loop { blockty }, body @ .., _] = operators else {
+            return Ok(());
+        };
+        let ty = RoundtripReencoder
+            .block_type(*blockty)
+            .map_err(unsupported)?;
+        self.flush();
+        self.f.instructions().block(ty).loop_(ty);
+        let weight = i64::from(self.weights.next().copied().unwrap_or(0));
+        self.count(COPIES * weight);
+        // The block and the loop, and in all copies but the last a block of their own.
+        self.depth += 3;
+        for after in (1..COPIES).rev() {
+            self.f.instructions().block(BlockType::Empty);
+            self.copy(body)?;
+            self.f
+                .instructions()
+                .local_get(self.scratch.steps)
+                .i64_const(after * weight)
+                .i64_sub()
+                .local_set(self.scratch.steps)
+                .br(2)
+                .end();
+        }
+        self.depth -= 1;
+        self.copy(body)?;
+        self.f.instructions().end().end();
+        self.depth -= 2;
+        Ok(())
+    }
+
+    fn copy(&mut self, body: &[Operator<'_>]) -> Result<(), LowerError> {
+        for operator in body {
+            self.operator(operator)?;
+        }
+        self.flush();
+        Ok(())
+    }
+
+    /// Notes all that is not yet noted: here something jumps, or is jumped to.
+    fn flush(&mut self) {
+        for span in self.marks.due(&Operator::End) {
+            self.mark(span);
+        }
+        self.marks.pass(&Operator::End);
+    }
+
+    fn instrumented(&mut self, operator: &Operator<'_>, instruction: &Instruction<'_>) {
         match operator {
             Operator::Loop { .. } => {
                 self.depth += 1;
@@ -210,11 +286,15 @@ impl Rewriter<'_> {
     /// Counts the instructions of a visit to the function, or to the loop just entered.
     fn count_visit(&mut self) {
         let weight = self.weights.next().copied().unwrap_or(0);
+        self.count(i64::from(weight));
+    }
+
+    fn count(&mut self, steps: i64) {
         // Past the bound the interpreter decides; stopping here ends loops that would not.
         self.f
             .instructions()
             .local_get(self.scratch.steps)
-            .i64_const(i64::from(weight))
+            .i64_const(steps)
             .i64_add()
             .local_tee(self.scratch.steps)
             .i64_const(self.added.step_bound)
@@ -307,6 +387,11 @@ impl Rewriter<'_> {
 
     /// A store: its address, and its value of the type of local `value`, are on the stack.
     fn store(&mut self, instruction: &Instruction<'_>, value: u32, offset: u64) {
+        if let Some((base, offset)) = self.marks.address(offset) {
+            self.f.instruction(instruction);
+            self.marks.note(base, offset);
+            return;
+        }
         let address = self.scratch.address;
         self.f
             .instructions()
@@ -314,16 +399,30 @@ impl Rewriter<'_> {
             .local_tee(address)
             .local_get(value);
         self.f.instruction(instruction);
-        // The store has succeeded, so the sum does not wrap.
-        self.f
-            .instructions()
-            .local_get(address)
-            .i32_const(offset as u32 as i32)
-            .i32_add()
-            .i32_const(MAP_LOG2 as i32)
-            .i32_shr_u()
-            .i32_const(1)
-            .i32_store8(map_byte(self.added));
+        self.mark_address(Base::Local(address), offset as u32);
+    }
+
+    /// Notes the blocks of stores that have been done. The least and the greatest lie in all of them.
+    fn mark(&mut self, span: Span) {
+        self.mark_address(span.base, span.low);
+        if span.high != span.low {
+            self.mark_address(span.base, span.high);
+        }
+    }
+
+    /// Notes a store. It has succeeded, so the sum does not wrap.
+    fn mark_address(&mut self, base: Base, offset: u32) {
+        let mut f = self.f.instructions();
+        match base {
+            Base::Zero => f.i32_const((offset >> MAP_LOG2) as i32),
+            Base::Local(local) => f
+                .local_get(local)
+                .i32_const(offset as i32)
+                .i32_add()
+                .i32_const(MAP_LOG2 as i32)
+                .i32_shr_u(),
+        };
+        f.i32_const(1).i32_store8(map_byte(self.added));
     }
 }
 
