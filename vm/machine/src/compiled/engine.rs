@@ -70,7 +70,7 @@ impl Compiled {
         })
     }
 
-    pub fn module(&self) -> &Module {
+    pub(super) fn module(&self) -> &Module {
         &self.module
     }
 

@@ -4,9 +4,7 @@ use super::engine::NoResult;
 use super::growth::Host;
 use super::instrument::names;
 use crate::lower::{Driver, Lowered};
-use assay_types::params::{
-    DATA_DROPPED_BASE, ELEM_DROPPED_BASE, LEAF_CELLS, TABLE_SIZE_BASE,
-};
+use assay_types::params::{DATA_DROPPED_BASE, ELEM_DROPPED_BASE, LEAF_CELLS, TABLE_SIZE_BASE};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmtime::{Func, Global, Instance, Memory, Ref, Store, Table, TypedFunc, Val};
 

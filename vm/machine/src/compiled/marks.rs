@@ -5,7 +5,6 @@
 //! instruction traps no state comes of what was written.
 
 use super::instrument::MAP_LOG2;
-use std::convert::Infallible;
 use wasmparser::{ContType, FrameKind, FuncType, ModuleArity, Operator, RefType, SubType};
 
 /// What a store's address is counted from.

@@ -2,7 +2,7 @@
 
 use super::instrument::{Added, MAP_LOG2, unsupported};
 use super::marks::{Base, Marks, Span};
-use super::unroll::{COPIES, unrollable};
+use super::unroll::{COPIES, nested, unrollable};
 use crate::lower::{FunctionInfo, LowerError};
 use std::slice::Iter;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
@@ -57,8 +57,9 @@ struct Rewriter<'a> {
     f: Function,
     added: &'a Added,
     scratch: Scratch,
-    /// Blocks open around the next instruction; a branch past them all leaves the function.
-    depth: u32,
+    /// Blocks open around the next instruction, each with whether a branch to it takes no operands; a branch past them all
+    /// leaves the function.
+    labels: Vec<bool>,
     bases: Iter<'a, u32>,
     weights: Iter<'a, u32>,
     marks: Marks,
@@ -84,7 +85,7 @@ pub(super) fn rewrite(
         f: Function::new(locals),
         added,
         scratch: Scratch::new(count),
-        depth: 0,
+        labels: Vec::new(),
         bases: info.call_bases.iter(),
         weights: info.weights.iter(),
         marks: Marks::default(),
@@ -94,7 +95,7 @@ pub(super) fn rewrite(
     let operators = reader.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut rest = operators.as_slice();
     while let [first, others @ ..] = rest {
-        rest = match unrollable(rest) {
+        rest = match unrollable(rest, &rewriter.labels) {
             Some(len) => {
                 rewriter.unrolled(&rest[..len])?;
                 &rest[len..]
@@ -136,32 +137,57 @@ impl Rewriter<'_> {
         let weight = i64::from(self.weights.next().copied().unwrap_or(0));
         self.count(COPIES * weight);
         // The block and the loop, and in all copies but the last a block of their own.
-        self.depth += 3;
+        self.labels.extend([true; 3]);
         for after in (1..COPIES).rev() {
             self.f.instructions().block(BlockType::Empty);
-            self.copy(body)?;
-            self.f
-                .instructions()
-                .local_get(self.scratch.steps)
-                .i64_const(after * weight)
-                .i64_sub()
-                .local_set(self.scratch.steps)
-                .br(2)
-                .end();
+            self.copy(body, 2, after * weight)?;
+            self.take_back(after * weight);
+            self.f.instructions().br(2).end();
         }
-        self.depth -= 1;
-        self.copy(body)?;
+        self.labels.pop();
+        self.copy(body, 1, 0)?;
         self.f.instructions().end().end();
-        self.depth -= 2;
+        self.labels.truncate(self.labels.len() - 2);
         Ok(())
     }
 
-    fn copy(&mut self, body: &[Operator<'_>]) -> Result<(), LowerError> {
+    /// One copy of a loop's body, with `added` blocks more around it than the original has; what leaves it takes back
+    /// `ahead` steps.
+    fn copy(&mut self, body: &[Operator<'_>], added: u32, ahead: i64) -> Result<(), LowerError> {
+        let mut depth = 0;
         for operator in body {
-            self.operator(operator)?;
+            match operator {
+                Operator::Br { relative_depth } if *relative_depth > depth => {
+                    self.flush();
+                    self.take_back(ahead);
+                    self.f.instructions().br(relative_depth + added);
+                }
+                Operator::BrIf { relative_depth } if *relative_depth > depth => {
+                    self.flush();
+                    self.f.instructions().if_(BlockType::Empty);
+                    self.take_back(ahead);
+                    self.f.instructions().br(relative_depth + added + 1).end();
+                }
+                _ => {
+                    depth = nested(depth, operator);
+                    self.operator(operator)?;
+                }
+            }
         }
         self.flush();
         Ok(())
+    }
+
+    /// Takes back steps that were counted ahead.
+    fn take_back(&mut self, steps: i64) {
+        if steps != 0 {
+            self.f
+                .instructions()
+                .local_get(self.scratch.steps)
+                .i64_const(steps)
+                .i64_sub()
+                .local_set(self.scratch.steps);
+        }
     }
 
     /// Notes all that is not yet noted: here something jumps, or is jumped to.
@@ -174,31 +200,31 @@ impl Rewriter<'_> {
 
     fn instrumented(&mut self, operator: &Operator<'_>, instruction: &Instruction<'_>) {
         match operator {
-            Operator::Loop { .. } => {
-                self.depth += 1;
+            Operator::Loop { blockty } => {
+                self.labels
+                    .push(!matches!(blockty, wasmparser::BlockType::FuncType(_)));
                 self.f.instruction(instruction);
                 self.count_visit();
             }
-            Operator::Block { .. } | Operator::If { .. } => {
-                self.depth += 1;
+            Operator::Block { blockty } | Operator::If { blockty } => {
+                self.labels.push(*blockty == wasmparser::BlockType::Empty);
                 self.f.instruction(instruction);
             }
             Operator::End => {
-                match self.depth.checked_sub(1) {
-                    Some(depth) => self.depth = depth,
-                    None => self.keep_steps(),
+                if self.labels.pop().is_none() {
+                    self.keep_steps();
                 }
                 self.f.instruction(instruction);
             }
             Operator::Return => self.leave(instruction),
             Operator::Br { relative_depth } | Operator::BrIf { relative_depth }
-                if *relative_depth == self.depth =>
+                if self.leaves(*relative_depth) =>
             {
                 self.leave(instruction);
             }
             Operator::BrTable { targets }
-                if targets.default() == self.depth
-                    || targets.targets().any(|t| t.is_ok_and(|t| t == self.depth)) =>
+                if self.leaves(targets.default())
+                    || targets.targets().any(|t| t.is_ok_and(|t| self.leaves(t))) =>
             {
                 self.leave(instruction);
             }
@@ -242,6 +268,11 @@ impl Rewriter<'_> {
                 }
             },
         }
+    }
+
+    /// Whether a branch leaves the function.
+    fn leaves(&self, relative_depth: u32) -> bool {
+        relative_depth as usize == self.labels.len()
     }
 
     /// Traps exactly where the machine's `enter` traps.

@@ -80,7 +80,9 @@ fn noted(map: &[u8]) -> Vec<usize> {
     let some = pieces.filter(|(_, piece)| **piece != [0; PIECE][..piece.len()]);
     some.flat_map(|(i, piece)| {
         let blocks = (i * PIECE..).zip(piece);
-        blocks.filter(|(_, note)| **note != 0).map(|(block, _)| block)
+        blocks
+            .filter(|(_, note)| **note != 0)
+            .map(|(block, _)| block)
     })
     .collect()
 }
