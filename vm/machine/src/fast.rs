@@ -13,6 +13,7 @@ mod control;
 mod decode;
 mod handlers;
 mod pairs;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -3,7 +3,7 @@
 use super::control::{br, br_on, br_table, call, call_indirect, checkpoint, enter, reference, ret};
 use super::handlers::{br_after, branch_after};
 use super::pairs::{A, B, C, NOTHING};
-use super::{Acc, Handler, Ins, RUN, pairs};
+use super::{Acc, Handler, Ins, RUN, pairs, runs};
 use crate::isa::{Format, Instr, Op};
 use crate::stack::Frame;
 use crate::step::arms::{Const, I32Add, Move};
@@ -35,12 +35,8 @@ impl Code {
             if targets[pc] {
                 hand = Hand::default();
             }
-            let fused = if (pc + 1) % RUN == 0 {
-                // A checkpoint is not passed over.
-                None
-            } else {
-                code.get(pc + 1).and_then(|next| fuse(i, next, &hand))
-            };
+            // A checkpoint is not passed over.
+            let fused = fuse(&code[pc..], RUN - pc % RUN, &hand);
             let mut handler = fused.unwrap_or_else(|| alone(i, &hand));
             if pc % RUN == 0 {
                 kept.push(handler);
@@ -227,10 +223,20 @@ fn alone(i: &Instr, hand: &Hand) -> Handler {
     }
 }
 
-/// The handler of an instruction and the next, if there is one for the two.
-fn fuse(i: &Instr, next: &Instr, hand: &Hand) -> Option<Handler> {
+/// The handler of the first instruction and those after it, at most so many, if there is one for them together.
+fn fuse(code: &[Instr], most: usize, hand: &Hand) -> Option<Handler> {
+    let [i, next, ..] = code else {
+        return None;
+    };
+    if most < 2 {
+        return None;
+    }
     let ((op, imm_form), (next_op, _)) = (i.opcode()?, next.opcode()?);
     let from = |takes_f64: bool| hand.from(i, imm_form, takes_f64);
+    let branches = || runs::branches(code).filter(|_| most >= 3);
+    if let Some(handlers) = runs::handlers(code, most).or_else(branches) {
+        return Some(handlers[from(forms(op)?.takes_f64)]);
+    }
     match next_op {
         Op::BrIf | Op::BrUnless => {
             let unless = usize::from(next_op == Op::BrUnless);

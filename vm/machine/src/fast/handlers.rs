@@ -1,6 +1,7 @@
 //! Handlers made of arms: one alone, one with the branch that follows it, two in a row.
 
 use super::pairs::{A, B, C, NOTHING};
+use super::runs::after;
 use super::window::Window;
 use super::{Acc, Cx, Exit, Handler, Ins};
 use crate::access::Operand;
@@ -129,7 +130,7 @@ pub(super) fn jump<'c>(
 
 /// Does an arm, with an operand at hand; `None` if it stops, and then nothing has changed.
 #[inline(always)]
-fn apply<F: Arm, const IMM: bool, const FROM: u8>(
+pub(super) fn apply<F: Arm, const IMM: bool, const FROM: u8>(
     ins: &Ins,
     frame: &mut Frame,
     cx: &mut Cx<'_>,
@@ -295,14 +296,7 @@ pub(super) fn pair<
     let Some(acc) = apply::<F, IMM, FROM>(first, frame, cx, acc) else {
         return leave(ip, cx, Exit::Reference);
     };
-    let mut same = *second;
-    match TAKEN {
-        A => same.a = first.d,
-        B => same.b = first.d,
-        C => same.imm = same.imm & !0xffff | u64::from(first.d),
-        _ => {}
-    }
-    let Some(acc) = apply::<G, IMM2, NOTHING>(&same, frame, cx, acc) else {
+    let Some(acc) = after::<G, IMM2, TAKEN>(first, second, frame, cx, acc) else {
         return leave(&ip[1..], cx, Exit::Reference);
     };
     next(&ip[2..], frame, cx, acc)

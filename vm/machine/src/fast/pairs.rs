@@ -12,6 +12,8 @@ pub(super) const NOTHING: u8 = 0;
 pub(super) const A: u8 = 1;
 pub(super) const B: u8 = 2;
 pub(super) const C: u8 = 3;
+/// Both `a` and `b`.
+pub(super) const BOTH: u8 = 4;
 
 /// Whether an arm is in its immediate form.
 macro_rules! form {
@@ -22,6 +24,8 @@ macro_rules! form {
         true
     };
 }
+
+pub(super) use form;
 
 macro_rules! pairs {
     ($($first:ident $form:ident, $second:ident $second_form:ident: $taken:ident;)*) => {
@@ -43,13 +47,7 @@ fn choose<F: Arm, const IMM: bool, G: Arm, const IMM2: bool, const TAKEN: u8>(
     first: &Instr,
     second: &Instr,
 ) -> [Handler; 4] {
-    let taken = match TAKEN {
-        A => second.a == first.d,
-        B => second.b == first.d,
-        C => second.imm as u16 == first.d,
-        _ => false,
-    };
-    if taken {
+    if takes(first, second, TAKEN) {
         by_hand::<F, IMM, G, IMM2, TAKEN>()
     } else {
         by_hand::<F, IMM, G, IMM2, NOTHING>()
@@ -63,6 +61,17 @@ fn by_hand<F: Arm, const IMM: bool, G: Arm, const IMM2: bool, const TAKEN: u8>()
         pair::<F, IMM, G, IMM2, TAKEN, B>,
         pair::<F, IMM, G, IMM2, TAKEN, C>,
     ]
+}
+
+/// Whether `second` takes from `first` what a pair is to take.
+pub(super) fn takes(first: &Instr, second: &Instr, taken: u8) -> bool {
+    match taken {
+        A => second.a == first.d,
+        B => second.b == first.d,
+        C => second.imm as u16 == first.d,
+        BOTH => second.a == first.d && second.b == first.d,
+        _ => true,
+    }
 }
 
 pairs! {

@@ -107,9 +107,15 @@ impl Access for Window<'_, '_> {
     fn store<const N: usize>(&mut self, address: u64, bytes: [u8; N]) -> R<()> {
         let a = address as usize;
         self.cx.memory[a..a + N].copy_from_slice(&bytes);
-        self.cx.dirty[a / LEAF_BYTES] = 1;
-        if a % LEAF_BYTES > LEAF_BYTES - N {
-            self.cx.dirty[a / LEAF_BYTES + 1] = 1;
+        // There is a byte for every leaf: were one missing, a panic here would keep a place on the host's stack.
+        let dirty = self.cx.dirty.get_mut(a / LEAF_BYTES..).unwrap_or_default();
+        if let [leaf, rest @ ..] = dirty {
+            *leaf = 1;
+            if a % LEAF_BYTES > LEAF_BYTES - N
+                && let [next, ..] = rest
+            {
+                *next = 1;
+            }
         }
         Ok(())
     }
