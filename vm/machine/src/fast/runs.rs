@@ -112,6 +112,13 @@ macro_rules! runs {
             )*
             None
         }
+
+        /// All runs.
+        #[cfg(test)]
+        pub(super) const RUNS: &[&[(Op, bool, u8)]] = &[$(&[
+            (Op::$first, form!($form), NOTHING),
+            $((Op::$next, form!($next_form), $taken),)*
+        ]),*];
     };
 }
 
@@ -138,6 +145,21 @@ macro_rules! branches {
             )*
             None
         }
+
+        /// All pairs with a branch, with one of the branches.
+        #[cfg(test)]
+        pub(super) const BRANCHES: &[&[(Op, bool, u8)]] = &[$(
+            &[
+                (Op::$first, form!($form), NOTHING),
+                (Op::$second, form!($second_form), $taken),
+                (Op::BrIf, false, NOTHING),
+            ],
+            &[
+                (Op::$first, form!($form), NOTHING),
+                (Op::$second, form!($second_form), $taken),
+                (Op::BrUnless, false, A),
+            ],
+        )*];
     };
     (handlers $if:literal $first:ident $form:ident $second:ident $second_form:ident $taken:ident) => {
         [
