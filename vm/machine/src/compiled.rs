@@ -7,6 +7,7 @@ mod instrument;
 mod marks;
 mod rewrite;
 mod runner;
+mod stores;
 mod unroll;
 
 pub use engine::{Compiled, CompiledEngine, NoResult, config};

@@ -4,7 +4,8 @@
 //! of written blocks of memory (a byte a block, in a second memory); a flag that says that a table was written; exports of
 //! everything a state root needs. Writes are noted by instrumentation: no signal handler, works wherever wasmtime does.
 
-use super::rewrite::{mark_function, rewrite};
+use super::rewrite::rewrite;
+use super::stores::mark_function;
 use crate::lower::{LowerError, Lowered, Table};
 use assay_types::params::{DATA_DROPPED_BASE, ELEM_DROPPED_BASE};
 use std::collections::BTreeSet;

@@ -1,12 +1,13 @@
 //! Rewrites function bodies: they count cells and steps, and note what they write.
 
-use super::instrument::{Added, MAP_LOG2, unsupported};
-use super::marks::{Base, Marks, Span};
-use super::unroll::{COPIES, nested, unrollable};
+use super::instrument::{Added, unsupported};
+use super::marks::Marks;
+use super::stores::stored;
+use super::unroll::unrollable;
 use crate::lower::{FunctionInfo, LowerError};
 use std::slice::Iter;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{BlockType, Function, Instruction, MemArg, ValType};
+use wasm_encoder::{BlockType, Function, Instruction, ValType};
 use wasmparser::{FunctionBody, Operator};
 
 /// log2 of bytes, and of table elements, in half a leaf: a bulk operation takes at most two steps a leaf, and a few.
@@ -14,17 +15,17 @@ const HALF_LEAF_BYTES_LOG2: i32 = 6;
 const HALF_LEAF_ELEMENTS_LOG2: i32 = 3;
 
 /// Scratch locals of a rewritten function.
-struct Scratch {
-    address: u32,
-    second: u32,
-    third: u32,
-    i32: u32,
-    i64: u32,
-    f32: u32,
-    f64: u32,
-    v128: u32,
+pub(super) struct Scratch {
+    pub address: u32,
+    pub second: u32,
+    pub third: u32,
+    pub i32: u32,
+    pub i64: u32,
+    pub f32: u32,
+    pub f64: u32,
+    pub v128: u32,
     /// Steps so far: what the global holds, and what has come since. The global is written where the function is left.
-    steps: u32,
+    pub steps: u32,
 }
 
 impl Scratch {
@@ -53,16 +54,16 @@ impl Scratch {
 }
 
 /// A function being rewritten.
-struct Rewriter<'a> {
-    f: Function,
-    added: &'a Added,
-    scratch: Scratch,
+pub(super) struct Rewriter<'a> {
+    pub f: Function,
+    pub added: &'a Added,
+    pub scratch: Scratch,
     /// Blocks open around the next instruction, each with whether a branch to it takes no operands; a branch past them all
     /// leaves the function.
-    labels: Vec<bool>,
+    pub labels: Vec<bool>,
     bases: Iter<'a, u32>,
-    weights: Iter<'a, u32>,
-    marks: Marks,
+    pub weights: Iter<'a, u32>,
+    pub marks: Marks,
 }
 
 /// Rewrites one body of a function with `params` parameters.
@@ -110,7 +111,7 @@ pub(super) fn rewrite(
 }
 
 impl Rewriter<'_> {
-    fn operator(&mut self, operator: &Operator<'_>) -> Result<(), LowerError> {
+    pub fn operator(&mut self, operator: &Operator<'_>) -> Result<(), LowerError> {
         let instruction = RoundtripReencoder
             .instruction(operator.clone())
             .map_err(unsupported)?;
@@ -120,82 +121,6 @@ impl Rewriter<'_> {
         self.instrumented(operator, &instruction);
         self.marks.pass(operator);
         Ok(())
-    }
-
-    /// A loop whose iterations are counted some at a time, each with a copy of its body. All but the last copy are blocks,
-    /// so that what would go to the loop's start goes to the next copy; what leaves a copy leaves the loop, and takes
-    /// back what was counted for the copies after it.
-    fn unrolled(&mut self, operators: &[Operator<'_>]) -> Result<(), LowerError> {
-        let [Operator::Loop { blockty }, body @ .., _] = operators else {
-            return Ok(());
-        };
-        let ty = RoundtripReencoder
-            .block_type(*blockty)
-            .map_err(unsupported)?;
-        self.flush();
-        self.f.instructions().block(ty).loop_(ty);
-        let weight = i64::from(self.weights.next().copied().unwrap_or(0));
-        self.count(COPIES * weight);
-        // The block and the loop, and in all copies but the last a block of their own.
-        self.labels.extend([true; 3]);
-        for after in (1..COPIES).rev() {
-            self.f.instructions().block(BlockType::Empty);
-            self.copy(body, 2, after * weight)?;
-            self.take_back(after * weight);
-            self.f.instructions().br(2).end();
-        }
-        self.labels.pop();
-        self.copy(body, 1, 0)?;
-        self.f.instructions().end().end();
-        self.labels.truncate(self.labels.len() - 2);
-        Ok(())
-    }
-
-    /// One copy of a loop's body, with `added` blocks more around it than the original has; what leaves it takes back
-    /// `ahead` steps.
-    fn copy(&mut self, body: &[Operator<'_>], added: u32, ahead: i64) -> Result<(), LowerError> {
-        let mut depth = 0;
-        for operator in body {
-            match operator {
-                Operator::Br { relative_depth } if *relative_depth > depth => {
-                    self.flush();
-                    self.take_back(ahead);
-                    self.f.instructions().br(relative_depth + added);
-                }
-                Operator::BrIf { relative_depth } if *relative_depth > depth => {
-                    self.flush();
-                    self.f.instructions().if_(BlockType::Empty);
-                    self.take_back(ahead);
-                    self.f.instructions().br(relative_depth + added + 1).end();
-                }
-                _ => {
-                    depth = nested(depth, operator);
-                    self.operator(operator)?;
-                }
-            }
-        }
-        self.flush();
-        Ok(())
-    }
-
-    /// Takes back steps that were counted ahead.
-    fn take_back(&mut self, steps: i64) {
-        if steps != 0 {
-            self.f
-                .instructions()
-                .local_get(self.scratch.steps)
-                .i64_const(steps)
-                .i64_sub()
-                .local_set(self.scratch.steps);
-        }
-    }
-
-    /// Notes all that is not yet noted: here something jumps, or is jumped to.
-    fn flush(&mut self) {
-        for span in self.marks.due(&Operator::End) {
-            self.mark(span);
-        }
-        self.marks.pass(&Operator::End);
     }
 
     fn instrumented(&mut self, operator: &Operator<'_>, instruction: &Instruction<'_>) {
@@ -320,7 +245,8 @@ impl Rewriter<'_> {
         self.count(i64::from(weight));
     }
 
-    fn count(&mut self, steps: i64) {
+    /// Counts steps.
+    pub fn count(&mut self, steps: i64) {
         // Past the bound the interpreter decides; stopping here ends loops that would not.
         self.f
             .instructions()
@@ -415,111 +341,4 @@ impl Rewriter<'_> {
         self.f.instructions().end();
         self.set_flag(self.added.tables_written);
     }
-
-    /// A store: its address, and its value of the type of local `value`, are on the stack.
-    fn store(&mut self, instruction: &Instruction<'_>, value: u32, offset: u64) {
-        if let Some((base, offset)) = self.marks.address(offset) {
-            self.f.instruction(instruction);
-            self.marks.note(base, offset);
-            return;
-        }
-        let address = self.scratch.address;
-        self.f
-            .instructions()
-            .local_set(value)
-            .local_tee(address)
-            .local_get(value);
-        self.f.instruction(instruction);
-        self.mark_address(Base::Local(address), offset as u32);
-    }
-
-    /// Notes the blocks of stores that have been done. The least and the greatest lie in all of them.
-    fn mark(&mut self, span: Span) {
-        self.mark_address(span.base, span.low);
-        if span.high != span.low {
-            self.mark_address(span.base, span.high);
-        }
-    }
-
-    /// Notes a store. It has succeeded, so the sum does not wrap.
-    fn mark_address(&mut self, base: Base, offset: u32) {
-        let mut f = self.f.instructions();
-        match base {
-            Base::Zero => f.i32_const((offset >> MAP_LOG2) as i32),
-            Base::Local(local) => f
-                .local_get(local)
-                .i32_const(offset as i32)
-                .i32_add()
-                .i32_const(MAP_LOG2 as i32)
-                .i32_shr_u(),
-        };
-        f.i32_const(1).i32_store8(map_byte(self.added));
-    }
-}
-
-/// The scratch local for the value of a store, and the store's offset.
-fn stored(operator: &Operator<'_>, scratch: &Scratch) -> Option<(u32, u64)> {
-    match operator {
-        Operator::I32Store { memarg }
-        | Operator::I32Store8 { memarg }
-        | Operator::I32Store16 { memarg } => Some((scratch.i32, memarg.offset)),
-        Operator::I64Store { memarg }
-        | Operator::I64Store8 { memarg }
-        | Operator::I64Store16 { memarg }
-        | Operator::I64Store32 { memarg } => Some((scratch.i64, memarg.offset)),
-        Operator::F32Store { memarg } => Some((scratch.f32, memarg.offset)),
-        Operator::F64Store { memarg } => Some((scratch.f64, memarg.offset)),
-        Operator::V128Store { memarg }
-        | Operator::V128Store8Lane { memarg, .. }
-        | Operator::V128Store16Lane { memarg, .. }
-        | Operator::V128Store32Lane { memarg, .. }
-        | Operator::V128Store64Lane { memarg, .. } => Some((scratch.v128, memarg.offset)),
-        _ => None,
-    }
-}
-
-fn map_byte(added: &Added) -> MemArg {
-    MemArg {
-        offset: 0,
-        align: 0,
-        memory_index: added.map,
-    }
-}
-
-/// `mark(dst, len)`: notes every page of a bulk write.
-pub(super) fn mark_function(added: &Added) -> Function {
-    let (dst, len, last) = (0, 1, 2);
-    let mut f = Function::new([(1, ValType::I32)]);
-    f.instructions()
-        .local_get(len)
-        .i32_eqz()
-        .if_(BlockType::Empty)
-        .return_()
-        .end()
-        .local_get(dst)
-        .local_get(len)
-        .i32_add()
-        .i32_const(1)
-        .i32_sub()
-        .i32_const(MAP_LOG2 as i32)
-        .i32_shr_u()
-        .local_set(last)
-        .local_get(dst)
-        .i32_const(MAP_LOG2 as i32)
-        .i32_shr_u()
-        .local_set(dst)
-        .loop_(BlockType::Empty)
-        .local_get(dst)
-        .i32_const(1)
-        .i32_store8(map_byte(added))
-        .local_get(dst)
-        .i32_const(1)
-        .i32_add()
-        .local_tee(dst)
-        .local_get(last)
-        .i32_le_u()
-        .br_if(0)
-        .end()
-        .end();
-    f
 }

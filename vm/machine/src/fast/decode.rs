@@ -172,10 +172,12 @@ impl Hand {
     /// Slot `d` has been written by `op`.
     fn give(&mut self, op: Op, d: u16) {
         self.lose(d);
-        if forms(op).is_some_and(|forms| forms.gives_f64) {
-            self.f64 = Some(d);
-        } else {
-            self.cell = Some(d);
+        match forms(op) {
+            Some(forms) if forms.outlined => {}
+            Some(forms) if forms.gives_f64 => self.f64 = Some(d),
+            Some(_) => self.cell = Some(d),
+            // The reference does it, and the chain starts anew.
+            None => {}
         }
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Forms {
     pub(super) takes_f64: bool,
     /// Whether the cell that it gives is at hand as an f64.
     pub(super) gives_f64: bool,
+    /// Whether what it gives is not at hand at all.
+    pub(super) outlined: bool,
 }
 
 /// A handler by what is at hand: of an immediate form, operand `a` alone may be.
@@ -68,6 +70,7 @@ impl Forms {
             branch: Some([slot, imm]),
             takes_f64: F::TAKES_F64,
             gives_f64: F::GIVES_F64,
+            outlined: false,
         }
     }
 
@@ -82,7 +85,10 @@ impl Forms {
 
     /// Those of an arm that is a function of its own: what a chain's jump leaves must hold no variables.
     pub(crate) fn outlined<F: Arm>() -> Forms {
-        Forms::of([outlined::<F, false>, outlined::<F, true>])
+        Forms {
+            outlined: true,
+            ..Forms::of([outlined::<F, false>, outlined::<F, true>])
+        }
     }
 
     fn of(single: [Handler; 2]) -> Forms {
@@ -91,6 +97,7 @@ impl Forms {
             branch: None,
             takes_f64: false,
             gives_f64: false,
+            outlined: false,
         }
     }
 }
@@ -189,7 +196,7 @@ fn single<'c, F: Arm, const IMM: bool, const FROM: u8>(
     next(&ip[1..], frame, cx, acc)
 }
 
-/// As [`single`], the arm in a call. It gives a vector.
+/// As [`single`], the arm in a call. What it gives is not at hand.
 fn outlined<'c, F: Arm, const IMM: bool>(
     ip: &'c [Ins],
     frame: &mut Frame,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::fast::pairs::{A, B, BOTH, C};
 use crate::fast::runs;
+use crate::isa::Format;
 
 /// Slots few enough that most operands are what an instruction just before gave.
 const FEW: [u16; 4] = [4, 6, 8, 10];
@@ -28,7 +29,12 @@ fn knot(len: u64, rng: &mut SmallRng) -> Vec<Instr> {
         let family = *op as u16 >> 8;
         let integer = (2..4).contains(&family);
         let float = family == 5 && (*op as u16 & 0xff) < 0x13;
-        integer || float || matches!(op, Op::Move | Op::Const | Op::Select)
+        let of_vector = matches!(op.format(), Format::VecTest | Format::VecExtract);
+        integer
+            || float
+            || of_vector
+            || *op == Op::V128Not
+            || matches!(op, Op::Move | Op::Const | Op::Select)
     });
     let jump = |op, rng: &mut SmallRng| Instr {
         a: few(rng),
