@@ -40,7 +40,7 @@ fn looping(body: &str, times: u32, steps: u32, b: u32) -> String {
     let body = body.replace("(call_like)", BODY);
     let one = format!(
         "(local.set $i (i32.const 0)) {body}
-         (i32.store offset=3000 (i32.shl (local.get $n) (i32.const 2)) (local.get $s))"
+         (i32.store offset=3000 (i32.and (i32.shl (local.get $n) (i32.const 2)) (i32.const 0xfff)) (local.get $s))"
     );
     let all: String = (0..times)
         .map(|n| format!("(local.set $n (i32.add (global.get $r) (i32.const {n}))) {one}"))
