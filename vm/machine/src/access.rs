@@ -24,6 +24,17 @@ impl<E> From<E> for Stop<E> {
     }
 }
 
+/// Which operand of an instruction a cell is read for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operand {
+    /// `a`.
+    A,
+    /// `b`, in a slot.
+    B,
+    /// The third, of those opcodes that have one.
+    C,
+}
+
 /// Reads and writes of a step, in the order of `docs/encoding.md`, sections 5 and 6.
 ///
 /// Callers have checked every bound: pc and cell indices are inside their trees, memory accesses inside
@@ -37,6 +48,11 @@ pub trait Access {
     fn instr(&mut self, pc: u32) -> Result<Instr, Self::Error>;
     /// A cell of the register stack.
     fn cell(&mut self, index: u32) -> Result<u64, Self::Error>;
+    /// A cell of the register stack, for an operand.
+    #[inline(always)]
+    fn operand(&mut self, _which: Operand, index: u32) -> Result<u64, Self::Error> {
+        self.cell(index)
+    }
     /// Writes a cell; all writes of one step are in one leaf.
     fn set_cell(&mut self, index: u32, value: u64) -> Result<(), Self::Error>;
     /// Cells `index` and `index + 1` of the register stack; `index` is even, so both are in one leaf.

@@ -4,7 +4,10 @@ mod engine;
 mod exports;
 mod growth;
 mod instrument;
+mod marks;
 mod rewrite;
 mod runner;
+mod stores;
+mod unroll;
 
 pub use engine::{Compiled, CompiledEngine, NoResult, config};

@@ -13,6 +13,7 @@ mod control;
 mod decode;
 mod handlers;
 mod pairs;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -32,8 +33,19 @@ pub(crate) const RUN: usize = 256;
 /// Steps of one chain. Where the compiler makes calls of its jumps, they need that many stack frames of the host.
 const CHAIN: u64 = 4096;
 
-/// Does one instruction, then calls the next one's handler. `ip` is the code from the instruction on.
-type Handler = for<'c> fn(&'c [Ins], &mut Frame, &mut [u8], &mut Cx<'c>) -> Exit;
+/// Does one instruction, then calls the next one's handler. `ip` is the code from the instruction on. All arguments are to
+/// fit into registers.
+type Handler = for<'c> fn(&'c [Ins], &mut Frame, &mut Cx<'c>, Acc) -> Exit;
+
+/// The accumulator: what the last instructions gave that gave a cell, so that the next need not wait until a cell that has
+/// just been written can be read. INVARIANT: where [`Code`] says that a slot's value is at hand, it is what the slot's
+/// cell holds; the cell is always written too.
+#[derive(Clone, Copy, Default)]
+struct Acc {
+    /// Of an instruction that gives no f64.
+    cell: u64,
+    f64: f64,
+}
 
 /// An instruction, and who does it.
 #[derive(Clone, Copy)]
@@ -65,6 +77,7 @@ struct Cx<'c> {
     limits: &'c Limits,
     globals: &'c mut [u64; GLOBAL_TREE_CELLS],
     table: &'c [u64],
+    memory: &'c mut [u8],
     dirty: &'c mut [u8],
     /// Where the chain has left.
     at: &'c [Ins],
@@ -109,6 +122,7 @@ pub(crate) fn run(code: &Code, limits: &Limits, cpu: &mut Cpu, m: &mut Machine, 
         limits,
         globals,
         table: &m.table,
+        memory: &mut m.memory,
         dirty: &mut m.dirty,
         at: ip,
         fp: cpu.fp,
@@ -124,7 +138,8 @@ pub(crate) fn run(code: &Code, limits: &Limits, cpu: &mut Cpu, m: &mut Machine, 
         m.stack_top = m.stack_top.max(cx.fp + code.slots);
         cx.base = ip.len() as u64;
         cx.cap = spare.min(CHAIN);
-        let exit = handlers::next(ip, frame, &mut m.memory, &mut cx);
+        let acc = code.at_hand(ip, frame);
+        let exit = handlers::next(ip, frame, &mut cx, acc);
         ip = cx.at;
         done += cx.executed(ip);
         if exit == Exit::Reference {

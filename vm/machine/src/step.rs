@@ -42,7 +42,7 @@ pub(crate) mod arms {
 }
 
 use crate::access::replay::{BadWitness, FixedRoots, Replayer};
-use crate::access::{Access, Stop};
+use crate::access::{Access, Operand, Stop};
 use crate::fast::Forms;
 use crate::image::Limits;
 use crate::isa::{Instr, Op};
@@ -95,8 +95,26 @@ impl<A: Access> Ctx<'_, A> {
     }
 
     #[inline(always)]
+    fn operand(&mut self, which: Operand, slot: u16) -> Result<u64, Stop<A::Error>> {
+        let index = self.index(slot)?;
+        Ok(self.access.operand(which, index)?)
+    }
+
+    #[inline(always)]
     pub fn a(&mut self) -> Result<u64, Stop<A::Error>> {
-        self.get(self.ins.a)
+        self.operand(Operand::A, self.ins.a)
+    }
+
+    /// Operand `b` of an opcode that has no immediate form.
+    #[inline(always)]
+    pub fn slot_b(&mut self) -> Result<u64, Stop<A::Error>> {
+        self.operand(Operand::B, self.ins.b)
+    }
+
+    /// The third operand.
+    #[inline(always)]
+    pub fn c(&mut self) -> Result<u64, Stop<A::Error>> {
+        self.operand(Operand::C, self.ins.imm as u16)
     }
 
     #[inline(always)]
@@ -104,7 +122,7 @@ impl<A: Access> Ctx<'_, A> {
         if self.imm_form {
             Ok(self.ins.imm)
         } else {
-            self.get(self.ins.b)
+            self.slot_b()
         }
     }
 

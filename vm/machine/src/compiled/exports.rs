@@ -4,8 +4,8 @@ use super::engine::NoResult;
 use super::growth::Host;
 use super::instrument::names;
 use crate::lower::{Driver, Lowered};
-use assay_types::params::{DATA_DROPPED_BASE, ELEM_DROPPED_BASE, TABLE_SIZE_BASE};
-use std::collections::BTreeMap;
+use assay_types::params::{DATA_DROPPED_BASE, ELEM_DROPPED_BASE, LEAF_CELLS, TABLE_SIZE_BASE};
+use std::collections::{BTreeMap, BTreeSet};
 use wasmtime::{Func, Global, Instance, Memory, Ref, Store, Table, TypedFunc, Val};
 
 /// The exported function that a macro step calls.
@@ -110,21 +110,28 @@ impl Exports {
         }
     }
 
-    /// Writes the values of globals, flags, and tables' sizes to the globals tree's cells.
+    /// Writes the values of globals, flags, and tables' sizes to the globals tree's cells; the leaves that have changed.
     pub fn read_globals(
         &self,
         store: &mut Store<Host>,
         lowered: &Lowered,
         tree: &mut [u64],
-    ) -> Result<(), NoResult> {
+    ) -> Result<BTreeSet<u64>, NoResult> {
+        let mut changed = BTreeSet::new();
+        let mut put = |cell: usize, value: u64| {
+            if tree[cell] != value {
+                tree[cell] = value;
+                changed.insert(cell as u64 / u64::from(LEAF_CELLS));
+            }
+        };
         for (cell, global) in &self.globals {
-            tree[*cell] = match global.get(&mut *store) {
+            let value = match global.get(&mut *store) {
                 Val::I32(v) => u64::from(v as u32),
                 Val::I64(v) => v as u64,
                 Val::F32(bits) => u64::from(bits),
                 Val::F64(bits) => bits,
                 Val::V128(v) => {
-                    tree[*cell + 1] = (v.as_u128() >> 64) as u64;
+                    put(*cell + 1, (v.as_u128() >> 64) as u64);
                     v.as_u128() as u64
                 }
                 Val::FuncRef(function) => self.reference(store, function)?,
@@ -134,11 +141,13 @@ impl Exports {
                     return Err(NoResult::Instrumentation);
                 }
             };
+            put(*cell, value);
         }
         for (i, (table, place)) in self.tables.iter().zip(&lowered.tables).enumerate() {
-            tree[TABLE_SIZE_BASE as usize + i] = place.cell(table.size(&*store) as u32);
+            let size = table.size(&*store) as u32;
+            put(TABLE_SIZE_BASE as usize + i, place.cell(size));
         }
-        Ok(())
+        Ok(changed)
     }
 
     /// Whether a table was written since the last time that this was asked.

@@ -1,10 +1,11 @@
 //! Rewrites a module so that its compiled run can be compared with the interpreter's.
 //!
 //! Adds: a count of register-stack cells that traps where `enter` does; an upper bound of micro steps; a map
-//! of written 4 KiB pages (a byte a page, in a second memory); a flag that says that a table was written; exports of
+//! of written blocks of memory (a byte a block, in a second memory); a flag that says that a table was written; exports of
 //! everything a state root needs. Writes are noted by instrumentation: no signal handler, works wherever wasmtime does.
 
-use super::rewrite::{mark_function, rewrite};
+use super::rewrite::rewrite;
+use super::stores::mark_function;
 use crate::lower::{LowerError, Lowered, Table};
 use assay_types::params::{DATA_DROPPED_BASE, ELEM_DROPPED_BASE};
 use std::collections::BTreeSet;
@@ -16,10 +17,11 @@ use wasm_encoder::{
 };
 use wasmparser::{FunctionBody, Operator, Parser, Payload, TableSectionReader};
 
-/// log2 of the bytes whose writes are noted together.
-pub(super) const MAP_LOG2: u32 = 12;
-/// Pages of the map's memory: a byte for each 4 KiB of 4 GiB, and one more for an access across the end.
-const MAP_PAGES: u64 = 17;
+/// log2 of a block's bytes, whose writes are noted together: few enough that little is hashed in vain, and enough that the
+/// map of a large memory is soon looked through.
+pub(super) const MAP_LOG2: u32 = 9;
+/// Pages of the map's memory: a byte for each block of 4 GiB, and one more for an access across the end.
+const MAP_PAGES: u64 = (1 << (32 - MAP_LOG2 - 16)) + 1;
 
 /// Export names. None can be a user's: of the user's exports only the driven function is kept.
 pub(super) mod names {

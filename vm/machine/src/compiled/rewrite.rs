@@ -1,10 +1,13 @@
 //! Rewrites function bodies: they count cells and steps, and note what they write.
 
-use super::instrument::{Added, MAP_LOG2, unsupported};
+use super::instrument::{Added, unsupported};
+use super::marks::Marks;
+use super::stores::stored;
+use super::unroll::unrollable;
 use crate::lower::{FunctionInfo, LowerError};
 use std::slice::Iter;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{BlockType, Function, Instruction, MemArg, ValType};
+use wasm_encoder::{BlockType, Function, Instruction, ValType};
 use wasmparser::{FunctionBody, Operator};
 
 /// log2 of bytes, and of table elements, in half a leaf: a bulk operation takes at most two steps a leaf, and a few.
@@ -12,17 +15,17 @@ const HALF_LEAF_BYTES_LOG2: i32 = 6;
 const HALF_LEAF_ELEMENTS_LOG2: i32 = 3;
 
 /// Scratch locals of a rewritten function.
-struct Scratch {
-    address: u32,
-    second: u32,
-    third: u32,
-    i32: u32,
-    i64: u32,
-    f32: u32,
-    f64: u32,
-    v128: u32,
+pub(super) struct Scratch {
+    pub address: u32,
+    pub second: u32,
+    pub third: u32,
+    pub i32: u32,
+    pub i64: u32,
+    pub f32: u32,
+    pub f64: u32,
+    pub v128: u32,
     /// Steps so far: what the global holds, and what has come since. The global is written where the function is left.
-    steps: u32,
+    pub steps: u32,
 }
 
 impl Scratch {
@@ -51,14 +54,16 @@ impl Scratch {
 }
 
 /// A function being rewritten.
-struct Rewriter<'a> {
-    f: Function,
-    added: &'a Added,
-    scratch: Scratch,
-    /// Blocks open around the next instruction; a branch past them all leaves the function.
-    depth: u32,
+pub(super) struct Rewriter<'a> {
+    pub f: Function,
+    pub added: &'a Added,
+    pub scratch: Scratch,
+    /// Blocks open around the next instruction, each with whether a branch to it takes no operands; a branch past them all
+    /// leaves the function.
+    pub labels: Vec<bool>,
     bases: Iter<'a, u32>,
-    weights: Iter<'a, u32>,
+    pub weights: Iter<'a, u32>,
+    pub marks: Marks,
 }
 
 /// Rewrites one body of a function with `params` parameters.
@@ -81,48 +86,70 @@ pub(super) fn rewrite(
         f: Function::new(locals),
         added,
         scratch: Scratch::new(count),
-        depth: 0,
+        labels: Vec::new(),
         bases: info.call_bases.iter(),
         weights: info.weights.iter(),
+        marks: Marks::default(),
     };
     rewriter.enter(info.frame_cells);
-    let mut reader = body.get_operators_reader()?;
-    while !reader.eof() {
-        let operator = reader.read()?;
-        let instruction = encoder.instruction(operator.clone()).map_err(unsupported)?;
-        rewriter.operator(&operator, &instruction);
+    let reader = body.get_operators_reader()?;
+    let operators = reader.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut rest = operators.as_slice();
+    while let [first, others @ ..] = rest {
+        rest = match unrollable(rest, &rewriter.labels) {
+            Some(len) => {
+                rewriter.unrolled(&rest[..len])?;
+                &rest[len..]
+            }
+            None => {
+                rewriter.operator(first)?;
+                others
+            }
+        };
     }
     Ok(rewriter.f)
 }
 
 impl Rewriter<'_> {
-    fn operator(&mut self, operator: &Operator<'_>, instruction: &Instruction<'_>) {
+    pub fn operator(&mut self, operator: &Operator<'_>) -> Result<(), LowerError> {
+        let instruction = RoundtripReencoder
+            .instruction(operator.clone())
+            .map_err(unsupported)?;
+        for span in self.marks.due(operator) {
+            self.mark(span);
+        }
+        self.instrumented(operator, &instruction);
+        self.marks.pass(operator);
+        Ok(())
+    }
+
+    fn instrumented(&mut self, operator: &Operator<'_>, instruction: &Instruction<'_>) {
         match operator {
-            Operator::Loop { .. } => {
-                self.depth += 1;
+            Operator::Loop { blockty } => {
+                self.labels
+                    .push(!matches!(blockty, wasmparser::BlockType::FuncType(_)));
                 self.f.instruction(instruction);
                 self.count_visit();
             }
-            Operator::Block { .. } | Operator::If { .. } => {
-                self.depth += 1;
+            Operator::Block { blockty } | Operator::If { blockty } => {
+                self.labels.push(*blockty == wasmparser::BlockType::Empty);
                 self.f.instruction(instruction);
             }
             Operator::End => {
-                match self.depth.checked_sub(1) {
-                    Some(depth) => self.depth = depth,
-                    None => self.keep_steps(),
+                if self.labels.pop().is_none() {
+                    self.keep_steps();
                 }
                 self.f.instruction(instruction);
             }
             Operator::Return => self.leave(instruction),
             Operator::Br { relative_depth } | Operator::BrIf { relative_depth }
-                if *relative_depth == self.depth =>
+                if self.leaves(*relative_depth) =>
             {
                 self.leave(instruction);
             }
             Operator::BrTable { targets }
-                if targets.default() == self.depth
-                    || targets.targets().any(|t| t.is_ok_and(|t| t == self.depth)) =>
+                if self.leaves(targets.default())
+                    || targets.targets().any(|t| t.is_ok_and(|t| self.leaves(t))) =>
             {
                 self.leave(instruction);
             }
@@ -168,6 +195,11 @@ impl Rewriter<'_> {
         }
     }
 
+    /// Whether a branch leaves the function.
+    fn leaves(&self, relative_depth: u32) -> bool {
+        relative_depth as usize == self.labels.len()
+    }
+
     /// Traps exactly where the machine's `enter` traps.
     fn enter(&mut self, frame_cells: u32) {
         self.f
@@ -210,11 +242,16 @@ impl Rewriter<'_> {
     /// Counts the instructions of a visit to the function, or to the loop just entered.
     fn count_visit(&mut self) {
         let weight = self.weights.next().copied().unwrap_or(0);
+        self.count(i64::from(weight));
+    }
+
+    /// Counts steps.
+    pub fn count(&mut self, steps: i64) {
         // Past the bound the interpreter decides; stopping here ends loops that would not.
         self.f
             .instructions()
             .local_get(self.scratch.steps)
-            .i64_const(i64::from(weight))
+            .i64_const(steps)
             .i64_add()
             .local_tee(self.scratch.steps)
             .i64_const(self.added.step_bound)
@@ -304,92 +341,4 @@ impl Rewriter<'_> {
         self.f.instructions().end();
         self.set_flag(self.added.tables_written);
     }
-
-    /// A store: its address, and its value of the type of local `value`, are on the stack.
-    fn store(&mut self, instruction: &Instruction<'_>, value: u32, offset: u64) {
-        let address = self.scratch.address;
-        self.f
-            .instructions()
-            .local_set(value)
-            .local_tee(address)
-            .local_get(value);
-        self.f.instruction(instruction);
-        // The store has succeeded, so the sum does not wrap.
-        self.f
-            .instructions()
-            .local_get(address)
-            .i32_const(offset as u32 as i32)
-            .i32_add()
-            .i32_const(MAP_LOG2 as i32)
-            .i32_shr_u()
-            .i32_const(1)
-            .i32_store8(map_byte(self.added));
-    }
-}
-
-/// The scratch local for the value of a store, and the store's offset.
-fn stored(operator: &Operator<'_>, scratch: &Scratch) -> Option<(u32, u64)> {
-    match operator {
-        Operator::I32Store { memarg }
-        | Operator::I32Store8 { memarg }
-        | Operator::I32Store16 { memarg } => Some((scratch.i32, memarg.offset)),
-        Operator::I64Store { memarg }
-        | Operator::I64Store8 { memarg }
-        | Operator::I64Store16 { memarg }
-        | Operator::I64Store32 { memarg } => Some((scratch.i64, memarg.offset)),
-        Operator::F32Store { memarg } => Some((scratch.f32, memarg.offset)),
-        Operator::F64Store { memarg } => Some((scratch.f64, memarg.offset)),
-        Operator::V128Store { memarg }
-        | Operator::V128Store8Lane { memarg, .. }
-        | Operator::V128Store16Lane { memarg, .. }
-        | Operator::V128Store32Lane { memarg, .. }
-        | Operator::V128Store64Lane { memarg, .. } => Some((scratch.v128, memarg.offset)),
-        _ => None,
-    }
-}
-
-fn map_byte(added: &Added) -> MemArg {
-    MemArg {
-        offset: 0,
-        align: 0,
-        memory_index: added.map,
-    }
-}
-
-/// `mark(dst, len)`: notes every page of a bulk write.
-pub(super) fn mark_function(added: &Added) -> Function {
-    let (dst, len, last) = (0, 1, 2);
-    let mut f = Function::new([(1, ValType::I32)]);
-    f.instructions()
-        .local_get(len)
-        .i32_eqz()
-        .if_(BlockType::Empty)
-        .return_()
-        .end()
-        .local_get(dst)
-        .local_get(len)
-        .i32_add()
-        .i32_const(1)
-        .i32_sub()
-        .i32_const(MAP_LOG2 as i32)
-        .i32_shr_u()
-        .local_set(last)
-        .local_get(dst)
-        .i32_const(MAP_LOG2 as i32)
-        .i32_shr_u()
-        .local_set(dst)
-        .loop_(BlockType::Empty)
-        .local_get(dst)
-        .i32_const(1)
-        .i32_store8(map_byte(added))
-        .local_get(dst)
-        .i32_const(1)
-        .i32_add()
-        .local_tee(dst)
-        .local_get(last)
-        .i32_le_u()
-        .br_if(0)
-        .end()
-        .end();
-    f
 }

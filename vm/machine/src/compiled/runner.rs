@@ -4,13 +4,13 @@ use super::engine::{Compiled, NoResult};
 use super::exports::{Driven, Exports};
 use super::growth::{Growth, Host};
 use super::instrument::{MAP_LOG2, names};
-use crate::image::{GLOBAL_TREE_CELLS, cell_bytes, cells_leaf};
+use crate::image::cells_leaf;
 use crate::lower::Driver;
 use crate::machine::Machine;
 use crate::rom::Rom;
 use crate::trace::is_terminal;
 use crate::tree::{Tree, leaf_at};
-use assay_types::params::{GLOBALS_DEPTH, LEAF_BYTES, LEAF_CELLS, PAGE_BYTES, ROMS, STACK_DEPTH};
+use assay_types::params::{LEAF_BYTES, LEAF_CELLS, PAGE_BYTES, ROMS, STACK_DEPTH};
 use assay_types::{Header, StateRoot, Status};
 use wasmtime::{Caller, Extern, Linker, Store, Trap, TypedFunc, WasmParams, WasmResults};
 
@@ -27,6 +27,8 @@ pub(super) struct Run {
     tree: Tree,
     /// The table tree's cells, and the tree, as of the last root.
     table: (Vec<u64>, Tree),
+    /// As `table`, of the globals.
+    globals: (Vec<u64>, Tree),
     /// The interpreter's state, where it had to decide a macro step; then it goes on alone.
     interpreted: Option<Machine>,
     pub y: u64,
@@ -69,6 +71,20 @@ fn rom_read(
     Ok(())
 }
 
+/// The noted blocks among these of the map, ascending. Most of a map is zero, so it is looked at in large pieces first.
+fn noted(map: &[u8]) -> Vec<usize> {
+    const PIECE: usize = 256;
+    let pieces = map.chunks(PIECE).enumerate();
+    let some = pieces.filter(|(_, piece)| **piece != [0; PIECE][..piece.len()]);
+    some.flat_map(|(i, piece)| {
+        let blocks = (i * PIECE..).zip(piece);
+        blocks
+            .filter(|(_, note)| **note != 0)
+            .map(|(block, _)| block)
+    })
+    .collect()
+}
+
 impl Run {
     pub fn start(compiled: &Compiled, roms: [Rom; 3]) -> Result<Run, NoResult> {
         let host = Host {
@@ -87,6 +103,7 @@ impl Run {
             status: Status::Yielded,
             tree: image.memory_tree.clone(),
             table: (image.table.clone(), image.table_tree.clone()),
+            globals: (image.globals.clone(), image.globals_tree.clone()),
             interpreted: None,
             y: 0,
             compiled: compiled.clone(),
@@ -168,52 +185,56 @@ impl Run {
         self.interpreted.is_some()
     }
 
-    /// Zeroes the written pages of the volatile region.
+    /// Zeroes the written blocks of the volatile region.
     fn clear_volatile(&mut self) {
         let log2 = self.compiled.lowered().image.limits.volatile_log2;
         let Some(memory) = self.exports.memory.filter(|_| log2 != 0) else {
             return;
         };
         let bytes = memory.data_size(&self.store).min(1 << log2);
-        let pages = bytes.div_ceil(MAP_BYTES);
-        for page in 0..pages {
-            // A store noted in the page before may have reached into this one.
-            let noted = |store: &Store<_>, p: usize| self.exports.map.data(store)[p] != 0;
-            if noted(&self.store, page) || (page > 0 && noted(&self.store, page - 1)) {
-                let end = bytes.min((page + 1) * MAP_BYTES);
-                memory.data_mut(&mut self.store)[page * MAP_BYTES..end].fill(0);
-            }
+        let blocks = bytes.div_ceil(MAP_BYTES);
+        let noted = noted(&self.exports.map.data(&self.store)[..blocks]);
+        for &block in &noted {
+            // A store noted in a block may have reached into the next one.
+            let end = bytes.min((block + 2) * MAP_BYTES);
+            memory.data_mut(&mut self.store)[block * MAP_BYTES..end].fill(0);
         }
-        // The last page's note stays: its store may have reached beyond the region.
-        self.exports.map.data_mut(&mut self.store)[..pages.saturating_sub(1)].fill(0);
+        // The last block's note stays: its store may have reached beyond the region.
+        let map = self.exports.map.data_mut(&mut self.store);
+        for block in noted.into_iter().filter(|block| block + 1 < blocks) {
+            map[block] = 0;
+        }
     }
 
-    /// Rehashes the leaves of noted pages, and the first leaf of the page after each.
+    /// Rehashes the leaves of noted blocks, and the first leaf of the block after each.
     fn update_tree(&mut self) {
         let Some(memory) = self.exports.memory else {
             return;
         };
         let bytes = memory.data_size(&self.store);
         let log2 = self.compiled.lowered().image.limits.volatile_log2;
-        let per_page = MAP_BYTES / LEAF_BYTES;
         self.tree.reserve((bytes / LEAF_BYTES) as u64);
         if log2 != 0 && self.status == Status::Yielded {
             self.tree.zero_prefix(u32::from(log2) - 7);
         }
-        let noted = self.exports.map.data(&self.store);
-        let mut leaves: Vec<u64> = Vec::new();
-        for page in (0..bytes / MAP_BYTES).filter(|&p| noted[p] != 0) {
-            let first = (page * per_page) as u64;
-            // The page before may have added this page's first leaf already.
+        let map = self.exports.map.data_mut(&mut self.store);
+        // An access across the end of memory has trapped, and a state that is hashed comes of no trap.
+        let noted = noted(&map[..bytes / MAP_BYTES]);
+        for &block in &noted {
+            map[block] = 0;
+        }
+        let per_block = MAP_BYTES / LEAF_BYTES;
+        let mut leaves: Vec<u64> = Vec::with_capacity(noted.len() * (per_block + 1));
+        for block in noted {
+            let first = (block * per_block) as u64;
+            // The block before may have added this block's first leaf already.
             let skip = u64::from(leaves.last() == Some(&first));
-            let end = (first + per_page as u64 + 1).min((bytes / LEAF_BYTES) as u64);
+            let end = (first + per_block as u64 + 1).min((bytes / LEAF_BYTES) as u64);
             leaves.extend(first + skip..end);
         }
         let data = memory.data(&self.store);
         self.tree
             .update(leaves.into_iter().map(|i| (i, leaf_at(data, i))));
-        let pages = bytes / MAP_BYTES;
-        self.exports.map.data_mut(&mut self.store)[..=pages].fill(0);
     }
 
     /// Rehashes the table's changed leaves. Tables never get shorter.
@@ -232,13 +253,13 @@ impl Run {
         Ok(())
     }
 
-    fn globals(&mut self) -> Result<Vec<u64>, NoResult> {
+    /// Rehashes the leaves of globals that have changed.
+    fn update_globals(&mut self) -> Result<(), NoResult> {
         let lowered = self.compiled.lowered();
-        let mut cells = lowered.image.globals.clone();
-        debug_assert_eq!(cells.len(), GLOBAL_TREE_CELLS);
-        self.exports
-            .read_globals(&mut self.store, lowered, &mut cells)?;
-        Ok(cells)
+        let (cells, tree) = &mut self.globals;
+        let changed = self.exports.read_globals(&mut self.store, lowered, cells)?;
+        tree.update(changed.into_iter().map(|i| (i, cells_leaf(cells, i))));
+        Ok(())
     }
 
     fn pages(&self) -> u32 {
@@ -256,7 +277,7 @@ impl Run {
         }
         self.update_tree();
         self.update_table()?;
-        let globals = self.globals()?;
+        self.update_globals()?;
         let header = Header {
             status: self.status,
             pc: self.compiled.lowered().image.limits.entry,
@@ -264,7 +285,7 @@ impl Run {
             pages: self.pages(),
             memory: self.tree.root(),
             stack: crate::tree::ZERO[STACK_DEPTH as usize],
-            globals: Tree::build(GLOBALS_DEPTH, &cell_bytes(&globals)).root(),
+            globals: self.globals.1.root(),
             table: self.table.1.root(),
         };
         Ok(header.root())
@@ -276,7 +297,8 @@ impl Run {
         }
         self.update_tree();
         self.update_table()?;
-        let globals = self.globals()?;
+        self.update_globals()?;
+        let globals = self.globals.0.clone();
         let memory = self.exports.memory;
         let bytes = memory.map_or(Vec::new(), |m| m.data(&self.store).to_vec());
         let image = self.compiled.lowered().image.clone();

@@ -1,86 +1,75 @@
 //! Handlers of jumps, calls and returns: what `step/control.rs` does to the pc and the frame base, done to the chain.
 
 use super::handlers::{jump, leave, next};
-use super::{Cx, Exit, Ins};
+use super::pairs;
+use super::{Acc, Cx, Exit, Ins};
 use crate::stack::Frame;
 use assay_types::params::{MAX_TABLES, TABLE_ELEMENTS, TABLE_SIZE_BASE};
 
 /// An instruction for the reference.
-pub(super) fn reference<'c>(ip: &'c [Ins], _: &mut Frame, _: &mut [u8], cx: &mut Cx<'c>) -> Exit {
+pub(super) fn reference<'c>(ip: &'c [Ins], _: &mut Frame, cx: &mut Cx<'c>, _: Acc) -> Exit {
     leave(ip, cx, Exit::Reference)
 }
 
 /// A place where the chain may leave though no jump is there; the instruction's own handler is kept elsewhere.
-pub(super) fn checkpoint<'c>(
-    ip: &'c [Ins],
-    frame: &mut Frame,
-    memory: &mut [u8],
-    cx: &mut Cx<'c>,
-) -> Exit {
+pub(super) fn checkpoint<'c>(ip: &'c [Ins], frame: &mut Frame, cx: &mut Cx<'c>, acc: Acc) -> Exit {
     if cx.executed(ip) > cx.cap {
         return leave(ip, cx, Exit::Enough);
     }
-    (cx.code.kept(ip))(ip, frame, memory, cx)
+    (cx.code.kept(ip))(ip, frame, cx, acc)
 }
 
-pub(super) fn br<'c>(ip: &'c [Ins], frame: &mut Frame, memory: &mut [u8], cx: &mut Cx<'c>) -> Exit {
+pub(super) fn br<'c>(ip: &'c [Ins], frame: &mut Frame, cx: &mut Cx<'c>, acc: Acc) -> Exit {
     let [ins, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
     match cx.from(ins.imm as u32) {
-        Some(to) => jump(ip, to, frame, memory, cx),
+        Some(to) => jump(ip, to, frame, cx, acc),
         None => leave(ip, cx, Exit::Reference),
     }
 }
 
-/// `br_if` if `IF`, else `br_unless`.
-pub(super) fn br_on<'c, const IF: bool>(
+/// `br_if` if `IF`, else `br_unless`; the condition is at hand if it is taken `FROM` [`pairs::A`].
+pub(super) fn br_on<'c, const IF: bool, const FROM: u8>(
     ip: &'c [Ins],
     frame: &mut Frame,
-    memory: &mut [u8],
     cx: &mut Cx<'c>,
+    acc: Acc,
 ) -> Exit {
     let [ins, _, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
-    let cell = u64::from_le_bytes(frame[usize::from(ins.a)]) as u32;
-    if (cell != 0) != IF {
-        return next(&ip[1..], frame, memory, cx);
+    let cell = match FROM {
+        pairs::A => acc.cell,
+        _ => u64::from_le_bytes(frame[usize::from(ins.a)]),
+    };
+    if (cell as u32 != 0) != IF {
+        return next(&ip[1..], frame, cx, acc);
     }
     match cx.from(ins.imm as u32) {
-        Some(to) => jump(ip, to, frame, memory, cx),
+        Some(to) => jump(ip, to, frame, cx, acc),
         None => leave(ip, cx, Exit::Reference),
     }
 }
 
-pub(super) fn br_table<'c>(
-    ip: &'c [Ins],
-    frame: &mut Frame,
-    memory: &mut [u8],
-    cx: &mut Cx<'c>,
-) -> Exit {
+pub(super) fn br_table<'c>(ip: &'c [Ins], frame: &mut Frame, cx: &mut Cx<'c>, acc: Acc) -> Exit {
     let [ins, rest @ ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
     let cell = u64::from_le_bytes(frame[usize::from(ins.a)]) as u32;
     // What is not inside the code is the reference's: a pc past it, or of 33 bits.
     match rest.get(u64::from(cell).min(ins.imm) as usize..) {
-        Some(to) => jump(ip, to, frame, memory, cx),
+        Some(to) => jump(ip, to, frame, cx, acc),
         None => leave(ip, cx, Exit::Reference),
     }
 }
 
-pub(super) fn enter<'c>(
-    ip: &'c [Ins],
-    frame: &mut Frame,
-    memory: &mut [u8],
-    cx: &mut Cx<'c>,
-) -> Exit {
+pub(super) fn enter<'c>(ip: &'c [Ins], frame: &mut Frame, cx: &mut Cx<'c>, acc: Acc) -> Exit {
     let [ins, _, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
     match u64::from(cx.fp).checked_add(ins.imm) {
-        Some(top) if top <= u64::from(cx.limits.stack_cells) => next(&ip[1..], frame, memory, cx),
+        Some(top) if top <= u64::from(cx.limits.stack_cells) => next(&ip[1..], frame, cx, acc),
         _ => leave(ip, cx, Exit::Reference),
     }
 }
@@ -101,7 +90,7 @@ fn call_to<'c>(ip: &[Ins], to: &'c [Ins], d: u16, frame: &mut Frame, cx: &mut Cx
     to_frame(ip, to, cx.fp + u32::from(d), cx)
 }
 
-pub(super) fn call<'c>(ip: &'c [Ins], frame: &mut Frame, _: &mut [u8], cx: &mut Cx<'c>) -> Exit {
+pub(super) fn call<'c>(ip: &'c [Ins], frame: &mut Frame, cx: &mut Cx<'c>, _: Acc) -> Exit {
     let [ins, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
@@ -111,12 +100,7 @@ pub(super) fn call<'c>(ip: &'c [Ins], frame: &mut Frame, _: &mut [u8], cx: &mut 
     }
 }
 
-pub(super) fn call_indirect<'c>(
-    ip: &'c [Ins],
-    frame: &mut Frame,
-    _: &mut [u8],
-    cx: &mut Cx<'c>,
-) -> Exit {
+pub(super) fn call_indirect<'c>(ip: &'c [Ins], frame: &mut Frame, cx: &mut Cx<'c>, _: Acc) -> Exit {
     let target = ip.first().and_then(|ins| {
         let i = u64::from_le_bytes(frame[usize::from(ins.a)]) as u32;
         Some((ins.d, target(ins, i, cx)?))
@@ -146,7 +130,7 @@ fn target<'c>(ins: &Ins, i: u32, cx: &Cx<'c>) -> Option<&'c [Ins]> {
     cx.from(pc)
 }
 
-pub(super) fn ret<'c>(ip: &'c [Ins], frame: &mut Frame, _: &mut [u8], cx: &mut Cx<'c>) -> Exit {
+pub(super) fn ret<'c>(ip: &'c [Ins], frame: &mut Frame, cx: &mut Cx<'c>, _: Acc) -> Exit {
     let link = u64::from_le_bytes(frame[0]);
     match cx.from(link as u32) {
         Some(to) => to_frame(ip, to, (link >> 32) as u32, cx),

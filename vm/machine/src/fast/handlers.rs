@@ -1,53 +1,103 @@
 //! Handlers made of arms: one alone, one with the branch that follows it, two in a row.
 
+use super::pairs::{A, B, C, NOTHING};
+use super::runs::after;
 use super::window::Window;
-use super::{Cx, Exit, Handler, Ins, pairs};
+use super::{Acc, Cx, Exit, Handler, Ins};
+use crate::access::Operand;
 use crate::isa::Instr;
 use crate::stack::Frame;
 use crate::step::{Arm, Cpu, Ctx};
 use assay_types::Status;
 
-/// The handlers of an arm.
+/// The handlers of an arm, each by what is at hand: nothing, operand `a`, `b`, the third ([`pairs::NOTHING`] and so on).
 pub(crate) struct Forms {
     /// Alone; with operand `b` in a slot, then with `b` the immediate.
-    pub(super) single: [Handler; 2],
+    pub(super) single: [[Handler; 4]; 2],
     /// With a branch on its result: in each form a `br_if`, then a `br_unless`.
-    pub(super) branch: Option<[[Handler; 2]; 2]>,
+    pub(super) branch: Option<[[[Handler; 4]; 2]; 2]>,
+    /// Whether operands that are at hand are f64s.
+    pub(super) takes_f64: bool,
+    /// Whether the cell that it gives is at hand as an f64.
+    pub(super) gives_f64: bool,
+    /// Whether what it gives is not at hand at all.
+    pub(super) outlined: bool,
+}
+
+/// A handler by what is at hand: of an immediate form, operand `a` alone may be.
+macro_rules! by_hand {
+    ($handler:ident::<$F:ident, false $(, $arg:literal)*>) => {
+        [
+            $handler::<$F, false, $($arg,)* { NOTHING }>,
+            $handler::<$F, false, $($arg,)* { A }>,
+            $handler::<$F, false, $($arg,)* { B }>,
+            $handler::<$F, false, $($arg,)* { C }>,
+        ]
+    };
+    ($handler:ident::<$F:ident, true $(, $arg:literal)*>) => {
+        [
+            $handler::<$F, true, $($arg,)* { NOTHING }>,
+            $handler::<$F, true, $($arg,)* { A }>,
+            $handler::<$F, true, $($arg,)* { NOTHING }>,
+            $handler::<$F, true, $($arg,)* { NOTHING }>,
+        ]
+    };
 }
 
 impl Forms {
     /// Those of an arm that gives a cell, on which a branch may depend.
     pub(crate) fn cell<F: Arm>() -> Forms {
-        let branch = if F::IMM_FORM {
-            let imm: [Handler; 2] = [branch::<F, true, true>, branch::<F, true, false>];
-            [[branch::<F, false, true>, branch::<F, false, false>], imm]
+        let slot: [[Handler; 4]; 2] = [
+            by_hand!(branch::<F, false, true>),
+            by_hand!(branch::<F, false, false>),
+        ];
+        let imm = if F::IMM_FORM {
+            [
+                by_hand!(branch::<F, true, true>),
+                by_hand!(branch::<F, true, false>),
+            ]
         } else {
-            [[branch::<F, false, true>, branch::<F, false, false>]; 2]
+            slot
+        };
+        let slot_single: [Handler; 4] = by_hand!(single::<F, false>);
+        let imm_single = if F::IMM_FORM {
+            by_hand!(single::<F, true>)
+        } else {
+            slot_single
         };
         Forms {
-            branch: Some(branch),
-            ..Forms::other::<F>()
+            single: [slot_single, imm_single],
+            branch: Some([slot, imm]),
+            takes_f64: F::TAKES_F64,
+            gives_f64: F::GIVES_F64,
+            outlined: false,
         }
     }
 
     /// Those of any other arm.
     pub(crate) fn other<F: Arm>() -> Forms {
-        let single: [Handler; 2] = if F::IMM_FORM {
-            [single::<F, false>, single::<F, true>]
+        if F::IMM_FORM {
+            Forms::of([single::<F, false, NOTHING>, single::<F, true, NOTHING>])
         } else {
-            [single::<F, false>; 2]
-        };
-        Forms {
-            single,
-            branch: None,
+            Forms::of([single::<F, false, NOTHING>; 2])
         }
     }
 
     /// Those of an arm that is a function of its own: what a chain's jump leaves must hold no variables.
     pub(crate) fn outlined<F: Arm>() -> Forms {
         Forms {
-            single: [outlined::<F, false>, outlined::<F, true>],
+            outlined: true,
+            ..Forms::of([outlined::<F, false>, outlined::<F, true>])
+        }
+    }
+
+    fn of(single: [Handler; 2]) -> Forms {
+        Forms {
+            single: single.map(|handler| [handler; 4]),
             branch: None,
+            takes_f64: false,
+            gives_f64: false,
+            outlined: false,
         }
     }
 }
@@ -61,14 +111,9 @@ pub(super) fn leave<'c>(ip: &'c [Ins], cx: &mut Cx<'c>, exit: Exit) -> Exit {
 
 /// Goes on at `ip`.
 #[inline(always)]
-pub(super) fn next<'c>(
-    ip: &'c [Ins],
-    frame: &mut Frame,
-    memory: &mut [u8],
-    cx: &mut Cx<'c>,
-) -> Exit {
+pub(super) fn next<'c>(ip: &'c [Ins], frame: &mut Frame, cx: &mut Cx<'c>, acc: Acc) -> Exit {
     match ip.first() {
-        Some(ins) => (ins.handler)(ip, frame, memory, cx),
+        Some(ins) => (ins.handler)(ip, frame, cx, acc),
         None => leave(ip, cx, Exit::Reference),
     }
 }
@@ -79,25 +124,25 @@ pub(super) fn jump<'c>(
     from: &[Ins],
     to: &'c [Ins],
     frame: &mut Frame,
-    memory: &mut [u8],
     cx: &mut Cx<'c>,
+    acc: Acc,
 ) -> Exit {
     let executed = cx.executed(from).wrapping_add(1);
     cx.base = executed.wrapping_add(to.len() as u64);
     if executed > cx.cap {
         return leave(to, cx, Exit::Enough);
     }
-    next(to, frame, memory, cx)
+    next(to, frame, cx, acc)
 }
 
-/// Does an arm; false if it stops, and then nothing has changed.
+/// Does an arm, with an operand at hand; `None` if it stops, and then nothing has changed.
 #[inline(always)]
-fn apply<F: Arm, const IMM: bool>(
+pub(super) fn apply<F: Arm, const IMM: bool, const FROM: u8>(
     ins: &Ins,
     frame: &mut Frame,
-    memory: &mut [u8],
     cx: &mut Cx<'_>,
-) -> bool {
+    acc: Acc,
+) -> Option<Acc> {
     // An arm that has handlers looks at none of these but the frame base, and moves on by one instruction.
     let mut cpu = Cpu {
         status: Status::Running,
@@ -106,7 +151,19 @@ fn apply<F: Arm, const IMM: bool>(
         pages: 0,
     };
     let limits = cx.limits;
-    let mut window = Window { frame, memory, cx };
+    let mut window = Window {
+        frame,
+        cx,
+        acc,
+        at_hand: match FROM {
+            A => Some(Operand::A),
+            B => Some(Operand::B),
+            C => Some(Operand::C),
+            _ => None,
+        },
+        takes_f64: F::TAKES_F64,
+        gives_f64: F::GIVES_F64,
+    };
     let mut x = Ctx {
         cpu: &mut cpu,
         limits,
@@ -120,137 +177,134 @@ fn apply<F: Arm, const IMM: bool>(
         },
         imm_form: IMM,
     };
-    F::run(&mut x).is_ok()
+    F::run(&mut x).is_ok().then_some(window.acc)
 }
 
 /// An arm alone. The last instruction of the code is the reference's, so that one check of the length is enough.
-fn single<'c, F: Arm, const IMM: bool>(
+fn single<'c, F: Arm, const IMM: bool, const FROM: u8>(
     ip: &'c [Ins],
     frame: &mut Frame,
-    memory: &mut [u8],
     cx: &mut Cx<'c>,
+    acc: Acc,
 ) -> Exit {
     let [ins, _, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
-    if !apply::<F, IMM>(ins, frame, memory, cx) {
+    let Some(acc) = apply::<F, IMM, FROM>(ins, frame, cx, acc) else {
         return leave(ip, cx, Exit::Reference);
-    }
-    next(&ip[1..], frame, memory, cx)
+    };
+    next(&ip[1..], frame, cx, acc)
 }
 
-/// As [`single`], the arm in a call.
+/// As [`single`], the arm in a call. What it gives is not at hand.
 fn outlined<'c, F: Arm, const IMM: bool>(
     ip: &'c [Ins],
     frame: &mut Frame,
-    memory: &mut [u8],
     cx: &mut Cx<'c>,
+    acc: Acc,
 ) -> Exit {
     #[inline(never)]
-    fn call<F: Arm, const IMM: bool>(
-        ins: &Ins,
-        frame: &mut Frame,
-        memory: &mut [u8],
-        cx: &mut Cx<'_>,
-    ) -> bool {
-        apply::<F, IMM>(ins, frame, memory, cx)
+    fn call<F: Arm, const IMM: bool>(ins: &Ins, frame: &mut Frame, cx: &mut Cx<'_>) -> bool {
+        apply::<F, IMM, NOTHING>(ins, frame, cx, Acc::default()).is_some()
     }
     let [ins, _, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
-    if !call::<F, IMM>(ins, frame, memory, cx) {
+    if !call::<F, IMM>(ins, frame, cx) {
         return leave(ip, cx, Exit::Reference);
     }
-    next(&ip[1..], frame, memory, cx)
+    next(&ip[1..], frame, cx, acc)
 }
 
 /// An arm, and the branch on the cell that it gives: `br_if` if `IF`, else `br_unless`.
-fn branch<'c, F: Arm, const IMM: bool, const IF: bool>(
+fn branch<'c, F: Arm, const IMM: bool, const IF: bool, const FROM: u8>(
     ip: &'c [Ins],
     frame: &mut Frame,
-    memory: &mut [u8],
     cx: &mut Cx<'c>,
+    acc: Acc,
 ) -> Exit {
     let [ins, branch, _, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
-    if !apply::<F, IMM>(ins, frame, memory, cx) {
+    let Some(acc) = apply::<F, IMM, FROM>(ins, frame, cx, acc) else {
         return leave(ip, cx, Exit::Reference);
-    }
+    };
     let cell = u64::from_le_bytes(frame[usize::from(ins.d)]) as u32;
     if (cell != 0) != IF {
-        return next(&ip[2..], frame, memory, cx);
+        return next(&ip[2..], frame, cx, acc);
     }
     match cx.from(branch.imm as u32) {
-        Some(to) => jump(&ip[1..], to, frame, memory, cx),
+        Some(to) => jump(&ip[1..], to, frame, cx, acc),
         None => leave(&ip[1..], cx, Exit::Reference),
     }
 }
 
 /// Any arm, and a branch after it on a cell that need not be its own: `br_if` if `IF`, else `br_unless`.
-pub(super) fn branch_after<'c, F: Arm, const IMM: bool, const IF: bool>(
+pub(super) fn branch_after<'c, F: Arm, const IMM: bool, const IF: bool, const FROM: u8>(
     ip: &'c [Ins],
     frame: &mut Frame,
-    memory: &mut [u8],
     cx: &mut Cx<'c>,
+    acc: Acc,
 ) -> Exit {
     let [ins, branch, _, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
-    if !apply::<F, IMM>(ins, frame, memory, cx) {
+    let Some(acc) = apply::<F, IMM, FROM>(ins, frame, cx, acc) else {
         return leave(ip, cx, Exit::Reference);
-    }
+    };
     let cell = u64::from_le_bytes(frame[usize::from(branch.a)]) as u32;
     if (cell != 0) != IF {
-        return next(&ip[2..], frame, memory, cx);
+        return next(&ip[2..], frame, cx, acc);
     }
     match cx.from(branch.imm as u32) {
-        Some(to) => jump(&ip[1..], to, frame, memory, cx),
+        Some(to) => jump(&ip[1..], to, frame, cx, acc),
         None => leave(&ip[1..], cx, Exit::Reference),
     }
 }
 
 /// An arm, and the `br` after it.
-pub(super) fn br_after<'c, F: Arm, const IMM: bool>(
+pub(super) fn br_after<'c, F: Arm, const IMM: bool, const FROM: u8>(
     ip: &'c [Ins],
     frame: &mut Frame,
-    memory: &mut [u8],
     cx: &mut Cx<'c>,
+    acc: Acc,
 ) -> Exit {
     let [ins, br, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
-    if !apply::<F, IMM>(ins, frame, memory, cx) {
+    let Some(acc) = apply::<F, IMM, FROM>(ins, frame, cx, acc) else {
         return leave(ip, cx, Exit::Reference);
-    }
+    };
     match cx.from(br.imm as u32) {
-        Some(to) => jump(&ip[1..], to, frame, memory, cx),
+        Some(to) => jump(&ip[1..], to, frame, cx, acc),
         None => leave(&ip[1..], cx, Exit::Reference),
     }
 }
 
 /// Two arms in a row; the second reads from the first's destination what it is known to take from there, so that the
 /// compiler has it at hand.
-pub(super) fn pair<'c, F: Arm, const IMM: bool, G: Arm, const IMM2: bool, const TAKEN: u8>(
+pub(super) fn pair<
+    'c,
+    F: Arm,
+    const IMM: bool,
+    G: Arm,
+    const IMM2: bool,
+    const TAKEN: u8,
+    const FROM: u8,
+>(
     ip: &'c [Ins],
     frame: &mut Frame,
-    memory: &mut [u8],
     cx: &mut Cx<'c>,
+    acc: Acc,
 ) -> Exit {
     let [first, second, _, ..] = ip else {
         return leave(ip, cx, Exit::Reference);
     };
-    if !apply::<F, IMM>(first, frame, memory, cx) {
+    let Some(acc) = apply::<F, IMM, FROM>(first, frame, cx, acc) else {
         return leave(ip, cx, Exit::Reference);
-    }
-    let mut same = *second;
-    match TAKEN {
-        pairs::A => same.a = first.d,
-        pairs::B => same.b = first.d,
-        _ => {}
-    }
-    if !apply::<G, IMM2>(&same, frame, memory, cx) {
+    };
+    let Some(acc) = after::<G, IMM2, TAKEN>(first, second, frame, cx, acc) else {
         return leave(&ip[1..], cx, Exit::Reference);
-    }
-    next(&ip[2..], frame, memory, cx)
+    };
+    next(&ip[2..], frame, cx, acc)
 }

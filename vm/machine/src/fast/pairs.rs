@@ -7,10 +7,13 @@ use crate::isa::{Instr, Op};
 use crate::step::Arm;
 use crate::step::arms::*;
 
-/// What the second arm takes from the first: nothing that is known, operand `a`, operand `b`.
+/// What an arm takes from the one before: nothing that is known, operand `a`, operand `b`, the third.
 pub(super) const NOTHING: u8 = 0;
 pub(super) const A: u8 = 1;
 pub(super) const B: u8 = 2;
+pub(super) const C: u8 = 3;
+/// Both `a` and `b`.
+pub(super) const BOTH: u8 = 4;
 
 /// Whether an arm is in its immediate form.
 macro_rules! form {
@@ -22,10 +25,12 @@ macro_rules! form {
     };
 }
 
+pub(super) use form;
+
 macro_rules! pairs {
     ($($first:ident $form:ident, $second:ident $second_form:ident: $taken:ident;)*) => {
-        /// The handler of two instructions in a row, if they are one of the pairs.
-        pub(super) fn handler(first: &Instr, second: &Instr) -> Option<Handler> {
+        /// The handlers of two instructions in a row by what the first has at hand, if they are one of the pairs.
+        pub(super) fn handlers(first: &Instr, second: &Instr) -> Option<[Handler; 4]> {
             match (first.opcode()?, second.opcode()?) {
                 $(
                     ((Op::$first, form!($form)), (Op::$second, form!($second_form))) => {
@@ -41,16 +46,31 @@ macro_rules! pairs {
 fn choose<F: Arm, const IMM: bool, G: Arm, const IMM2: bool, const TAKEN: u8>(
     first: &Instr,
     second: &Instr,
-) -> Handler {
-    let taken = match TAKEN {
+) -> [Handler; 4] {
+    if takes(first, second, TAKEN) {
+        by_hand::<F, IMM, G, IMM2, TAKEN>()
+    } else {
+        by_hand::<F, IMM, G, IMM2, NOTHING>()
+    }
+}
+
+fn by_hand<F: Arm, const IMM: bool, G: Arm, const IMM2: bool, const TAKEN: u8>() -> [Handler; 4] {
+    [
+        pair::<F, IMM, G, IMM2, TAKEN, NOTHING>,
+        pair::<F, IMM, G, IMM2, TAKEN, A>,
+        pair::<F, IMM, G, IMM2, TAKEN, B>,
+        pair::<F, IMM, G, IMM2, TAKEN, C>,
+    ]
+}
+
+/// Whether `second` takes from `first` what a pair is to take.
+pub(super) fn takes(first: &Instr, second: &Instr, taken: u8) -> bool {
+    match taken {
         A => second.a == first.d,
         B => second.b == first.d,
-        _ => false,
-    };
-    if taken {
-        pair::<F, IMM, G, IMM2, TAKEN>
-    } else {
-        pair::<F, IMM, G, IMM2, NOTHING>
+        C => second.imm as u16 == first.d,
+        BOTH => second.a == first.d && second.b == first.d,
+        _ => true,
     }
 }
 
@@ -109,8 +129,8 @@ pairs! {
     I32Xor imm, I32And imm: A;
     I32Xor imm, I32And slot: B;
     I32And imm, I32Xor imm: A;
-    I32And imm, Select slot: NOTHING;
-    I32GtS slot, Select slot: NOTHING;
+    I32And imm, Select slot: C;
+    I32GtS slot, Select slot: C;
     I32And slot, I32Add slot: B;
     I32And slot, I32And slot: B;
     I32And slot, I32Xor slot: B;

@@ -1,6 +1,8 @@
 //! The chain against the reference: every opcode and every pair of the commoner ones, and random walks through code.
 
-use super::run;
+mod at_hand;
+
+use super::{RUN, run};
 use crate::image::{Image, Limits};
 use crate::isa::{IMM_FORM, Instr, Op};
 use crate::machine::Machine;
@@ -137,9 +139,9 @@ fn handled() -> Vec<(Op, bool)> {
         .collect()
 }
 
-/// Runs the code's `cases`, each a few instructions from a multiple of four on, the last of them `unreachable`.
-fn cases(code: Vec<Instr>, rounds: usize, rng: &mut SmallRng) {
-    let count = code.len() / 4;
+/// Runs the code's cases, each a few instructions from a multiple of `len` on, the last of them `unreachable`.
+fn cases(code: Vec<Instr>, len: usize, rounds: usize, rng: &mut SmallRng) {
+    let count = code.len() / len;
     let mut chained = machine(code, Vec::new());
     let mut referred = chained.clone();
     let mut nans = 0;
@@ -154,12 +156,12 @@ fn cases(code: Vec<Instr>, rounds: usize, rng: &mut SmallRng) {
             referred.poke_stack(cell, mask);
         }
         for m in [&mut chained, &mut referred] {
-            m.cpu.pc = 4 * case as u32;
+            m.cpu.pc = (len * case) as u32;
             m.cpu.fp = fp;
         }
         let done = chain(&mut chained, 300);
         (0..done).for_each(|_| refer(&mut referred));
-        let code = &chained.image.code[4 * case..4 * case + 4];
+        let code = &chained.image.code[len * case..len * (case + 1)];
         same(&chained, &referred, &|| {
             format!("{done} steps of {code:x?}")
         });
@@ -209,7 +211,7 @@ fn every_opcode_with_a_handler_does_what_the_reference_does() {
             code.extend([unreachable(); 3]);
         }
     }
-    cases(code, 12, &mut rng);
+    cases(code, 4, 12, &mut rng);
 }
 
 /// Two instructions in a row, where the second often takes what the first gives.
@@ -243,7 +245,7 @@ fn every_pair_of_scalar_opcodes_does_what_the_reference_does() {
             code.extend([first, second, unreachable(), unreachable()]);
         }
     }
-    cases(code, 3, &mut rng);
+    cases(code, 4, 3, &mut rng);
 }
 
 /// Code that jumps, calls and returns between other instructions, and keeps its addresses small.

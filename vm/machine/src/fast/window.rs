@@ -3,8 +3,8 @@
 //! The frame base counts as 0 here, and the program's [`super::Code`] has no slot that reaches past the stack from where
 //! the window is, so that the step function's own checks of cells hold by their types.
 
-use super::Cx;
-use crate::access::Access;
+use super::{Acc, Cx};
+use crate::access::{Access, Operand};
 use crate::isa::Instr;
 use crate::stack::{Frame, Vector};
 use assay_types::params::LEAF_BYTES;
@@ -14,8 +14,13 @@ type R<T> = Result<T, Infallible>;
 
 pub(super) struct Window<'w, 'c> {
     pub frame: &'w mut Frame,
-    pub memory: &'w mut [u8],
     pub cx: &'w mut Cx<'c>,
+    pub acc: Acc,
+    /// The operand that is at hand in the accumulator.
+    pub at_hand: Option<Operand>,
+    /// Whether operands, and the result, are in the accumulator for f64s.
+    pub takes_f64: bool,
+    pub gives_f64: bool,
 }
 
 /// What only the reference does; no arm with a handler asks for it.
@@ -38,7 +43,21 @@ impl Access for Window<'_, '_> {
     }
 
     #[inline(always)]
+    fn operand(&mut self, which: Operand, index: u32) -> R<u64> {
+        match self.at_hand {
+            Some(at_hand) if at_hand == which && self.takes_f64 => Ok(self.acc.f64.to_bits()),
+            Some(at_hand) if at_hand == which => Ok(self.acc.cell),
+            _ => self.cell(index),
+        }
+    }
+
+    #[inline(always)]
     fn set_cell(&mut self, index: u32, value: u64) -> R<()> {
+        if self.gives_f64 {
+            self.acc.f64 = f64::from_bits(value);
+        } else {
+            self.acc.cell = value;
+        }
         self.frame[index as usize] = value.to_le_bytes();
         Ok(())
     }
@@ -73,24 +92,30 @@ impl Access for Window<'_, '_> {
 
     #[inline(always)]
     fn memory_bytes(&self, _: u32) -> u64 {
-        self.memory.len() as u64
+        self.cx.memory.len() as u64
     }
 
     #[inline(always)]
     fn load<const N: usize>(&mut self, address: u64) -> R<[u8; N]> {
         let a = address as usize;
         let mut out = [0; N];
-        out.copy_from_slice(&self.memory[a..a + N]);
+        out.copy_from_slice(&self.cx.memory[a..a + N]);
         Ok(out)
     }
 
     #[inline(always)]
     fn store<const N: usize>(&mut self, address: u64, bytes: [u8; N]) -> R<()> {
         let a = address as usize;
-        self.memory[a..a + N].copy_from_slice(&bytes);
-        self.cx.dirty[a / LEAF_BYTES] = 1;
-        if a % LEAF_BYTES > LEAF_BYTES - N {
-            self.cx.dirty[a / LEAF_BYTES + 1] = 1;
+        self.cx.memory[a..a + N].copy_from_slice(&bytes);
+        // There is a byte for every leaf: were one missing, a panic here would keep a place on the host's stack.
+        let dirty = self.cx.dirty.get_mut(a / LEAF_BYTES..).unwrap_or_default();
+        if let [leaf, rest @ ..] = dirty {
+            *leaf = 1;
+            if a % LEAF_BYTES > LEAF_BYTES - N
+                && let [next, ..] = rest
+            {
+                *next = 1;
+            }
         }
         Ok(())
     }

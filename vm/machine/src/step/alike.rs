@@ -13,6 +13,8 @@ use std::marker::PhantomData;
 pub(crate) trait Shape {
     /// Whether that is a cell, where operand `b` may be the immediate.
     const CELL: bool;
+    /// Whether that is an f64 in a cell.
+    const F64: bool;
     type Float: Float;
     /// Truth of `f`: 1 or 0 in a cell, all bits or none in a lane.
     fn test<A: Access>(x: &mut Ctx<'_, A>, f: impl Fn(Self::Float, Self::Float) -> bool)
@@ -36,6 +38,7 @@ pub(crate) struct Scalar<F>(PhantomData<F>);
 
 impl<F: Float> Shape for Scalar<F> {
     const CELL: bool = true;
+    const F64: bool = size_of::<F::Bits>() == 8;
     type Float = F;
 
     #[inline(always)]
@@ -77,6 +80,7 @@ pub(super) struct Lanes<F, const N: usize>(PhantomData<F>);
 
 impl<F: Float<Bits: Lane<N>> + Lane<N>, const N: usize> Shape for Lanes<F, N> {
     const CELL: bool = false;
+    const F64: bool = false;
     type Float = F;
 
     #[inline(always)]
@@ -113,6 +117,8 @@ macro_rules! alike {
                     $($number => Op::$op.has_imm_form(),)*
                     _ => false,
                 };
+            const TAKES_F64: bool = S::F64;
+            const GIVES_F64: bool = S::F64 && !matches!(NUMBER, EQ | NE | LT | GT | LE | GE);
 
             #[inline(always)]
             fn run<A: Access>($x: &mut Ctx<'_, A>) -> Flow<A> {

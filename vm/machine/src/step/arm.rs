@@ -8,6 +8,10 @@ use crate::access::Access;
 pub(crate) trait Arm {
     /// Whether operand `b` may be the immediate.
     const IMM_FORM: bool;
+    /// Whether its operands are f64s.
+    const TAKES_F64: bool = false;
+    /// Whether the cell that it gives is an f64.
+    const GIVES_F64: bool = false;
     fn run<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A>;
 }
 

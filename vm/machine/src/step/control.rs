@@ -65,12 +65,8 @@ arms! {
 
 #[inline(always)]
 fn select<A: Access>(x: &mut Ctx<'_, A>) -> Flow<A> {
-    let condition = x.get(x.ins.imm as u16)? as u32;
-    let value = if condition != 0 {
-        x.a()?
-    } else {
-        x.get(x.ins.b)?
-    };
+    let condition = x.c()? as u32;
+    let value = if condition != 0 { x.a()? } else { x.slot_b()? };
     x.set(value)
 }
 

@@ -78,7 +78,7 @@ fn store<A: Access, const N: usize>(
     narrow: impl Fn(u64) -> [u8; N],
 ) -> Flow<A> {
     let address = address(x)?;
-    let value = x.get(x.ins.b)?;
+    let value = x.slot_b()?;
     in_memory(x, address, N as u64)?;
     x.access.store(address, narrow(value))?;
     x.next()

@@ -4,6 +4,7 @@ mod basics;
 mod floats;
 mod frames;
 mod harness;
+mod loops;
 mod random;
 mod tables;
 mod vectors;
