@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint fmt bench bench-machine fuzz floats conformance mutants clean
+.PHONY: help setup setup-contracts build devnet test lint fmt bench bench-inference bench-machine fuzz floats conformance mutants clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -45,6 +45,12 @@ bench: build ## Measure steps and a dispute; writes target/bench/summary.json
 	cargo test --release -p assay-conformance
 	$(MAKE) --no-print-directory bench-machine
 	@target/release/assay-devnet bench --out target/bench/summary.json
+	$(MAKE) --no-print-directory bench-inference
+
+# The exact engine beside llama.cpp, on random models of TinyLlama's shape (three files of 0.6 to 1.2 GB in target/bench/models).
+bench-inference:
+	cargo build --release --workspace
+	@target/release/assay-inference-bench --out target/bench/summary.json
 
 # The machine beside wasmi and wasmtime, in a profile of its own: all built with LTO as one unit.
 bench-machine:
