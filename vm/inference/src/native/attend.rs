@@ -4,7 +4,9 @@ use super::engine::Model;
 use super::vectors::{self, KEYS};
 use crate::attention::divide;
 use crate::error::NonFinite;
+use crate::forward::{add_bias, norm_heads};
 use crate::math::sqrt;
+use crate::tensors::{InLayer, in_layer};
 use rayon::prelude::*;
 
 /// Keys and values of one head of one layer.
@@ -29,6 +31,47 @@ impl Cache {
         self.values.truncate(at * head);
         self.values.extend_from_slice(value);
     }
+}
+
+/// Everything between the products and attention: biases, norms of heads, rotations, for rows of queries, keys and values. Each token has its
+/// `angles`, as many as a head has elements.
+pub(super) fn ready(
+    model: &Model,
+    layer: u32,
+    products: [&mut [f32]; 3],
+    angles: &[f32],
+) -> Result<(), NonFinite> {
+    let (config, level) = (&model.config, model.level);
+    let head = config.head as usize;
+    let tokens = angles.len() / head;
+    let parts = [
+        (InLayer::QueryBias, Some(InLayer::QueryNorm)),
+        (InLayer::KeyBias, Some(InLayer::KeyNorm)),
+        (InLayer::ValueBias, None),
+    ];
+    for (x, (bias, norm)) in products.into_iter().zip(parts) {
+        vectors::finite(level, x)?;
+        let width = x.len() / tokens;
+        let bias = model.row(in_layer(layer, bias));
+        let norm = norm.map(|norm| model.row(in_layer(layer, norm)));
+        x.par_chunks_exact_mut(width)
+            .zip(angles.par_chunks_exact(head))
+            .with_min_len(4)
+            .try_for_each(|(x, angles)| {
+                if let Some(bias) = bias {
+                    add_bias(x, bias);
+                    vectors::finite(level, x)?;
+                }
+                let Some(norm) = norm else {
+                    return Ok(());
+                };
+                if let Some(weights) = norm {
+                    norm_heads(x, weights, config.epsilon)?;
+                }
+                vectors::rotate(level, config.architecture, x, angles)
+            })?;
+    }
+    Ok(())
 }
 
 /// Puts rows of keys and values of all heads of a layer at positions from `start` on.

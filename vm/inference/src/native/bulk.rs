@@ -3,7 +3,7 @@
 //! INVARIANT: after [`Bulk::run`] the arena is what as many macro steps leave. An operator that goes non-finite is not done here, so that
 //! the very step at which it does is found.
 
-use super::attend::{Cache, Last, attend, keep};
+use super::attend::{Cache, Last, attend, keep, ready};
 use super::engine::Model;
 use super::host::NativeHost;
 use super::kernels::{Factors, Out, can_quantize, quantize_token, sums_of};
@@ -11,17 +11,18 @@ use super::vectors;
 use crate::arena::{Arena, span, view, view_mut};
 use crate::attention::{self, Cursor};
 use crate::error::{NonFinite, Stop};
-use crate::forward::{destination, next, packed_spans};
+use crate::forward::{cache_at, destination, next, packed_spans};
 use crate::host::Host;
 use crate::layout::{self, *};
 use crate::logits::Picks;
 use crate::matmul::Outputs;
 use crate::model::Config;
-use crate::ops::{CHUNK, Op, Walk};
+use crate::ops::{CHUNK, GROUP, Op, Walk};
 use crate::plan::Buffer;
-use crate::quantize::{BLOCK, Packed, PackedMut};
+use crate::quantize::{BLOCK, GROUP_BYTES, Packed, PackedMut};
 use crate::sampler::kept_rows;
 use crate::tensors::{Global, InLayer, Tensor, global, in_layer};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// A model's kernels, and a copy of the arena's keys and values laid out for them.
@@ -105,6 +106,7 @@ impl Bulk {
                     Op::AttentionNorm | Op::FfnNorm | Op::OutputNorm => {
                         self.norm(host, &place, end).ok()?
                     }
+                    Op::Rotate => self.rotate(host, &place, end).ok()?,
                     Op::Attended => self.pack(host, &place, end, config.query_dim()).ok()?,
                     Op::Activate => self.activate(host, &place, end).ok()?,
                     _ => return None,
@@ -315,7 +317,11 @@ impl Bulk {
         let x = arena.view(at, (end - place.item) * config.dim);
         let mut out = vec![0.0; x.len()];
         let weights = model.rows(model.tensor(slot), 0..1);
-        vectors::norm(model.level, x, weights, config.epsilon, &mut out)?;
+        // Four rows are summed side by side.
+        let four = 4 * config.dim as usize;
+        x.par_chunks(four)
+            .zip(out.par_chunks_mut(four))
+            .try_for_each(|(x, out)| vectors::norm(model.level, x, weights, config.epsilon, out))?;
         self.put_normed(host, place, &out, config.dim)?;
         self.pack(host, place, end, config.dim)
     }
@@ -328,7 +334,9 @@ impl Bulk {
             arena.view::<f32>(at, (end - place.item) * config.ffn)
         });
         let mut out = gate.to_vec();
-        vectors::activate(self.model.level, &mut out, up)?;
+        out.par_chunks_mut(2048)
+            .zip(up.par_chunks(2048))
+            .try_for_each(|(gate, up)| vectors::activate(self.model.level, gate, up))?;
         self.put_normed(host, place, &out, config.ffn)?;
         self.pack(host, place, end, config.ffn)
     }
@@ -371,15 +379,55 @@ impl Bulk {
         let [x, quads, scales, sums] = arena.split([x, quads, scales, sums]);
         let x: &[f32] = view(x);
         let token = |t: u32| &x[(t * widest) as usize..][..columns as usize];
+        let (level, tokens) = (self.model.level, place.item..end);
         // All or nothing: what a failure leaves would be seen.
-        (place.item..end).try_for_each(|t| can_quantize(self.model.level, token(t)))?;
-        let mut out = PackedMut {
-            quads: view_mut(quads),
-            scales: view_mut(scales),
-            sums: view_mut(sums),
+        tokens
+            .clone()
+            .into_par_iter()
+            .try_for_each(|t| can_quantize(level, token(t)))?;
+        // A group's blocks follow each other, so groups are apart.
+        let blocks = columns as usize / BLOCK;
+        let quads = view_mut::<i8>(quads).par_chunks_mut(blocks * GROUP_BYTES);
+        let scales = view_mut::<f32>(scales).par_chunks_mut(blocks * GROUP as usize);
+        let sums = view_mut::<f32>(sums).par_chunks_mut(blocks * GROUP as usize);
+        let groups = quads.zip(scales).zip(sums).enumerate();
+        groups.try_for_each(|(g, ((quads, scales), sums))| {
+            let mut out = PackedMut {
+                quads,
+                scales,
+                sums,
+            };
+            (0..GROUP)
+                .map(|lane| (g as u32 * GROUP + lane, lane))
+                .filter(|(t, _)| tokens.contains(t))
+                .try_for_each(|(t, lane)| quantize_token(level, token(t), lane, &mut out))
+        })
+    }
+
+    /// Biases, norms of heads and rotations of the tokens up to `end`.
+    fn rotate(&self, host: &mut NativeHost, place: &Place, end: u32) -> Result<(), NonFinite> {
+        let config = &place.config;
+        let mut arena = host.arena();
+        let (first, tokens) = (place.item, end - place.item);
+        let cached = |buffer| {
+            let row = cache_at(&arena, config, buffer, place.layer);
+            (row + 4 * first * config.kv_dim(), tokens * config.kv_dim())
         };
-        for t in place.item..end {
-            quantize_token(self.model.level, token(t), t, &mut out)?;
+        let rows = [
+            (
+                Buffer::Query.at(&arena) + 4 * first * config.query_dim(),
+                tokens * config.query_dim(),
+            ),
+            cached(Buffer::Keys),
+            cached(Buffer::Values),
+        ];
+        let mut products = rows.map(|(at, len)| arena.view::<f32>(at, len).to_vec());
+        let angles = Buffer::Table.at(&arena) + 4 * first * config.head;
+        let angles = arena.view(angles, tokens * config.head);
+        let parts = products.each_mut().map(|x| &mut x[..]);
+        ready(&self.model, place.layer, parts, angles)?;
+        for ((at, len), x) in rows.into_iter().zip(&products) {
+            arena.view_mut(at, len).copy_from_slice(x);
         }
         Ok(())
     }

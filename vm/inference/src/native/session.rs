@@ -1,12 +1,11 @@
 //! The forward pass on the engine's own buffers: the program's arithmetic on all cores, with a cache that can be cut.
 
-use super::attend::{Cache, attend, keep};
+use super::attend::{Cache, attend, keep, ready};
 use super::engine::Model;
 use super::kernels::{Activations, Matrix, Out};
 use super::sampling::Kept;
 use super::vectors;
 use crate::error::NonFinite;
-use crate::forward::{add_bias, norm_heads};
 use crate::math::all_finite;
 use crate::matmul::widen;
 use crate::rope::table;
@@ -148,30 +147,8 @@ impl Session {
             multiply(model, matrix(InLayer::Query), &normed, &mut query);
             multiply(model, matrix(InLayer::Key), &normed, &mut keys);
             multiply(model, matrix(InLayer::Value), &normed, &mut values);
-            let parts = [
-                (&mut query, InLayer::QueryBias, Some(InLayer::QueryNorm)),
-                (&mut keys, InLayer::KeyBias, Some(InLayer::KeyNorm)),
-                (&mut values, InLayer::ValueBias, None),
-            ];
-            for (x, bias, norm) in parts {
-                vectors::finite(level, x)?;
-                let width = x.len() / tokens;
-                let bias = model.row(in_layer(layer, bias));
-                let norm = norm.map(|norm| model.row(in_layer(layer, norm)));
-                for (x, angles) in x.chunks_exact_mut(width).zip(angles.chunks_exact(head)) {
-                    if let Some(bias) = bias {
-                        add_bias(x, bias);
-                        vectors::finite(level, x)?;
-                    }
-                    let Some(norm) = norm else {
-                        continue;
-                    };
-                    if let Some(weights) = norm {
-                        norm_heads(x, weights, config.epsilon)?;
-                    }
-                    vectors::rotate(level, config.architecture, x, angles)?;
-                }
-            }
+            let products = [&mut query[..], &mut keys, &mut values];
+            ready(model, layer, products, &angles)?;
             let attended = self.attend(model, layer, &query, &keys, &values)?;
             let attended = Activations::new(level, attended, query_dim)?;
             add_product(model, matrix(InLayer::AttentionOut), &attended, &mut stream)?;

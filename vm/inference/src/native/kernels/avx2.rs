@@ -49,6 +49,9 @@ pub(super) fn tile(
     }
 }
 
+/// Blocks from the one that is multiplied to the one that is fetched.
+const AHEAD: usize = 8;
+
 const SCALE: u8 = 0;
 const SCALE_OFFSET: u8 = 1;
 const NESTED: u8 = 2;
@@ -173,6 +176,16 @@ fn run<const BITS: u32, const NIBBLES: bool, const FACTORS: u8, const BIAS: i32,
                 (true, _) => _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble),
             }
         };
+        if T == 1 {
+            // One token uses each line once: it should be under way well before. Only a hint, so past the end is no harm.
+            let ahead = panel
+                .lines
+                .as_ptr()
+                .wrapping_add((b + AHEAD) * lines_per_block);
+            for i in 0..lines_per_block {
+                _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(i).cast());
+            }
+        }
         let mut sums = [_mm256_setzero_si256(); T];
         if FACTORS == SCALE && BIAS != 0 {
             for (t, sum) in sums.iter_mut().enumerate() {

@@ -50,6 +50,9 @@ pub(super) fn tile(
     }
 }
 
+/// Blocks from the one that is multiplied to the one that is fetched.
+const AHEAD: usize = 4;
+
 const SCALE: u8 = 0;
 const SCALE_OFFSET: u8 = 1;
 const NESTED: u8 = 2;
@@ -159,6 +162,16 @@ fn run<const NIBBLES: bool, const FACTORS: u8, const BIAS: u32, const T: usize>(
         let line = |i: usize| unsafe {
             _mm512_load_si512(panel.lines.as_ptr().add(b * lines_per_block + i).cast())
         };
+        if T == 1 {
+            // One token uses each line once: it should be under way well before. Only a hint, so past the end is no harm.
+            let ahead = panel
+                .lines
+                .as_ptr()
+                .wrapping_add((b + AHEAD) * lines_per_block);
+            for i in 0..lines_per_block {
+                _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(i).cast());
+            }
+        }
         let mut sums = [_mm512_setzero_si512(); T];
         if FACTORS == HALVES {
             let mut second = [_mm512_setzero_si512(); T];
