@@ -211,7 +211,7 @@ impl<D: Drafter> Backend for DraftAndVerify<D> {
     }
 }
 
-fn timed<T>(f: impl FnOnce() -> T) -> (T, Duration) {
+pub(super) fn timed<T>(f: impl FnOnce() -> T) -> (T, Duration) {
     let started = Instant::now();
     let value = f();
     (value, started.elapsed())

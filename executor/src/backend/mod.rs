@@ -2,6 +2,7 @@
 //!
 //! Invariant: all backends give the same output bytes; they differ in time.
 
+pub mod auto;
 pub mod draft;
 pub mod exact;
 pub mod llama;
