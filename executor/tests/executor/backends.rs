@@ -93,6 +93,13 @@ fn llama_drafts_give_the_exact_bytes() {
             String::from_utf8_lossy(&payload)
         );
         assert_eq!(found.stats.failed_drafts, 0);
+        let prompt = engine.prepare(&rom(&payload)).expect("a right request");
+        let stats = &found.stats;
+        let least = prompt.prompt().len() as u32 + stats.drafted;
+        assert!(
+            (least..=least + stats.tokens).contains(&stats.verified),
+            "{stats:?}"
+        );
         sum.tokens += found.stats.tokens;
         sum.drafted += found.stats.drafted;
         sum.accepted += found.stats.accepted;
