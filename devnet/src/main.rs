@@ -56,8 +56,8 @@ struct Common {
     /// Clock of each player of a game, seconds.
     #[arg(long, global = true, env = "ASSAY_ALLOWANCE", value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(10..=3600))]
     allowance: u64,
-    /// What finds the answers: llama or exact.
-    #[arg(long, global = true, env = "ASSAY_BACKEND", default_value = "llama", value_parser = ["llama", "exact"])]
+    /// What finds the answers: llama, exact, or the faster of both.
+    #[arg(long, global = true, env = "ASSAY_BACKEND", default_value = "llama", value_parser = ["llama", "exact", "auto"])]
     backend: String,
 }
 

@@ -9,10 +9,10 @@ use std::num::NonZeroUsize;
 
 /// Answers requests for the sequencer, signs the answers, stakes on them and defends them.
 ///
-/// llama.cpp drafts each answer in a process of its own; the program's exact rules check every token and correct the
-/// first that differs, so that the output is the one right output whatever llama.cpp computes. A signed answer is on the
-/// disk before anybody hears of it: the executor may be stopped, killed and started again at any time, but has to run while
-/// its claims can be challenged. Its account needs stake (see --auto-stake) and ETH for the gas of games.
+/// The program's exact rules generate each answer; or llama.cpp drafts it in a process of its own and they check every
+/// token and correct the first that differs, so that the output is the one right output whatever llama.cpp computes. A
+/// signed answer is on the disk before anybody hears of it: the executor may be stopped, killed and started again at any
+/// time, but has to run while its claims can be challenged. Its account needs stake (see --auto-stake) and ETH for the gas of games.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "executor", version)]
 pub struct Args {
@@ -28,7 +28,8 @@ pub struct Args {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7400")]
     pub sequencer_url: RpcUrl,
 
-    /// What finds the answers: llama.cpp under the program's rules, or the rules alone. Both give the same bytes.
+    /// What finds the answers: llama.cpp under the program's rules, the rules alone, or the faster of both, which is
+    /// measured for each model when it is loaded. All give the same bytes.
     #[arg(long, value_enum, default_value_t)]
     pub backend: BackendKind,
 
@@ -88,8 +89,10 @@ pub struct Args {
 /// What finds the answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub enum BackendKind {
-    /// llama.cpp drafts, the program's rules check.
+    /// The faster of the others on this machine.
     #[default]
+    Auto,
+    /// llama.cpp drafts, the program's rules check.
     Llama,
     /// The program's rules generate.
     Exact,

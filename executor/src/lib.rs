@@ -1,4 +1,4 @@
-//! The executor: answers requests with llama.cpp, checks every token by the program's rules, signs and defends.
+//! The executor: answers requests by the program's rules, alone or over llama.cpp's drafts, signs and defends.
 
 pub mod args;
 pub mod backend;

@@ -2,6 +2,7 @@
 
 use crate::args::{Args, BackendKind};
 use crate::backend::Backend;
+use crate::backend::auto::faster;
 use crate::backend::draft::DraftAndVerify;
 use crate::backend::exact::{BadModel, Exact};
 use crate::backend::llama::child::{ChildConfig, LlamaChild};
@@ -108,21 +109,21 @@ fn backend(args: &Args, path: &Path, engine: Option<&Engine>) -> anyhow::Result<
     let Some(engine) = engine else {
         return Ok(Box::new(BadModel));
     };
+    let shown = path.display();
+    let start = || {
+        let threads = u32::try_from(args.thread_count().get()).unwrap_or(u32::MAX);
+        let (context, layers) = (args.draft_context, args.gpu_layers);
+        LlamaChild::start(ChildConfig::new(path.to_owned(), context, threads, layers))
+    };
     match args.backend {
+        BackendKind::Auto => {
+            let _named = tracing::info_span!("backend", model = %shown).entered();
+            Ok(faster(engine, start(), args.draft_tokens))
+        }
         BackendKind::Exact => Ok(Box::new(Exact::new(engine.clone()))),
         BackendKind::Llama => {
-            let threads = u32::try_from(args.thread_count().get()).unwrap_or(u32::MAX);
-            let config = ChildConfig::new(
-                path.to_owned(),
-                args.draft_context,
-                threads,
-                args.gpu_layers,
-            );
-            let child = LlamaChild::start(config).with_context(|| {
-                format!(
-                    "cannot draft with {}; --backend exact needs no llama.cpp",
-                    path.display()
-                )
+            let child = start().with_context(|| {
+                format!("cannot draft with {shown}; --backend exact needs no llama.cpp")
             })?;
             Ok(Box::new(DraftAndVerify::new(
                 engine.clone(),

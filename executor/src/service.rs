@@ -1,6 +1,6 @@
 //! The service: starts everything in order, keeps the connection to the sequencer, ends in order.
 
-use crate::args::Args;
+use crate::args::{Args, BackendKind};
 use crate::book::ClaimBook;
 use crate::direct::Direct;
 use crate::link::{Connection, HEARTBEAT, Link, LinkError, heartbeat};
@@ -45,10 +45,17 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
     );
     let replay = args.replay;
     // Compiling the program and loading the models take seconds each: side by side.
-    let library =
+    let compiling =
         tokio::task::spawn_blocking(move || Library::load(&guest, &paths, &known, replay));
-    let models = models::load(&shell, &args).await?;
-    let library = Arc::new(library.await??);
+    let (library, models) = if args.backend == BackendKind::Auto {
+        // What is measured has the machine for itself.
+        let library = compiling.await??;
+        (library, models::load(&shell, &args).await?)
+    } else {
+        let models = models::load(&shell, &args).await?;
+        (compiling.await??, models)
+    };
+    let library = Arc::new(library);
     let stake = stake::prepare(&shell, &tx, args.stake_claims, args.auto_stake).await?;
 
     let (chain_id, rollup) = (shell.chain.id(), shell.deployment.contracts.rollup);

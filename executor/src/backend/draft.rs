@@ -91,7 +91,9 @@ impl<D: Drafter> DraftAndVerify<D> {
             } else {
                 0
             };
+            let held = session.len();
             let (draft, picks) = self.round(&mut session, &sequence, width, stats);
+            stats.verified += (session.len() - held) as u32; // below a context's length
             let mut drafted = draft.iter();
             for pick in &picks {
                 let proposed = drafted.next();
@@ -211,7 +213,7 @@ impl<D: Drafter> Backend for DraftAndVerify<D> {
     }
 }
 
-fn timed<T>(f: impl FnOnce() -> T) -> (T, Duration) {
+pub(super) fn timed<T>(f: impl FnOnce() -> T) -> (T, Duration) {
     let started = Instant::now();
     let value = f();
     (value, started.elapsed())

@@ -1,4 +1,4 @@
-//! The program's rules alone: slower, and what every other backend is measured against.
+//! The program's rules alone: what every other backend is measured against.
 
 use super::{Backend, Found, Stats};
 use assay_inference::native::Engine;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: all backends give the same output bytes; they differ in time.
 
+pub mod auto;
 pub mod draft;
 pub mod exact;
 pub mod llama;
@@ -43,10 +44,34 @@ pub struct Stats {
     pub accepted: u32,
     /// Proposed ids that were replaced.
     pub corrected: u32,
+    /// Ids that the program's rules were fed to check drafts: the prompt, what was drafted, what was picked instead. 0
+    /// where nothing is drafted.
+    pub verified: u32,
     /// Drafts that failed; the program's rules went on without.
     pub failed_drafts: u32,
     /// Time spent waiting for drafts.
     pub draft_time: Duration,
     /// Time spent on the program's rules.
     pub verify_time: Duration,
+}
+
+impl Stats {
+    /// Ids drafted in a second of drafting; `None` where none was drafted.
+    pub fn drafted_per_second(&self) -> Option<f64> {
+        (self.drafted > 0).then(|| per_second(self.drafted, self.draft_time))
+    }
+
+    /// Ids checked in a second of the program's rules; `None` where none was checked.
+    pub fn verified_per_second(&self) -> Option<f64> {
+        (self.verified > 0).then(|| per_second(self.verified, self.verify_time))
+    }
+
+    /// Share of the drafted ids that are the program's, 0 to 1; `None` where none was drafted.
+    pub fn acceptance(&self) -> Option<f64> {
+        (self.drafted > 0).then(|| f64::from(self.accepted) / f64::from(self.drafted))
+    }
+}
+
+fn per_second(ids: u32, time: Duration) -> f64 {
+    f64::from(ids) / time.as_secs_f64().max(1e-9)
 }

@@ -1,5 +1,6 @@
 //! Every backend gives the bytes that the program's rules alone give, whatever is drafted.
 
+use assay_executor::backend::auto::{Choice, Rates, faster, measure};
 use assay_executor::backend::draft::{DraftAndVerify, DraftError, Drafter};
 use assay_executor::backend::exact::Exact;
 use assay_executor::backend::llama::child::{ChildConfig, LlamaChild};
@@ -10,6 +11,7 @@ use assay_types::request::{Part, Payload, RomHeader, Sampling};
 use assay_types::{Hash, ModelId, Tolerance};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 fn model() -> PathBuf {
     PathBuf::from(concat!(
@@ -91,6 +93,13 @@ fn llama_drafts_give_the_exact_bytes() {
             String::from_utf8_lossy(&payload)
         );
         assert_eq!(found.stats.failed_drafts, 0);
+        let prompt = engine.prepare(&rom(&payload)).expect("a right request");
+        let stats = &found.stats;
+        let least = prompt.prompt().len() as u32 + stats.drafted;
+        assert!(
+            (least..=least + stats.tokens).contains(&stats.verified),
+            "{stats:?}"
+        );
         sum.tokens += found.stats.tokens;
         sum.drafted += found.stats.drafted;
         sum.accepted += found.stats.accepted;
@@ -247,4 +256,68 @@ fn requests_that_cannot_be_answered_get_their_error_from_every_backend() {
         assert_eq!(exact(&engine, &payload).output, expected);
         assert_eq!(drafting.answer(&rom(&payload)).output, expected);
     }
+}
+
+/// Drafts some ids, as late as it is told.
+struct Slow(Duration);
+
+impl Drafter for Slow {
+    fn draft(&mut self, _: &[u32], n: u32) -> Result<Vec<u32>, DraftError> {
+        std::thread::sleep(self.0);
+        Ok((1..=n).collect())
+    }
+
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+}
+
+fn auto(wait: Duration) -> (Rates, Box<dyn Backend>) {
+    let engine = engine();
+    let rates = measure(&engine, &mut Slow(wait), 16).expect("rates");
+    (rates, faster(&engine, Ok::<_, DraftError>(Slow(wait)), 16))
+}
+
+#[test]
+fn auto_measures_and_takes_the_faster() {
+    let (rates, backend) = auto(Duration::from_millis(100));
+    println!("{rates:?}");
+    assert!(rates.exact > 0.0 && rates.verify > 0.0);
+    assert!(rates.draft <= 80.0, "eight ids in 100 ms at best");
+    assert_eq!((backend.name(), rates.choice()), ("exact", Choice::Exact));
+    let (rates, backend) = auto(Duration::ZERO);
+    println!("{rates:?}");
+    assert!(rates.draft > 10.0 * rates.exact, "{rates:?}");
+    assert_eq!((backend.name(), rates.choice()), ("slow", Choice::Draft));
+}
+
+#[test]
+fn auto_gives_the_exact_bytes_with_llama_and_without() {
+    let engine = engine();
+    let rates = measure(&engine, &mut llama(), 16).expect("rates");
+    println!("{rates:?}");
+    assert!(rates.draft > 0.0 && rates.drafted() < rates.draft.min(rates.verify));
+    let no_model = ChildConfig {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_executor")),
+        ..ChildConfig::new(PathBuf::from("/dev/null"), 4096, 1, 0)
+    };
+    let mut alone = faster(&engine, LlamaChild::start(no_model), 16);
+    assert_eq!(alone.name(), "exact");
+    let mut either = faster(&engine, Ok::<_, DraftError>(llama()), 16);
+    for payload in prompts().iter().map(Payload::encode) {
+        let expected = exact(&engine, &payload).output;
+        assert_eq!(alone.answer(&rom(&payload)).output, expected);
+        assert_eq!(either.answer(&rom(&payload)).output, expected);
+    }
+}
+
+#[test]
+fn auto_does_without_a_drafter_that_fails() {
+    let engine = engine();
+    let failing = Noisy {
+        inner: llama(),
+        spoil: |_| Err(DraftError("no".into())),
+    };
+    let backend = faster(&engine, Ok::<_, DraftError>(failing), 16);
+    assert_eq!(backend.name(), "exact");
 }
