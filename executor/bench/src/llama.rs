@@ -72,6 +72,26 @@ impl Llama {
         Ok((prefill, started.elapsed().as_secs_f64()))
     }
 
+    /// Seconds of `count` ids, each the greatest logit's, after a prompt and the first id, which don't count.
+    pub fn greedy(&mut self, prompt: &[u32], count: u32) -> Result<f64> {
+        self.context.clear_kv_cache();
+        self.feed(prompt, 0)?;
+        let mut id = self.best()?;
+        let started = Instant::now();
+        for i in 0..count as usize {
+            self.feed(&[id], prompt.len() + i)?;
+            id = self.best()?;
+        }
+        Ok(started.elapsed().as_secs_f64())
+    }
+
+    fn best(&self) -> Result<u32> {
+        let logits = self.context.get_logits();
+        let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        let (id, _) = best.context("there are logits")?;
+        Ok(u32::try_from(id)?)
+    }
+
     fn feed(&mut self, ids: &[u32], at: usize) -> Result<()> {
         let mut batch = LlamaBatch::new(ids.len(), 1);
         for (i, id) in ids.iter().enumerate() {

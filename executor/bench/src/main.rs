@@ -3,8 +3,10 @@
 mod llama;
 mod replay;
 mod samples;
+mod serve;
 
 use anyhow::{Context, Result, bail, ensure};
+use assay_executor::backend::llama::worker;
 use assay_inference::native::{Engine, Level, map_file};
 use assay_inference::tensors::Format;
 use assay_inference::testing::Tiny;
@@ -14,6 +16,7 @@ use samples::Samples;
 use serde_json::{Map, Value, json};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 
 /// Compares the exact engine with llama.cpp.
@@ -31,7 +34,7 @@ struct Args {
     /// Rounds; medians are quoted.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Tokens of a prefill.
+    /// Tokens of a prefill; 0 leaves out prefill and decoding.
     #[arg(long, default_value_t = 256)]
     prefill: usize,
     /// Tokens decoded one by one.
@@ -43,13 +46,24 @@ struct Args {
     /// Tokens of a whole answer (prompt and output) that is traced, and of one that is run in wasmtime; 0 for none.
     #[arg(long, value_delimiter = ',', num_args = 2, default_values_t = [256, 64])]
     replay: Vec<usize>,
+    /// Tokens of the answers of the executor's backends, of the first type; 0 for none.
+    #[arg(long, default_value_t = 32)]
+    serve: u32,
     /// JSON file that the figures are added to.
     #[arg(long)]
     out: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
-    let args = Args::parse();
+fn main() -> Result<ExitCode> {
+    // The drafting child is this binary again.
+    if let Some(code) = worker::run_if_asked() {
+        return Ok(code);
+    }
+    bench(&Args::parse())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bench(args: &Args) -> Result<()> {
     let info = llama::system_info();
     println!("llama.cpp: {info}");
     for feature in ["AVX2 = 1", "REPACK = 1"] {
@@ -60,11 +74,13 @@ fn main() -> Result<()> {
     }
     let mut figures = Map::new();
     for name in &args.types {
-        compare(&args, name, &mut figures)?;
+        compare(args, name, &mut figures)?;
     }
     if let Some(name) = args.types.first() {
-        replay::trace(&args, &model(&args, name)?, &mut figures)?;
-        replay::wasm(&args, &model(&args, name)?, &mut figures)?;
+        let model = model(args, name)?;
+        replay::trace(args, &model, &mut figures)?;
+        replay::wasm(args, &model, &mut figures)?;
+        serve::serve(args, &model, &mut figures)?;
     }
     let missed = missed(&figures);
     if let Some(out) = &args.out {
@@ -128,6 +144,9 @@ fn model(args: &Args, name: &str) -> Result<PathBuf> {
 }
 
 fn compare(args: &Args, name: &str, figures: &mut Map<String, Value>) -> Result<()> {
+    if args.prefill == 0 {
+        return Ok(());
+    }
     let path = model(args, name)?;
     let ids: Vec<u32> = (0..args.prefill as u32)
         .map(|i| 300 + i * 7 % 31_000)

@@ -5,6 +5,7 @@
 
 use super::protocol::{Reply, Request};
 use anyhow::{Context, bail, ensure};
+use clap::Parser;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -16,6 +17,7 @@ use std::fs::File;
 use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Tokens decoded in one call.
 const BATCH: u32 = 512;
@@ -37,8 +39,34 @@ pub struct WorkerArgs {
     pub gpu_layers: u32,
 }
 
+/// What a binary starts itself as; holds no key.
+#[derive(Parser)]
+#[command(name = "executor llama-worker")]
+struct Worker {
+    #[command(flatten)]
+    args: WorkerArgs,
+}
+
+/// The exit code of the worker where this process was started as one. A binary that starts children calls it first.
+pub fn run_if_asked() -> Option<ExitCode> {
+    if std::env::args_os().nth(1)? != "llama-worker" {
+        return None;
+    }
+    Some(
+        match run(&Worker::parse_from(std::env::args_os().skip(1)).args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!(
+                    "executor llama-worker: error: {error:#} (the executor starts this by itself)"
+                );
+                ExitCode::FAILURE
+            }
+        },
+    )
+}
+
 /// Serves the parent until it closes the socket.
-pub fn run(args: &WorkerArgs) -> anyhow::Result<()> {
+fn run(args: &WorkerArgs) -> anyhow::Result<()> {
     let mut socket = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let result = serve(args, &mut socket);
     if let Err(error) = &result {
