@@ -5,8 +5,8 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::model::{AddBos, LlamaModel};
 use llama_cpp_2::token::LlamaToken;
 use std::ffi::CStr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -59,6 +59,27 @@ impl Llama {
         })
     }
 
+    /// The ids of a whole text, from the beginning-of-text token to the end-of-text token.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>> {
+        let model = self.context.model;
+        let mut ids = model.str_to_token(text, AddBos::Always)?;
+        ids.push(model.token_eos());
+        Ok(ids
+            .into_iter()
+            .map(|id| u32::try_from(id.0))
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// The logits after each of `ids`, which fit a batch, from an empty cache.
+    pub fn scores(&mut self, ids: &[u32]) -> Result<Vec<Vec<f32>>> {
+        self.context.clear_kv_cache();
+        self.decode(ids, 0, true)?;
+        let rows = 0..i32::try_from(ids.len())?;
+        Ok(rows
+            .map(|i| self.context.get_logits_ith(i).to_vec())
+            .collect())
+    }
+
     /// Seconds of a prefill of `ids`, and of decoding its first `count` one by one after it.
     pub fn run(&mut self, ids: &[u32], count: usize) -> Result<(f64, f64)> {
         self.context.clear_kv_cache();
@@ -73,14 +94,25 @@ impl Llama {
     }
 
     fn feed(&mut self, ids: &[u32], at: usize) -> Result<()> {
+        self.decode(ids, at, false)?;
+        // The logits are there once they are asked for.
+        std::hint::black_box(self.context.get_logits());
+        Ok(())
+    }
+
+    /// Computes `ids` from position `at` on; keeps the logits of all, or of the last.
+    fn decode(&mut self, ids: &[u32], at: usize, all: bool) -> Result<()> {
         let mut batch = LlamaBatch::new(ids.len(), 1);
         for (i, id) in ids.iter().enumerate() {
             let token = LlamaToken::new(i32::try_from(*id)?);
-            batch.add(token, i32::try_from(at + i)?, &[0], i + 1 == ids.len())?;
+            batch.add(
+                token,
+                i32::try_from(at + i)?,
+                &[0],
+                all || i + 1 == ids.len(),
+            )?;
         }
         self.context.decode(&mut batch)?;
-        // The logits are there once they are asked for.
-        std::hint::black_box(self.context.get_logits());
         Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! The exact engine beside llama.cpp, in turns, in one run: the same files, the same cores, the same number of threads.
 
-mod llama;
 mod replay;
 mod samples;
 
@@ -8,8 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use assay_inference::native::{Engine, Level, map_file};
 use assay_inference::tensors::Format;
 use assay_inference::testing::Tiny;
+use assay_inference_bench::llama::{Llama, system_info};
+use assay_inference_bench::quality::{self, Quality};
 use clap::Parser;
-use llama::Llama;
 use samples::Samples;
 use serde_json::{Map, Value, json};
 use std::num::NonZeroUsize;
@@ -43,6 +43,9 @@ struct Args {
     /// Tokens of a whole answer (prompt and output) that is traced, and of one that is run in wasmtime; 0 for none.
     #[arg(long, value_delimiter = ',', num_args = 2, default_values_t = [256, 64])]
     replay: Vec<usize>,
+    /// Compares not speed but quality: this model in every type that is supported, on held-out text.
+    #[arg(long, num_args = 0..=1, default_missing_value = "devnet/model/assay-stories.gguf")]
+    quality: Option<PathBuf>,
     /// JSON file that the figures are added to.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -50,7 +53,7 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let info = llama::system_info();
+    let info = system_info();
     println!("llama.cpp: {info}");
     for feature in ["AVX2 = 1", "REPACK = 1"] {
         ensure!(
@@ -59,12 +62,9 @@ fn main() -> Result<()> {
         );
     }
     let mut figures = Map::new();
-    for name in &args.types {
-        compare(&args, name, &mut figures)?;
-    }
-    if let Some(name) = args.types.first() {
-        replay::trace(&args, &model(&args, name)?, &mut figures)?;
-        replay::wasm(&args, &model(&args, name)?, &mut figures)?;
+    match &args.quality {
+        Some(model) => compare_quality(&args, model, &mut figures)?,
+        None => compare_speed(&args, &mut figures)?,
     }
     if let Some(out) = &args.out {
         let mut all = match std::fs::read(out) {
@@ -74,6 +74,46 @@ fn main() -> Result<()> {
         all.extend(figures);
         std::fs::create_dir_all(out.parent().unwrap_or(Path::new(".")))?;
         std::fs::write(out, serde_json::to_vec_pretty(&Value::Object(all))?)?;
+    }
+    Ok(())
+}
+
+fn compare_speed(args: &Args, figures: &mut Map<String, Value>) -> Result<()> {
+    for name in &args.types {
+        compare(args, name, figures)?;
+    }
+    if let Some(name) = args.types.first() {
+        replay::trace(args, &model(args, name)?, figures)?;
+        replay::wasm(args, &model(args, name)?, figures)?;
+    }
+    Ok(())
+}
+
+fn compare_quality(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Result<()> {
+    let texts = quality::texts()?;
+    std::fs::create_dir_all(&args.models)?;
+    println!("type     ids     exact nats  llama.cpp nats  off by     picks agree");
+    for format in Format::ALL {
+        let file = args.models.join(format!("quality-{}.gguf", format.label()));
+        quality::requantize(model, *format, &file)?;
+        let found = quality::compare(&file, &texts, args.threads)?;
+        std::fs::remove_file(&file)?;
+        let (error, agreement) = (found.error(), found.agreement());
+        let Quality {
+            ids, ours, theirs, ..
+        } = found;
+        let per_id = |nats: f64| nats / ids as f64;
+        println!(
+            "{:<6} {ids:>6}     {:>9.5}   {:>9.5}      {:>7.4} %  {:>7.3} %",
+            format.label(),
+            per_id(ours),
+            per_id(theirs),
+            100.0 * error,
+            100.0 * agreement
+        );
+        let name = format.label().to_lowercase();
+        figures.insert(format!("quality.xent_rel_err.{name}"), json!(error));
+        figures.insert(format!("quality.greedy_agreement.{name}"), json!(agreement));
     }
     Ok(())
 }
