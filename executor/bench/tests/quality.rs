@@ -13,8 +13,8 @@ fn every_type_is_as_good_as_in_llama_cpp() {
         "/../../devnet/model/assay-stories.gguf"
     ));
     let dir = tempfile::tempdir().unwrap();
-    let texts: Vec<String> = texts().unwrap().into_iter().step_by(6).collect();
-    assert_eq!(texts.len(), 41);
+    let texts: Vec<String> = texts().unwrap().into_iter().step_by(12).collect();
+    assert_eq!(texts.len(), 21);
     for format in Format::ALL {
         let file = dir.path().join(format.label());
         requantize(model, *format, &file).unwrap();
@@ -29,7 +29,7 @@ fn every_type_is_as_good_as_in_llama_cpp() {
             100.0 * agreement
         );
         // A model that foretells nothing would be alike in both: this one has ln 1024 = 6.9 to lose.
-        assert!(quality.ids > 2000 && per_id < 1.5, "{format:?}: {per_id}");
+        assert!(quality.ids > 1000 && per_id < 1.5, "{format:?}: {per_id}");
         assert!(error < 0.005, "{format:?}: {error}");
         assert!(agreement > 0.97, "{format:?}: {agreement}");
     }
