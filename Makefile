@@ -64,6 +64,7 @@ floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test machine floats:: -- --nocapture
 	ASSAY_SOFT_VECTORS=$${ASSAY_SOFT_VECTORS:-100000000} ASSAY_EXHAUSTIVE=$${ASSAY_EXHAUSTIVE:-1} \
 		cargo test --release -p assay-tests --test machine floats_soft:: -- --nocapture
+	ASSAY_EXHAUSTIVE=$${ASSAY_EXHAUSTIVE:-1} cargo test --release -p assay-inference --test scalars -- --nocapture
 
 conformance: ## The official WebAssembly suite, every step proven; writes the table of docs/conformance.md anew
 	ASSAY_BLESS=1 cargo test --release -p assay-conformance

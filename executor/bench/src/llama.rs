@@ -1,6 +1,6 @@
 //! llama.cpp, fed as the engine is.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -11,6 +11,7 @@ use llama_cpp_2::token::LlamaToken;
 use std::ffi::CStr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// What it was built with.
@@ -23,19 +24,20 @@ pub fn system_info() -> String {
 /// A loaded model with an empty cache.
 pub struct Llama {
     // Leaked: it lives as long as the bench, and the context borrows it.
+    model: &'static LlamaModel,
     context: LlamaContext<'static>,
 }
 
 impl Llama {
     /// llama.cpp itself, once a process.
     pub fn backend() -> Result<&'static LlamaBackend> {
-        static BACKEND: std::sync::OnceLock<LlamaBackend> = std::sync::OnceLock::new();
-        if BACKEND.get().is_none() {
-            let mut backend = LlamaBackend::init()?;
+        static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
+        let backend = BACKEND.get_or_init(|| {
+            let mut backend = LlamaBackend::init().map_err(|e| e.to_string())?;
             backend.void_logs();
-            let _ = BACKEND.set(backend);
-        }
-        BACKEND.get().context("llama.cpp has started")
+            Ok(backend)
+        });
+        backend.as_ref().map_err(|e| anyhow!("{e}"))
     }
 
     /// Loads a file.
@@ -45,7 +47,7 @@ impl Llama {
         threads: NonZeroUsize,
     ) -> Result<Llama> {
         let params = LlamaModelParams::default().with_n_gpu_layers(0);
-        let model = Box::leak(Box::new(LlamaModel::load_from_file(
+        let model: &'static LlamaModel = Box::leak(Box::new(LlamaModel::load_from_file(
             backend, path, &params,
         )?));
         let threads = i32::try_from(threads.get())?;
@@ -55,8 +57,32 @@ impl Llama {
             .with_n_threads(threads)
             .with_n_threads_batch(threads);
         Ok(Llama {
+            model,
             context: model.new_context(backend, params)?,
         })
+    }
+
+    /// The ids of a whole text, from the beginning-of-text token to the end-of-text token.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>> {
+        let vocab = self.model.vocab();
+        let mut ids = vocab.tokenize(text.as_bytes(), true, false);
+        if !vocab.should_add_eos() {
+            ids.push(vocab.eos());
+        }
+        Ok(ids
+            .into_iter()
+            .map(|id| u32::try_from(id.0))
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// The logits after each of `ids`, which fit a batch, from an empty cache.
+    pub fn scores(&mut self, ids: &[u32]) -> Result<Vec<Vec<f32>>> {
+        self.context.clear_kv_cache();
+        self.decode(ids, 0, true)?;
+        let rows = 0..i32::try_from(ids.len())?;
+        Ok(rows
+            .map(|i| self.context.get_logits_ith(i).to_vec())
+            .collect())
     }
 
     /// Seconds of a prefill of `ids`, and of decoding its first `count` one by one after it.
@@ -93,14 +119,25 @@ impl Llama {
     }
 
     fn feed(&mut self, ids: &[u32], at: usize) -> Result<()> {
+        self.decode(ids, at, false)?;
+        // The logits are there once they are asked for.
+        std::hint::black_box(self.context.get_logits());
+        Ok(())
+    }
+
+    /// Computes `ids` from position `at` on; keeps the logits of all, or of the last.
+    fn decode(&mut self, ids: &[u32], at: usize, all: bool) -> Result<()> {
         let mut batch = LlamaBatch::new(ids.len(), 1);
         for (i, id) in ids.iter().enumerate() {
             let token = LlamaToken::new(i32::try_from(*id)?);
-            batch.add(token, i32::try_from(at + i)?, &[0], i + 1 == ids.len())?;
+            batch.add(
+                token,
+                i32::try_from(at + i)?,
+                &[0],
+                all || i + 1 == ids.len(),
+            )?;
         }
         self.context.decode(&mut batch)?;
-        // The logits are there once they are asked for.
-        std::hint::black_box(self.context.get_logits());
         Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! The exact engine beside llama.cpp, in turns, in one run: the same files, the same cores, the same number of threads.
 
-mod llama;
 mod replay;
 mod samples;
 mod serve;
@@ -10,8 +9,9 @@ use assay_executor::backend::llama::worker;
 use assay_inference::native::{Engine, Level, map_file};
 use assay_inference::tensors::Format;
 use assay_inference::testing::Tiny;
+use assay_inference_bench::llama::{Llama, system_info};
+use assay_inference_bench::quality::{self, Quality};
 use clap::Parser;
-use llama::Llama;
 use samples::Samples;
 use serde_json::{Map, Value, json};
 use std::num::NonZeroUsize;
@@ -49,6 +49,9 @@ struct Args {
     /// Tokens of the answers of the executor's backends, of the first type; 0 for none.
     #[arg(long, default_value_t = 32)]
     serve: u32,
+    /// Compares not speed but quality: this model in every type that is supported, on held-out text.
+    #[arg(long, num_args = 0..=1, default_missing_value = "devnet/model/assay-stories.gguf")]
+    quality: Option<PathBuf>,
     /// JSON file that the figures are added to.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -64,7 +67,7 @@ fn main() -> Result<ExitCode> {
 }
 
 fn bench(args: &Args) -> Result<()> {
-    let info = llama::system_info();
+    let info = system_info();
     println!("llama.cpp: {info}");
     for feature in ["AVX2 = 1", "REPACK = 1"] {
         ensure!(
@@ -73,14 +76,9 @@ fn bench(args: &Args) -> Result<()> {
         );
     }
     let mut figures = Map::new();
-    for name in &args.types {
-        compare(args, name, &mut figures)?;
-    }
-    if let Some(name) = args.types.first() {
-        let model = model(args, name)?;
-        replay::trace(args, &model, &mut figures)?;
-        replay::wasm(args, &model, &mut figures)?;
-        serve::serve(args, &model, &mut figures)?;
+    match &args.quality {
+        Some(model) => compare_quality(args, model, &mut figures)?,
+        None => compare_speed(args, &mut figures)?,
     }
     let missed = missed(&figures);
     if let Some(out) = &args.out {
@@ -121,6 +119,48 @@ fn missed(figures: &Map<String, Value>) -> Vec<String> {
     low.chain(high)
         .map(|(name, limit)| format!("{name} {:.2} ({limit})", value(name).unwrap_or(f64::NAN)))
         .collect()
+}
+
+fn compare_speed(args: &Args, figures: &mut Map<String, Value>) -> Result<()> {
+    for name in &args.types {
+        compare(args, name, figures)?;
+    }
+    if let Some(name) = args.types.first() {
+        let model = model(args, name)?;
+        replay::trace(args, &model, figures)?;
+        replay::wasm(args, &model, figures)?;
+        serve::serve(args, &model, figures)?;
+    }
+    Ok(())
+}
+
+fn compare_quality(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Result<()> {
+    let texts = quality::texts()?;
+    std::fs::create_dir_all(&args.models)?;
+    println!("type     ids     exact nats  llama.cpp nats  off by     picks agree");
+    for format in Format::ALL {
+        let file = args.models.join(format!("quality-{}.gguf", format.label()));
+        quality::requantize(model, *format, &file)?;
+        let found = quality::compare(&file, &texts, args.threads)?;
+        std::fs::remove_file(&file)?;
+        let (error, agreement) = (found.error(), found.agreement());
+        let Quality {
+            ids, ours, theirs, ..
+        } = found;
+        let per_id = |nats: f64| nats / ids as f64;
+        println!(
+            "{:<6} {ids:>6}     {:>9.5}   {:>9.5}      {:>7.4} %  {:>7.3} %",
+            format.label(),
+            per_id(ours),
+            per_id(theirs),
+            100.0 * error,
+            100.0 * agreement
+        );
+        let name = format.label().to_lowercase();
+        figures.insert(format!("quality.xent_rel_err.{name}"), json!(error));
+        figures.insert(format!("quality.greedy_agreement.{name}"), json!(agreement));
+    }
+    Ok(())
 }
 
 /// The file of a random model, written at the first time.

@@ -1,10 +1,10 @@
 //! What a dispute needs of a whole answer: roots on the way by the native twin, and the program in wasmtime.
 
-use crate::llama::Llama;
 use crate::{Args, timed};
 use anyhow::{Context, Result, ensure};
 use assay_inference::native::{Engine, Verdict, map_file};
 use assay_inference::testing::request;
+use assay_inference_bench::llama::Llama;
 use assay_machine::compiled::{Compiled, CompiledEngine};
 use assay_machine::rom::Rom;
 use assay_machine::trace::Engine as _;
