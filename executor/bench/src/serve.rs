@@ -1,6 +1,5 @@
 //! Whole answers by the executor's backends beside bare llama.cpp, greedy, in turns: tokens a second after the first.
 
-use crate::llama::Llama;
 use crate::samples::Samples;
 use crate::{Args, timed};
 use anyhow::{Result, anyhow, ensure};
@@ -11,6 +10,7 @@ use assay_executor::backend::llama::child::{ChildConfig, LlamaChild};
 use assay_executor::backend::{Backend, Stats};
 use assay_inference::native::{Engine, map_file};
 use assay_inference::testing::request;
+use assay_inference_bench::llama::Llama;
 use assay_types::Tolerance;
 use assay_types::request::Payload;
 use serde_json::{Map, Value, json};
