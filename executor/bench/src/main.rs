@@ -49,6 +49,12 @@ struct Args {
     /// Tokens of the answers of the executor's backends, of the first type; 0 for none.
     #[arg(long, default_value_t = 32)]
     serve: u32,
+    /// Model that answers them, instead of a random one, whose near ties hardly any draft gets right.
+    #[arg(long)]
+    serve_model: Option<PathBuf>,
+    /// Their prompt; "he" and "in" are tokens of random models, spaces join them.
+    #[arg(long, default_value = "he in he in")]
+    serve_prompt: String,
     /// JSON file that the figures are added to.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -80,7 +86,11 @@ fn bench(args: &Args) -> Result<()> {
         let model = model(args, name)?;
         replay::trace(args, &model, &mut figures)?;
         replay::wasm(args, &model, &mut figures)?;
-        serve::serve(args, &model, &mut figures)?;
+        serve::serve(
+            args,
+            args.serve_model.as_ref().unwrap_or(&model),
+            &mut figures,
+        )?;
     }
     if let Some(out) = &args.out {
         let mut all = match std::fs::read(out) {
