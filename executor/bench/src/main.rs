@@ -44,7 +44,7 @@ struct Args {
     #[arg(long, default_value = "target/bench/models")]
     models: PathBuf,
     /// Tokens of a whole answer (prompt and output) that is traced, and of one that is run in wasmtime; 0 for none.
-    #[arg(long, value_delimiter = ',', num_args = 2, default_values_t = [256, 64])]
+    #[arg(long, num_args = 2, default_values_t = [256, 64])]
     replay: Vec<usize>,
     /// Tokens of the answers of the executor's backends, of the first type; 0 for none.
     #[arg(long, default_value_t = 32)]
@@ -52,6 +52,12 @@ struct Args {
     /// Compares not speed but quality: this model in every type that is supported, on held-out text.
     #[arg(long, num_args = 0..=1, default_missing_value = "devnet/model/assay-stories.gguf")]
     quality: Option<PathBuf>,
+    /// Model that answers them, instead of a random one, whose near ties hardly any draft gets right.
+    #[arg(long)]
+    serve_model: Option<PathBuf>,
+    /// Their prompt; "he" and "in" are tokens of random models, spaces join them.
+    #[arg(long, default_value = "he in he in")]
+    serve_prompt: String,
     /// JSON file that the figures are added to.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -129,7 +135,8 @@ fn compare_speed(args: &Args, figures: &mut Map<String, Value>) -> Result<()> {
         let model = model(args, name)?;
         replay::trace(args, &model, figures)?;
         replay::wasm(args, &model, figures)?;
-        serve::serve(args, &model, figures)?;
+        let answers = args.serve_model.as_ref().unwrap_or(&model);
+        serve::serve(args, answers, figures)?;
     }
     Ok(())
 }

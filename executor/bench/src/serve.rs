@@ -50,12 +50,9 @@ pub fn serve(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Res
     let mut exact = Exact::new(engine.clone());
     let mut drafting = DraftAndVerify::new(engine.clone(), child.clone(), WIDTH);
     let mut bare = Llama::load(Llama::backend()?, model, args.threads)?;
-    // "he" and "in" are tokens; spaces join them.
     let of = |tokens| {
-        request(
-            &Payload::greedy("he in he in", tokens),
-            Tolerance::default(),
-        )
+        let payload = Payload::greedy(&args.serve_prompt, tokens);
+        request(&payload, Tolerance::default())
     };
     let (first, whole) = (of(1), of(args.serve + 1));
     let prepared = engine.prepare(&whole).map_err(|e| anyhow!("{e:?}"))?;
