@@ -76,8 +76,8 @@ pub fn encode(point: u32) -> ([u8; 4], u32) {
     let tail = |shift: u32| 0x80 | (point >> shift & 0x3f) as u8;
     match point {
         ..0x80 => ([point as u8, 0, 0, 0], 1),
-        ..0x800 => ([0xc0 | (point >> 6) as u8, tail(0), 0, 0], 2),
-        ..0x1_0000 => ([0xe0 | (point >> 12) as u8, tail(6), tail(0), 0], 3),
+        0x80..0x800 => ([0xc0 | (point >> 6) as u8, tail(0), 0, 0], 2),
+        0x800..0x1_0000 => ([0xe0 | (point >> 12) as u8, tail(6), tail(0), 0], 3),
         _ => ([0xf0 | (point >> 18) as u8, tail(12), tail(6), tail(0)], 4),
     }
 }
