@@ -294,6 +294,27 @@ fn byte_level_merging_equals_the_reference() {
 }
 
 #[test]
+fn a_merge_counts_where_it_comes_first() {
+    let tiny = Tiny {
+        pre: Some("gpt-2"),
+        ..Tiny::default()
+    };
+    let normal =
+        |s: &str| ids::NORMAL + normal_tokens().iter().position(|(t, _)| t == s).unwrap() as u32;
+    let (a, b) = (ids::BYTE + u32::from(b'a'), ids::BYTE + u32::from(b'b'));
+    for (merges, want) in [
+        (["a a", "a b", "a a"], [normal("aa"), b]),
+        (["a b", "a a", "a b"], [a, normal("ab")]),
+    ] {
+        let mut gguf = tiny.gguf();
+        let merges = merges.map(|m| m.as_bytes().to_vec()).to_vec();
+        gguf.set("tokenizer.ggml.merges", Value::Strings(merges));
+        let engine = Engine::load(bytes(gguf.bytes()), NonZeroUsize::MIN).unwrap();
+        assert_eq!(tokenize(&engine, vec![user("aab")]), want);
+    }
+}
+
+#[test]
 fn words_are_cut_as_the_expressions_say() {
     let cases: [(&str, [&str; 4]); 12] = [
         // Default, GPT-2, Llama 3, Qwen 2
