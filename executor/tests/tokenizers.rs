@@ -118,6 +118,29 @@ impl Both {
         );
     }
 
+    /// Many strings in one prompt, a special token after each: in template parts, then in user parts.
+    fn compare_many(&self, texts: &[Vec<u8>]) {
+        let sep = Part::Template(b"<|sep|>".to_vec());
+        let sep_id = self.special[2].expect("every recipe has it");
+        let kinds: [(fn(Vec<u8>) -> Part, &LlamaModel); 2] =
+            [(Part::Template, &self.llama), (Part::User, &self.plain)];
+        for (part, model) in kinds {
+            let parts = texts
+                .iter()
+                .flat_map(|text| [part(text.clone()), sep.clone()]);
+            let mut expected: Vec<u32> = self.adds.0.then_some(self.ends.0).into_iter().collect();
+            for text in texts {
+                expected.extend(ids(model, text, false));
+                expected.push(sep_id);
+            }
+            expected.extend(self.adds.1.then_some(self.ends.1));
+            if self.program(parts.collect()) != expected {
+                texts.iter().for_each(|text| self.compare(text));
+                panic!("{}: strings differ together only: {texts:?}", self.name);
+            }
+        }
+    }
+
     /// User text between special tokens of a template, of which it may spell some itself.
     fn compare_mixed(&self, first: &[u8], second: &[u8]) {
         let (Some(begin), Some(sep)) = (self.special[0].or(self.special[3]), self.special[2])
@@ -283,21 +306,24 @@ fn extent() -> (usize, bool) {
     }
 }
 
+/// Strings in one prompt: two parts each, of 64.
+const BATCH: usize = 32;
+
 fn compare_all(recipe: &Recipe, seed: u64) {
     let both = Both::new(recipe);
     let (count, every) = extent();
     both.compare_pieces();
     let mut strings = Strings::new(seed);
-    let mut last = strings.next();
     let mut total = 0;
-    for i in 0..count {
-        let text = strings.next();
-        both.compare(&text);
-        if i % 4 == 0 {
-            both.compare_mixed(&last, &text);
-        }
-        total += text.len();
-        last = text;
+    for first in (0..count).step_by(BATCH) {
+        let batch: Vec<Vec<u8>> = (first..count.min(first + BATCH))
+            .map(|_| strings.next())
+            .collect();
+        both.compare_many(&batch);
+        // Some as whole prompts, and between special tokens that they may spell themselves.
+        batch.iter().step_by(10).for_each(|text| both.compare(text));
+        both.compare_mixed(&batch[0], &batch[batch.len() - 1]);
+        total += batch.iter().map(Vec::len).sum::<usize>();
     }
     let points = compare_points(&both, if every { 1 } else { 101 });
     println!(
