@@ -22,6 +22,9 @@ static BACKEND: LazyLock<LlamaBackend> = LazyLock::new(|| {
     backend
 });
 
+/// Makes a prompt's part of some bytes.
+type MakePart = fn(Vec<u8>) -> Part;
+
 /// One vocabulary in both implementations.
 struct Both {
     name: String,
@@ -122,7 +125,7 @@ impl Both {
     fn compare_many(&self, texts: &[Vec<u8>]) {
         let sep = Part::Template(b"<|sep|>".to_vec());
         let sep_id = self.special[2].expect("every recipe has it");
-        let kinds: [(fn(Vec<u8>) -> Part, &LlamaModel); 2] =
+        let kinds: [(MakePart, &LlamaModel); 2] =
             [(Part::Template, &self.llama), (Part::User, &self.plain)];
         for (part, model) in kinds {
             let parts = texts
