@@ -50,6 +50,7 @@ bench: build ## Measure steps and a dispute; writes target/bench/summary.json
 # The exact engine beside llama.cpp, on random models of TinyLlama's shape (three files of 0.6 to 1.2 GB in target/bench/models).
 bench-inference:
 	cargo build --release --workspace
+	@target/release/assay-inference-bench --quality --out target/bench/summary.json
 	@target/release/assay-inference-bench --out target/bench/summary.json
 
 # The machine beside wasmi and wasmtime, in a profile of its own: all built with LTO as one unit.

@@ -109,6 +109,8 @@ fn missed(figures: &Map<String, Value>) -> Vec<String> {
         ("infer.decode_vs_llamacpp.q8_0", 1.0),
         ("infer.decode_vs_llamacpp.q4_0", 1.0),
         ("infer.decode_vs_llamacpp.q4_k", 1.0),
+        ("serve.exact_vs_llamacpp", 1.0),
+        ("serve.draft_verify_efficiency", 0.95),
     ];
     let at_most = [
         ("trace.vs_verify", 1.2),
@@ -122,9 +124,15 @@ fn missed(figures: &Map<String, Value>) -> Vec<String> {
     let high = at_most
         .into_iter()
         .filter(|(name, most)| value(name).is_some_and(|x| x > *most));
-    low.chain(high)
-        .map(|(name, limit)| format!("{name} {:.2} ({limit})", value(name).unwrap_or(f64::NAN)))
-        .collect()
+    let text = |(name, limit): (&str, f64)| {
+        format!("{name} {:.2} ({limit})", value(name).unwrap_or(f64::NAN))
+    };
+    let unlike = figures
+        .iter()
+        .filter(|(name, _)| name.starts_with("quality.xent_rel_err."))
+        .filter(|(_, error)| error.as_f64().is_none_or(|error| error > 0.005))
+        .map(|(name, error)| format!("{name} {error} (0.005)"));
+    low.chain(high).map(text).chain(unlike).collect()
 }
 
 fn compare_speed(args: &Args, figures: &mut Map<String, Value>) -> Result<()> {

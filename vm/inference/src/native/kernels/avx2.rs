@@ -4,7 +4,7 @@
 //! their magnitudes are, and the activations take the signs: 128 * 127 * 2 still fits.
 
 use super::Factors as View;
-use super::panels::{Factors, Panel, Shape};
+use super::panels::{Factors, HALVES, NESTED, Panel, SCALE, SCALE_OFFSET, Shape, chunk};
 use crate::ops::GROUP;
 use crate::quantize::{BLOCK, GROUP_BYTES};
 use std::arch::x86_64::*;
@@ -51,19 +51,6 @@ pub(super) fn tile(
 
 /// Blocks from the one that is multiplied to the one that is fetched.
 const AHEAD: usize = 8;
-
-const SCALE: u8 = 0;
-const SCALE_OFFSET: u8 = 1;
-const NESTED: u8 = 2;
-const HALVES: u8 = 3;
-
-#[inline(always)]
-fn chunk<const N: usize>(bytes: &[u8]) -> &[u8; N] {
-    match bytes.first_chunk() {
-        Some(chunk) => chunk,
-        None => panic!("a panel has all its factors"),
-    }
-}
 
 /// Eight binary16 numbers as f32.
 #[inline]

@@ -4,7 +4,7 @@
 //! activations times that.
 
 use super::Factors as View;
-use super::panels::{Factors, Panel, Shape};
+use super::panels::{Factors, HALVES, NESTED, Panel, SCALE, SCALE_OFFSET, Shape, chunk};
 use crate::ops::GROUP;
 use crate::quantize::{BLOCK, GROUP_BYTES};
 use std::arch::x86_64::*;
@@ -53,11 +53,6 @@ pub(super) fn tile(
 /// Blocks from the one that is multiplied to the one that is fetched.
 const AHEAD: usize = 4;
 
-const SCALE: u8 = 0;
-const SCALE_OFFSET: u8 = 1;
-const NESTED: u8 = 2;
-const HALVES: u8 = 3;
-
 /// 16 binary16 numbers as f32.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,f16c")]
@@ -74,14 +69,6 @@ fn sixteen(bytes: &[u8]) -> __m128i {
     let bytes: &[u8; 16] = chunk(bytes);
     // SAFETY: 16 bytes are there.
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
-}
-
-#[inline(always)]
-fn chunk<const N: usize>(bytes: &[u8]) -> &[u8; N] {
-    match bytes.first_chunk() {
-        Some(chunk) => chunk,
-        None => panic!("a panel has all its factors"),
-    }
 }
 
 #[inline]

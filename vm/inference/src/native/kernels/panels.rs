@@ -49,6 +49,21 @@ pub(super) enum Factors {
     Halves,
 }
 
+// The kinds of [`Factors`] by number, for kernels compiled apart for each.
+pub(super) const SCALE: u8 = 0;
+pub(super) const SCALE_OFFSET: u8 = 1;
+pub(super) const NESTED: u8 = 2;
+pub(super) const HALVES: u8 = 3;
+
+/// The first bytes of a panel's factors from some place on.
+#[inline(always)]
+pub(super) fn chunk<const N: usize>(bytes: &[u8]) -> &[u8; N] {
+    match bytes.first_chunk() {
+        Some(chunk) => chunk,
+        None => panic!("a panel has all its factors"),
+    }
+}
+
 /// How a type is repacked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shape {
