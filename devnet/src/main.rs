@@ -21,6 +21,7 @@ use crate::report::Scenario;
 use anyhow::{Context, bail, ensure};
 use assay_node::dangerous::{Cheat, Flip};
 use assay_node::shutdown::Shutdown;
+use assay_types::params::MAX_TOKENS;
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -106,6 +107,16 @@ struct RunArgs {
     /// process, in mid-request).
     #[arg(long, env = "ASSAY_DISRUPT", value_name = "WHO", value_parser = ["watchtower", "executor", "sequencer", "llama"])]
     disrupt: Option<String>,
+    /// Ask this, straight from the inbox and without a callback, instead of the sample dApp's question; `\n` stands for a new
+    /// line.
+    #[arg(long, env = "ASSAY_PROMPT", value_name = "TEXT")]
+    prompt: Option<String>,
+    /// Most tokens of the answer to --prompt.
+    #[arg(long, env = "ASSAY_MAX_TOKENS", value_name = "N", requires = "prompt", default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TOKENS)))]
+    max_tokens: u32,
+    /// Once nothing but the challenge window is waited for, let the chain's clock jump to its end.
+    #[arg(long, env = "ASSAY_SKIP_WINDOW")]
+    skip_window: bool,
     /// Write the report here (devnet/report.schema.json says what it holds).
     #[arg(long, env = "ASSAY_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
@@ -219,6 +230,9 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 lying_challenger: args.lying_challenger,
                 disrupt: args.disrupt,
                 backend: cli.common.backend.clone(),
+                max_tokens: args.prompt.as_ref().map(|_| args.max_tokens),
+                prompt: args.prompt.map(|text| text.replace("\\n", "\n")),
+                skip_window: args.skip_window,
             };
             let report = match run_once(&cli.common, scenario.clone(), &shutdown).await {
                 Ok(report) => report,
@@ -249,6 +263,9 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 lying_challenger: false,
                 disrupt: None,
                 backend: cli.common.backend.clone(),
+                prompt: None,
+                max_tokens: None,
+                skip_window: false,
             };
             let report = run_once(&cli.common, scenario, &shutdown).await?;
             let command =

@@ -324,6 +324,19 @@ impl Network {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
+    /// A number among a service's metrics; 0 where it has not said it yet.
+    pub async fn metric(&self, role: Role, name: &str) -> f64 {
+        let Some(admin) = self.admin.get(role.name()) else {
+            return 0.0;
+        };
+        let Ok(response) = reqwest::get(format!("http://127.0.0.1:{admin}/metrics")).await else {
+            return 0.0;
+        };
+        let text = response.text().await.unwrap_or_default();
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(value).unwrap_or(0.0)
+    }
+
     /// Port of a service's metrics.
     pub fn admin_port(&self, role: Role) -> Option<u16> {
         self.admin.get(role.name()).copied()

@@ -58,6 +58,12 @@ pub struct Scenario {
     pub disrupt: Option<String>,
     /// `--backend`.
     pub backend: String,
+    /// `--prompt`; the sample dApp asks where there is none.
+    pub prompt: Option<String>,
+    /// `--max-tokens`, with a prompt.
+    pub max_tokens: Option<u32>,
+    /// `--skip-window`.
+    pub skip_window: bool,
 }
 
 impl Scenario {

@@ -7,7 +7,8 @@ use crate::events::{Event, Events, What, short};
 use crate::network::{Network, spinner};
 use crate::price::fee_for;
 use crate::report::{DisputeReport, Report, RequestReport, Scenario, TransactionReport};
-use alloy::primitives::{Address, B256, U256};
+use alloy::eips::BlockId;
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::Provider;
 use anyhow::{Context, bail};
 use assay_bindings::{DisputeGame, Inbox, ReviewJudge, Staking};
@@ -22,7 +23,9 @@ use std::time::{Duration, Instant};
 const JUDGE_TOKENS: u32 = 8;
 /// What an honest party may have spent on work outside games (finalizing, delivering, staking): 20M gas at 2 gwei.
 const UPKEEP: u128 = 40_000_000_000_000_000;
-/// The question of every scenario.
+/// Seconds in which a request for the inbox itself has to be posted.
+const INCLUSION: u64 = 600;
+/// The question of every scenario that has none of its own.
 pub const REVIEW: &str = "This is the best kettle, it is great!";
 
 /// What a party owns, wei: balance, credits, free and locked stake.
@@ -68,6 +71,36 @@ pub async fn ask_judge(net: &Network, review: &str) -> anyhow::Result<B256> {
     let asked = receipt
         .decoded_log::<ReviewJudge::ReviewAsked>()
         .context("the dApp asked nothing")?;
+    Ok(asked.data.id)
+}
+
+/// Asks the inbox itself, without a callback; returns the request's id.
+pub async fn ask_inbox(net: &Network, prompt: &str, max_tokens: u32) -> anyhow::Result<B256> {
+    let model = &net.deployment.models[0];
+    let payload = Payload::greedy(prompt, max_tokens).encode();
+    let fee = fee_for(&net.user, &net.deployment, model, payload.len(), max_tokens).await?;
+    let head = net.user.get_block(BlockId::latest()).await?;
+    let now = head.context("the chain has no block")?.header.timestamp;
+    let params = Inbox::RequestParams {
+        modelId: model.id,
+        callback: Address::ZERO,
+        callbackGas: 0,
+        delivery: 0,
+        tolerant: false,
+        minBond: 0,
+        fee,
+        callbackFee: 0,
+        refundTo: Role::User.address()?,
+        inclusionDeadline: now + INCLUSION,
+    };
+    let inbox = Inbox::new(net.deployment.contracts.inbox, &net.user);
+    let call = inbox
+        .request(params, payload.into(), Bytes::new())
+        .value(U256::from(fee));
+    let receipt = call.send().await?.get_receipt().await?;
+    let asked = receipt
+        .decoded_log::<Inbox::Requested>()
+        .context("the inbox opened no request")?;
     Ok(asked.data.id)
 }
 
@@ -127,13 +160,17 @@ pub fn claimed(events: &[Event], id: B256, by: Option<Address>) -> bool {
     events.iter().any(matches)
 }
 
-/// Whether the request is final and its last callback was made.
-pub fn settled(events: &[Event], id: B256) -> bool {
-    let finality = |e: &Event| matches!(e.what, What::Delivered { id: i, mode: 1, .. } if i == id);
+/// Whether the request is final.
+fn is_final(events: &[Event], id: B256) -> bool {
     events
         .iter()
         .any(|e| matches!(e.what, What::Final { id: i, .. } if i == id))
-        && events.iter().any(finality)
+}
+
+/// Whether the request is final and its last callback was made.
+pub fn settled(events: &[Event], id: B256) -> bool {
+    let finality = |e: &Event| matches!(e.what, What::Delivered { id: i, mode: 1, .. } if i == id);
+    is_final(events, id) && events.iter().any(finality)
 }
 
 /// What a final answer waits for, and for how long at most.
@@ -205,12 +242,17 @@ pub async fn run(
     let disrupt = scenario.disrupt.as_deref();
     let disruption = disrupt.map(|who| Disruption::prepare(net, who, role));
     let disruption = disruption.transpose()?;
-    let id = ask_judge(net, REVIEW).await?;
+    let id = match &scenario.prompt {
+        Some(prompt) => ask_inbox(net, prompt, scenario.max_tokens.unwrap_or(JUDGE_TOKENS)).await?,
+        None => ask_judge(net, REVIEW).await?,
+    };
+    // Long questions to large models take a while.
+    let patience = Duration::from_secs(if scenario.prompt.is_some() { 600 } else { 60 });
     if let Some(disruption) = disruption {
         disruption.strike(net, id).await?;
     }
     story
-        .until(net, &mut events, Duration::from_secs(60), "answer", |e| {
+        .until(net, &mut events, patience, "answer", |e| {
             claimed(e, id, None)
         })
         .await?;
@@ -234,9 +276,17 @@ pub async fn run(
             .await?;
     }
     let (window, rest) = window(net);
-    story
-        .until(net, &mut events, rest, &window, |e| settled(e, id))
-        .await?;
+    if scenario.skip_window {
+        let executor = Role::Executor.address()?;
+        let answered = |e: &[Event]| claimed(e, id, Some(executor));
+        story
+            .until(net, &mut events, patience, "true answer", answered)
+            .await?;
+        skip_window(net, patience).await?;
+    }
+    let asked_directly = scenario.prompt.is_some();
+    let done = |e: &[Event]| is_final(e, id) && (asked_directly || settled(e, id));
+    story.until(net, &mut events, rest, &window, done).await?;
     // The services book their last receipts a moment after the chain has them.
     tokio::time::sleep(Duration::from_secs(2)).await;
 
@@ -249,7 +299,8 @@ pub async fn run(
     }
     let requests = vec![request_report(net, &story, id).await];
     let truth = requests[0].output_text.trim();
-    if requests[0].status != "final" || !["positive", "negative"].contains(&truth) {
+    let judged = asked_directly || ["positive", "negative"].contains(&truth);
+    if requests[0].status != "final" || !judged {
         failures.push(format!(
             "request {} ended as {} with {truth:?}",
             short(&id),
@@ -276,6 +327,25 @@ pub async fn run(
     })
 }
 
+/// Lets the chain's clock jump over the challenge window, once the watchtower has found a claim right: no window is short for it.
+async fn skip_window(net: &Network, patience: Duration) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while net
+        .metric(Role::Watchtower, "assay_watchtower_claims_right_total")
+        .await
+        < 1.0
+    {
+        if started.elapsed() > patience {
+            bail!("the watchtower has found no claim right");
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    net.user
+        .raw_request::<_, Value>("evm_increaseTime".into(), (net.settings.window,))
+        .await?;
+    Ok(())
+}
+
 async fn request_report(net: &Network, story: &Story, id: B256) -> RequestReport {
     let claims = || {
         story.events().iter().filter_map(|e| match &e.what {
@@ -295,10 +365,7 @@ async fn request_report(net: &Network, story: &Story, id: B256) -> RequestReport
     };
     let answer = &net.status(role).await["answers"][id.to_string()];
     let count = |key: &str| answer[key].as_u64().unwrap_or(0);
-    let is_final = story
-        .events()
-        .iter()
-        .any(|e| matches!(e.what, What::Final { id: i, .. } if i == id));
+    let is_final = is_final(story.events(), id);
     let text = match Output::decode(&output) {
         Some(Output::Answer { text, .. }) => String::from_utf8_lossy(&text).into_owned(),
         _ => String::new(),

@@ -91,11 +91,29 @@ pub struct Registered {
     pub program: ProgramId,
 }
 
-/// A model's bytes.
-struct Model {
-    rom: Rom,
-    /// None where the program would answer `bad_model`: then the machine alone decides.
-    native: Option<Native>,
+/// A model's bytes, committed to and made ready: what takes time and memory, and is shared by all that use the model.
+pub struct ModelFile {
+    /// Where they are.
+    pub path: PathBuf,
+    /// The bytes with their tree.
+    pub rom: Rom,
+    /// The native engine; why not where the program would answer `bad_model`: then the machine alone decides.
+    pub native: Result<Native, String>,
+}
+
+impl ModelFile {
+    /// Maps and hashes the file at `path`, and loads it into an engine of `threads` threads.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn load(path: &Path, threads: NonZeroUsize) -> Result<ModelFile, LibraryError> {
+        let data = map_file(path).map_err(unreadable(path, "--model"))?;
+        Ok(ModelFile {
+            path: path.to_owned(),
+            rom: Rom::shared(data.clone()),
+            native: Native::load(data, threads).map_err(|e| e.to_string()),
+        })
+    }
 }
 
 /// The program, compiled, and the models whose bytes are here.
@@ -106,7 +124,7 @@ pub struct Library {
     has_twin: bool,
     replay: Replay,
     /// By model root.
-    files: BTreeMap<Hash, Model>,
+    files: BTreeMap<Hash, Arc<ModelFile>>,
     /// Model ids to model roots.
     served: RwLock<BTreeMap<Hash, Hash>>,
     /// Model ids that the registry was asked for.
@@ -121,6 +139,22 @@ impl Library {
     pub fn load(
         path: &Path,
         models: &[PathBuf],
+        registered: &[ModelEntry],
+        replay: Replay,
+    ) -> Result<Library, LibraryError> {
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let load = |model: &PathBuf| ModelFile::load(model, threads).map(Arc::new);
+        let files = models.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        Library::with_files(path, files, registered, replay)
+    }
+
+    /// Reads the program at `path` and takes models that are loaded; each must be one of `registered`.
+    ///
+    /// # Errors
+    /// Says which file is wrong and what to do.
+    pub fn with_files(
+        path: &Path,
+        files: Vec<Arc<ModelFile>>,
         registered: &[ModelEntry],
         replay: Replay,
     ) -> Result<Library, LibraryError> {
@@ -141,20 +175,18 @@ impl Library {
             served: RwLock::default(),
             heard: RwLock::default(),
         };
-        models.iter().try_fold(library, |library, model| {
-            library.with_model(path, model, registered)
+        files.into_iter().try_fold(library, |library, file| {
+            library.with_model(path, file, registered)
         })
     }
 
     fn with_model(
-        self,
+        mut self,
         program: &Path,
-        path: &Path,
+        file: Arc<ModelFile>,
         registered: &[ModelEntry],
     ) -> Result<Library, LibraryError> {
-        let data = map_file(path).map_err(unreadable(path, "--model"))?;
-        let rom = Rom::shared(data.clone());
-        let root = rom.root();
+        let (path, root) = (&file.path, file.rom.root());
         let entries: Vec<&ModelEntry> = registered.iter().filter(|m| m.root.0 == root.0).collect();
         if entries.is_empty() {
             let known: Vec<String> = registered
@@ -190,20 +222,11 @@ impl Library {
                 },
             );
         }
-        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let native = if self.has_twin {
-            Native::load(data, threads)
-        } else {
-            return Ok(self.keep(rom, None));
-        };
-        let native = native
-            .inspect_err(|error| tracing::warn!(path = %path.display(), %error, "the only right answer is bad_model"));
-        Ok(self.keep(rom, native.ok()))
-    }
-
-    fn keep(mut self, rom: Rom, native: Option<Native>) -> Library {
-        self.files.insert(rom.root(), Model { rom, native });
-        self
+        if let (true, Err(error)) = (self.has_twin, &file.native) {
+            tracing::warn!(path = %path.display(), %error, "the only right answer is bad_model");
+        }
+        self.files.insert(root, file);
+        Ok(self)
     }
 
     /// Takes `model` in, if its bytes and its program are here.
@@ -234,10 +257,17 @@ impl Library {
         self.program
     }
 
-    fn model(&self, model: ModelId) -> Result<&Model, CourtError> {
+    fn model(&self, model: ModelId) -> Result<&ModelFile, CourtError> {
         let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
         let file = served.get(&model.0).and_then(|root| self.files.get(root));
-        file.ok_or(CourtError::UnknownModel(model))
+        file.map(|file| &**file)
+            .ok_or(CourtError::UnknownModel(model))
+    }
+
+    /// The model's engine, where the program is the one that it imitates and takes the model.
+    fn native(&self, model: ModelId) -> Result<Option<&Native>, CourtError> {
+        let file = self.model(model)?;
+        Ok(file.native.as_ref().ok().filter(|_| self.has_twin))
     }
 
     fn roms(&self, inputs: &Inputs) -> Result<[Rom; 3], CourtError> {
@@ -254,6 +284,21 @@ impl Library {
             self.compiled.clone(),
             self.roms(inputs)?,
         ))
+    }
+
+    /// The program's twin on `inputs`; `None` where roots come from wasmtime.
+    ///
+    /// # Errors
+    /// The model is not here.
+    pub fn twin(&self, inputs: &Inputs) -> Result<Option<TwinEngine>, CourtError> {
+        if !self.has_twin || self.replay != Replay::Native {
+            return Ok(None);
+        }
+        let roms = self.roms(inputs)?;
+        Ok(Some(match self.native(inputs.model)? {
+            Some(native) => TwinEngine::with_kernels(native.clone(), roms),
+            None => TwinEngine::new(roms),
+        }))
     }
 
     /// Number and status of the first terminal state among the macro steps, given up at `deadline`.
@@ -288,7 +333,7 @@ impl Court for Library {
     }
 
     fn check(&self, inputs: &Inputs) -> Result<Verdict, CourtError> {
-        let Some(native) = &self.model(inputs.model)?.native else {
+        let Some(native) = self.native(inputs.model)? else {
             return self.finish(inputs, None).map(|(_, status)| verdict(status));
         };
         Ok(match native.check(&inputs.request, &inputs.output) {
@@ -303,12 +348,7 @@ impl Court for Library {
     }
 
     fn trace(&self, inputs: &Inputs) -> Result<BoxTrace, CourtError> {
-        if self.has_twin && self.replay == Replay::Native {
-            let roms = self.roms(inputs)?;
-            let twin = match &self.model(inputs.model)?.native {
-                Some(native) => TwinEngine::with_kernels(native.clone(), roms),
-                None => TwinEngine::new(roms),
-            };
+        if let Some(twin) = self.twin(inputs)? {
             return Ok(BoxTrace::new(ProgramTrace::new(twin)));
         }
         Ok(BoxTrace::new(ProgramTrace::new(self.engine(inputs)?)))

@@ -5,7 +5,7 @@ use crate::flipped::{FlippedTrace, MadeUpTrace};
 use crate::inputs::Inputs;
 use crate::library::Library;
 use crate::player::Script;
-use assay_machine::trace::ProgramTrace;
+use assay_machine::trace::{Engine, ProgramTrace};
 use assay_node::dangerous::Flip;
 use assay_types::keccak256;
 use assay_types::params::TRACE_LOG2;
@@ -52,9 +52,17 @@ fn flipped(library: &Library, inputs: &Inputs, at: u64, seed: u64) -> Result<Box
         at,
         "DANGEROUS: playing with a trace that is false from this index on"
     );
-    let truth = ProgramTrace::new(library.engine(inputs)?);
-    let liar = FlippedTrace::new(truth, at, seed, TRACE_LOG2).stubborn();
-    Ok(BoxTrace::new(liar))
+    fn told<E: Engine + Send + 'static>(truth: E, at: u64, seed: u64) -> BoxTrace
+    where
+        E::Error: std::fmt::Display,
+    {
+        let truth = ProgramTrace::new(truth);
+        BoxTrace::new(FlippedTrace::new(truth, at, seed, TRACE_LOG2).stubborn())
+    }
+    Ok(match library.twin(inputs)? {
+        Some(twin) => told(twin, at, seed),
+        None => told(library.engine(inputs)?, at, seed),
+    })
 }
 
 /// The index after an executed step of the run on `inputs`: one that `seed` chooses, or the last. Most indices are padding
@@ -63,7 +71,20 @@ fn flipped(library: &Library, inputs: &Inputs, at: u64, seed: u64) -> Result<Box
 /// # Errors
 /// The run has no result.
 pub fn executed(library: &Library, inputs: &Inputs, seed: Option<u64>) -> Result<u64, CourtError> {
-    let (end, _) = library.finish(inputs, None)?;
+    match library.twin(inputs)? {
+        Some(mut twin) => {
+            let (end, _) = twin.finish(u64::MAX);
+            Ok(executed_of(twin, end, seed).unwrap_or_else(|never| match never {}))
+        }
+        None => {
+            let (end, _) = library.finish(inputs, None)?;
+            executed_of(library.engine(inputs)?, end, seed)
+                .map_err(|e| CourtError::NoResult(e.to_string()))
+        }
+    }
+}
+
+fn executed_of<E: Engine>(engine: E, end: u64, seed: Option<u64>) -> Result<u64, E::Error> {
     let draw = |salt: u8, below: u64| match seed {
         None => below - 1,
         Some(seed) => {
@@ -74,11 +95,8 @@ pub fn executed(library: &Library, inputs: &Inputs, seed: Option<u64>) -> Result
                 % below
         }
     };
-    let (b, y) = (library.macro_log2(), draw(0, end.max(1)));
-    let mut trace = ProgramTrace::new(library.engine(inputs)?);
-    let mut machine = trace
-        .machine(y << b)
-        .map_err(|e| CourtError::NoResult(e.to_string()))?;
+    let (b, y) = (engine.b(), draw(0, end.max(1)));
+    let mut machine = ProgramTrace::new(engine).machine(y << b)?;
     let before = machine.executed;
     machine.run(y << b, 1 << b);
     let steps = (machine.executed - before).max(1);

@@ -8,9 +8,9 @@ use crate::backend::exact::{BadModel, Exact};
 use crate::backend::llama::child::{ChildConfig, LlamaChild};
 use alloy::primitives::B256;
 use anyhow::{Context, bail};
+use assay_dispute::library::ModelFile;
 use assay_dispute::service::confirm_model;
-use assay_inference::native::{Engine, map_file};
-use assay_machine::rom::Rom;
+use assay_inference::native::Engine;
 use assay_node::deployment::ModelEntry;
 use assay_node::shell::Shell;
 use std::collections::BTreeMap;
@@ -46,15 +46,33 @@ impl Served {
 /// Models by id.
 pub type Models = BTreeMap<B256, Arc<Served>>;
 
-/// Loads every `--model` file and starts its backend.
+/// Loads every `--model` file.
+///
+/// # Errors
+/// One can't be read.
+pub async fn files(args: &Args) -> anyhow::Result<Vec<Arc<ModelFile>>> {
+    let mut files = Vec::new();
+    for path in args.model.models.clone() {
+        let threads = args.thread_count();
+        let loading = tokio::task::spawn_blocking(move || ModelFile::load(&path, threads));
+        files.push(Arc::new(loading.await??));
+    }
+    Ok(files)
+}
+
+/// Starts a backend for each of `files`.
 ///
 /// # Errors
 /// A file is not what the registry says, is not supported, or llama.cpp can't load it: which, and what to do.
-pub async fn load(shell: &Shell, args: &Args) -> anyhow::Result<Models> {
+pub async fn load(
+    shell: &Shell,
+    args: &Args,
+    files: Vec<Arc<ModelFile>>,
+) -> anyhow::Result<Models> {
     let mut models = Models::new();
-    for path in &args.model.models {
-        let (args, path, known) = (args.clone(), path.clone(), shell.deployment.models.clone());
-        let loading = tokio::task::spawn_blocking(move || load_one(&args, &path, &known));
+    for file in files {
+        let (args, known) = (args.clone(), shell.deployment.models.clone());
+        let loading = tokio::task::spawn_blocking(move || load_one(&args, &file, &known));
         for served in loading.await?? {
             let registry = shell.deployment.contracts.registry;
             confirm_model(&shell.chain, registry, &served.entry).await?;
@@ -64,11 +82,9 @@ pub async fn load(shell: &Shell, args: &Args) -> anyhow::Result<Models> {
     Ok(models)
 }
 
-fn load_one(args: &Args, path: &Path, known: &[ModelEntry]) -> anyhow::Result<Vec<Served>> {
-    let shown = path.display();
-    let file = map_file(path)
-        .with_context(|| format!("cannot read {shown}; pass the right --model FILE"))?;
-    let root = B256::from(Rom::shared(file.clone()).root().0);
+fn load_one(args: &Args, file: &ModelFile, known: &[ModelEntry]) -> anyhow::Result<Vec<Served>> {
+    let shown = file.path.display();
+    let root = B256::from(file.rom.root().0);
     let entries: Vec<&ModelEntry> = known.iter().filter(|m| m.root == root).collect();
     if entries.is_empty() {
         let named =
@@ -77,7 +93,7 @@ fn load_one(args: &Args, path: &Path, known: &[ModelEntry]) -> anyhow::Result<Ve
         bail!(
             "{shown} ({} bytes) has model root {root}, but this deployment registers {}: the file is damaged or is another \
              model; pass the right --model FILE, or register it",
-            (*file).as_ref().len(),
+            file.rom.data_len(),
             if list.is_empty() {
                 "no model".to_owned()
             } else {
@@ -85,8 +101,8 @@ fn load_one(args: &Args, path: &Path, known: &[ModelEntry]) -> anyhow::Result<Ve
             }
         );
     }
-    let engine = match Engine::load(file, args.thread_count()) {
-        Ok(engine) => Some(engine),
+    let engine = match &file.native {
+        Ok(engine) => Some(engine.clone()),
         Err(error) if args.answer_bad_model => {
             tracing::warn!(model = %shown, %error, "unsupported: every request for it is answered with bad_model");
             None
@@ -96,7 +112,7 @@ fn load_one(args: &Args, path: &Path, known: &[ModelEntry]) -> anyhow::Result<Ve
              its requests with the error that they are due"
         ),
     };
-    let backend = Arc::new(Mutex::new(backend(args, path, engine.as_ref())?));
+    let backend = Arc::new(Mutex::new(backend(args, &file.path, engine.as_ref())?));
     let serve = |entry: &ModelEntry| Served {
         entry: entry.clone(),
         engine: engine.clone(),

@@ -38,21 +38,22 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
     warn_of_lies(&args.lies);
     shell.health.expect("sequencer", "not connected yet");
 
-    let (guest, paths, known) = (
+    let files = models::files(&args).await?;
+    let (guest, loaded, known) = (
         args.model.guest.clone(),
-        args.model.models.clone(),
+        files.clone(),
         shell.deployment.models.clone(),
     );
     let replay = args.replay;
-    // Compiling the program and loading the models take seconds each: side by side.
+    // Compiling the program and starting llama.cpp take seconds each: side by side.
     let compiling =
-        tokio::task::spawn_blocking(move || Library::load(&guest, &paths, &known, replay));
+        tokio::task::spawn_blocking(move || Library::with_files(&guest, loaded, &known, replay));
     let (library, models) = if args.backend == BackendKind::Auto {
         // What is measured has the machine for itself.
         let library = compiling.await??;
-        (library, models::load(&shell, &args).await?)
+        (library, models::load(&shell, &args, files).await?)
     } else {
-        let models = models::load(&shell, &args).await?;
+        let models = models::load(&shell, &args, files).await?;
         (compiling.await??, models)
     };
     let library = Arc::new(library);

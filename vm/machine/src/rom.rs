@@ -14,8 +14,12 @@ pub struct Rom {
     /// The length, which comes before the data.
     prefix: [u8; PREFIX],
     data: Shared,
+    /// From height [`BASE`] on: the whole tree would be half as large as the data.
     tree: Arc<Tree>,
 }
+
+/// log2 of the leaves whose hashes are found anew where they are asked for.
+const BASE: u32 = 4;
 
 /// Bytes of the length prefix.
 const PREFIX: usize = 8;
@@ -35,7 +39,7 @@ impl Rom {
             tree: Arc::new(Tree::zeroed(ROM_DEPTH, 0)),
         };
         let leaves = (len + PREFIX).div_ceil(LEAF_BYTES);
-        rom.tree = Arc::new(Tree::build_with(ROM_DEPTH, leaves, |i| rom.leaf(i)));
+        rom.tree = Arc::new(Tree::build_coarse(ROM_DEPTH, BASE, leaves, |i| rom.leaf(i)));
         rom
     }
 
@@ -81,11 +85,44 @@ impl Rom {
 
     /// Siblings of leaf `index`, bottom up.
     pub fn siblings(&self, index: u64) -> Vec<Hash> {
-        self.tree.siblings(0, index)
+        let (subtree, within) = (index >> BASE, index % (1 << BASE));
+        let leaf = |i| self.leaf((subtree << BASE) + i);
+        let mut siblings = Tree::build_with(BASE, 1 << BASE, leaf).siblings(0, within);
+        siblings.extend(self.tree.siblings(BASE, subtree));
+        siblings
     }
 }
 
 /// Root of the read-only input that holds `data`.
 pub fn rom_root(data: &[u8]) -> Hash {
     Rom::new(data).root()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{leaf_at, verify};
+
+    #[test]
+    fn every_leaf_has_the_siblings_of_the_whole_tree() {
+        for len in [0usize, 1, 120, 121, 2040, 2041, 9000] {
+            let data: Vec<u8> = (0..len).map(|i| (i * 31 % 251) as u8).collect();
+            let rom = Rom::new(&data);
+            let image = [&(len as u64).to_le_bytes(), &data[..]].concat();
+            let tree = Tree::build(ROM_DEPTH, &image);
+            assert_eq!(rom.root(), tree.root(), "{len} bytes");
+            let leaves = (len as u64 + 8).div_ceil(128);
+            let beyond = [leaves, leaves + 1, 16 * leaves, (1 << ROM_DEPTH) - 1];
+            for index in (0..leaves).chain(beyond) {
+                let (leaf, siblings) = (rom.leaf(index), rom.siblings(index));
+                assert_eq!(leaf, leaf_at(&image, index));
+                assert_eq!(
+                    siblings,
+                    tree.siblings(0, index),
+                    "{len} bytes, leaf {index}"
+                );
+                assert!(verify(&rom.root(), &leaf, index, &siblings));
+            }
+        }
+    }
 }

@@ -37,7 +37,9 @@ pub fn leaf_at(data: &[u8], index: u64) -> [u8; LEAF_BYTES] {
 #[derive(Clone)]
 pub struct Tree {
     depth: u32,
-    /// `levels[l]` holds the hashes at height l of the stored prefix; the last level has one.
+    /// Height of the lowest level that is stored; 0 but for trees of [`Tree::build_coarse`].
+    base: u32,
+    /// `levels[l]` holds the hashes at height `base + l` of the stored prefix; the last level has one.
     levels: Vec<Vec<Hash>>,
     /// The root over the constant depth, once asked for: every step asks for four, and writes one tree or two.
     root: OnceLock<Hash>,
@@ -46,16 +48,23 @@ pub struct Tree {
 impl Tree {
     /// An all-zero tree with room for `leaves` leaves in its stored prefix.
     pub fn zeroed(depth: u32, leaves: u64) -> Tree {
+        Tree::zeroed_from(depth, 0, leaves)
+    }
+
+    /// One whose lowest level is at height `base`.
+    fn zeroed_from(depth: u32, base: u32, leaves: u64) -> Tree {
         let log2 = leaves.max(1).next_power_of_two().trailing_zeros();
         assert!(
-            log2 <= depth,
+            log2.max(base) <= depth,
             "{leaves} leaves do not fit a tree of depth {depth}"
         );
-        let levels = (0..=log2)
-            .map(|l| vec![ZERO[l as usize]; 1 << (log2 - l)])
+        let top = log2.max(base);
+        let levels = (base..=top)
+            .map(|l| vec![ZERO[l as usize]; 1 << (top - l)])
             .collect();
         Tree {
             depth,
+            base,
             levels,
             root: OnceLock::new(),
         }
@@ -92,9 +101,43 @@ impl Tree {
             .with_min_len(MANY / BATCH)
             .enumerate()
             .for_each(fill_leaves);
-        for l in 1..tree.levels.len() {
-            let zero = [ZERO[l - 1]; 2];
-            let (below, above) = tree.levels.split_at_mut(l);
+        tree.fill_nodes();
+        tree
+    }
+
+    /// The tree of `leaves` leaves without what is below height `base`: [`Tree::node`] and [`Tree::siblings`] have heights from
+    /// there on, and nothing in it can be changed.
+    pub fn build_coarse(
+        depth: u32,
+        base: u32,
+        leaves: usize,
+        leaf: impl Fn(u64) -> [u8; LEAF_BYTES] + Sync,
+    ) -> Tree {
+        let mut tree = Tree::zeroed_from(depth, base, leaves as u64);
+        let subtrees = leaves.div_ceil(1 << base);
+        let together = (BATCH >> base).max(1);
+        tree.levels[0][..subtrees]
+            .par_chunks_mut(together)
+            .with_min_len(MANY / BATCH)
+            .enumerate()
+            .for_each(|(first, roots)| {
+                let indices = (first * together) << base..(first * together + roots.len()) << base;
+                let contents: Vec<_> = indices.map(|i| leaf(i as u64)).collect();
+                let mut hashes = leaf_hashes(&contents);
+                for _ in 0..base {
+                    hashes = node_hashes(hashes.as_chunks::<2>().0);
+                }
+                roots.copy_from_slice(&hashes);
+            });
+        tree.fill_nodes();
+        tree
+    }
+
+    /// Hashes the nodes above the lowest level.
+    fn fill_nodes(&mut self) {
+        for l in 1..self.levels.len() {
+            let zero = [ZERO[self.base as usize + l - 1]; 2];
+            let (below, above) = self.levels.split_at_mut(l);
             let (pairs, _) = below[l - 1].as_chunks::<2>();
             let fill_nodes = |(hashes, pairs): (&mut [Hash], &[[Hash; 2]])| {
                 let (slots, children): (Vec<usize>, Vec<_>) = pairs
@@ -113,11 +156,11 @@ impl Tree {
                 .with_min_len(MANY / BATCH)
                 .for_each(fill_nodes);
         }
-        tree
     }
 
     /// Grows the stored prefix to at least `leaves` leaves.
     pub fn reserve(&mut self, leaves: u64) {
+        assert_eq!(self.base, 0, "a coarse tree stays as it is");
         let old = self.levels[0].len();
         if leaves as usize <= old {
             return;
@@ -134,6 +177,7 @@ impl Tree {
 
     /// Replaces leaves (ascending, distinct indices inside the prefix) and rehashes their ancestors.
     pub fn update(&mut self, leaves: impl Iterator<Item = (u64, [u8; LEAF_BYTES])>) {
+        assert_eq!(self.base, 0, "a coarse tree stays as it is");
         let mut dirty = self.set_leaves(leaves);
         if dirty.is_empty() {
             return;
@@ -177,13 +221,17 @@ impl Tree {
     }
 
     /// The hash at `height`, `index` within that level.
+    ///
+    /// # Panics
+    /// Where `height` is below what a coarse tree has.
     pub fn node(&self, height: u32, index: u64) -> Hash {
-        match self.levels.get(height as usize) {
+        assert!(height >= self.base, "height {height} is not stored");
+        match self.levels.get((height - self.base) as usize) {
             Some(level) => level
                 .get(index as usize)
                 .copied()
                 .unwrap_or(ZERO[height as usize]),
-            None if index == 0 => (self.levels.len() as u32 - 1..height)
+            None if index == 0 => (self.base + self.levels.len() as u32 - 1..height)
                 .fold(self.stored_root(), |h, l| node_hash(&h, &ZERO[l as usize])),
             None => ZERO[height as usize],
         }
@@ -270,6 +318,22 @@ mod tests {
             tree.zero_prefix(3);
             data[..1024].fill(0);
             assert_eq!(tree.root(), naive(6, &data), "zero {len}");
+        }
+    }
+
+    #[test]
+    fn coarse_tree_has_the_upper_nodes_of_the_whole_one() {
+        for len in [0usize, 1, 5, 8, 9, 600, 4500] {
+            let data: Vec<u8> = (0..len * LEAF_BYTES).map(|i| (i * 7 + 1) as u8).collect();
+            let tree = Tree::build(13, &data);
+            for base in 0..=4 {
+                let coarse = Tree::build_coarse(13, base, len, |i| leaf_at(&data, i));
+                assert_eq!(coarse.root(), tree.root(), "{len} leaves from {base}");
+                for index in [0, 1, 37, 299, (1 << (13 - base)) - 1] {
+                    assert_eq!(coarse.node(base, index), tree.node(base, index));
+                    assert_eq!(coarse.siblings(base, index), tree.siblings(base, index));
+                }
+            }
         }
     }
 }

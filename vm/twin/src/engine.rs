@@ -10,6 +10,7 @@ use assay_machine::trace::{Engine, is_terminal};
 use assay_machine::tree::{Tree, ZERO, leaf_at};
 use assay_types::params::{LEAF_BYTES, STACK_DEPTH};
 use assay_types::{Header, StateRoot, Status};
+use rayon::prelude::*;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -151,12 +152,12 @@ impl TwinEngine {
         let length = arena.len().max(self.seen.len());
         self.tree.reserve((ARENA_LEAF + length / LEAF_BYTES) as u64);
         self.seen.resize(length, 0);
-        let mut changed = Vec::new();
         // Most pages are what they were, and comparing a page costs little.
         const PAGE: usize = 32 * LEAF_BYTES;
-        for (page, old) in self.seen.chunks_mut(PAGE).enumerate() {
+        let changed_in = |(page, old): (usize, &mut [u8])| {
+            let mut changed = Vec::new();
             if arena.get(page * PAGE..page * PAGE + old.len()) == Some(old) {
-                continue;
+                return changed;
             }
             for (i, old) in (page as u64 * 32..).zip(old.chunks_mut(LEAF_BYTES)) {
                 let new = leaf_at(arena, i);
@@ -165,7 +166,10 @@ impl TwinEngine {
                     changed.push(i);
                 }
             }
-        }
+            changed
+        };
+        let pages = self.seen.par_chunks_mut(PAGE).with_min_len(64);
+        let changed: Vec<u64> = pages.enumerate().flat_map_iter(changed_in).collect();
         let leaves = changed.into_iter();
         self.tree
             .update(leaves.map(|i| (ARENA_LEAF as u64 + i, leaf_at(arena, i))));
