@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint fmt bench bench-inference bench-machine fuzz floats conformance mutants clean
+.PHONY: help setup setup-contracts build devnet test lint fmt bench bench-inference bench-disputes bench-machine fuzz floats conformance mutants clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -52,6 +52,17 @@ bench-inference:
 	cargo build --release --workspace
 	@target/release/assay-inference-bench --quality --out target/bench/summary.json
 	@target/release/assay-inference-bench --out target/bench/summary.json
+	$(MAKE) --no-print-directory bench-disputes
+
+# Whole disputes with real services over random models: SIZES and TOKENS take lists with commas.
+SIZES ?= 1.1b
+TOKENS ?= 256
+COMMA := ,
+bench-disputes: ## Measure disputes over large models (SIZES=0.1b,0.5b,1.1b TOKENS=64,256,1024)
+	@for size in $(subst $(COMMA), ,$(SIZES)); do \
+		target/release/assay-inference-bench --size $$size --types Q8_0 --prefill 0 --replay 0 0 --serve 0 || exit 1; \
+	done
+	@target/release/assay-devnet bench-sizes --sizes $(SIZES) --tokens $(TOKENS) --out target/bench/summary.json
 
 # The machine beside wasmi and wasmtime, in a profile of its own: all built with LTO as one unit.
 bench-machine:

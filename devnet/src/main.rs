@@ -15,6 +15,7 @@ mod report;
 mod sampling;
 mod scenario;
 mod show;
+mod sizes;
 
 use crate::network::{Network, Settings, spinner};
 use crate::report::Scenario;
@@ -85,6 +86,8 @@ enum Command {
         )]
         out: PathBuf,
     },
+    /// Measure whole disputes over random models of several sizes and answers of several lengths.
+    BenchSizes(sizes::Sizes),
 }
 
 #[derive(Args, Debug)]
@@ -271,6 +274,23 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             let command =
                 "assay-devnet run --once --cheat token:0 --flip random:7 --json report.json";
             Ok(bench::summarize(&report, command, &root(), &out)? && report.honest_side_whole)
+        }
+        Command::BenchSizes(sizes) => {
+            let (mut figures, mut missed) = (serde_json::Map::new(), Vec::new());
+            for case in sizes.cases()? {
+                let common = Common {
+                    model: Some(case.model.clone()),
+                    backend: case.scenario.backend.clone(),
+                    ..cli.common.clone()
+                };
+                let report = run_once(&common, case.scenario.clone(), &shutdown).await?;
+                missed.extend(sizes::book(&case, &report, &mut figures)?);
+            }
+            sizes::add(&sizes.out, figures)?;
+            for what in &missed {
+                println!("EXCEEDED: {what}");
+            }
+            Ok(missed.is_empty())
         }
     }
 }

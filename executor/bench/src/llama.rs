@@ -25,6 +25,7 @@ pub fn system_info() -> String {
 pub struct Llama {
     // Leaked: it lives as long as the bench, and the context borrows it.
     model: &'static LlamaModel,
+    backend: &'static LlamaBackend,
     context: LlamaContext<'static>,
 }
 
@@ -40,13 +41,14 @@ impl Llama {
         backend.as_ref().map_err(|e| anyhow!("{e}"))
     }
 
-    /// Loads a file.
+    /// Loads a file, `gpu_layers` of its layers onto a GPU.
     pub fn load(
         backend: &'static LlamaBackend,
         path: &Path,
         threads: NonZeroUsize,
+        gpu_layers: u32,
     ) -> Result<Llama> {
-        let params = LlamaModelParams::default().with_n_gpu_layers(0);
+        let params = LlamaModelParams::default().with_n_gpu_layers(gpu_layers);
         let model: &'static LlamaModel = Box::leak(Box::new(LlamaModel::load_from_file(
             backend, path, &params,
         )?));
@@ -58,6 +60,7 @@ impl Llama {
             .with_n_threads_batch(threads);
         Ok(Llama {
             model,
+            backend,
             context: model.new_context(backend, params)?,
         })
     }
@@ -96,6 +99,29 @@ impl Llama {
             self.feed(&[*id], ids.len() + i)?;
         }
         Ok((prefill, started.elapsed().as_secs_f64()))
+    }
+
+    /// Seconds of decoding `steps` ids of each of `n` sequences, one of each at a time, after one that doesn't count.
+    pub fn run_together(&self, n: u32, steps: usize) -> Result<f64> {
+        let params = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(n * 256))
+            .with_n_batch(512)
+            .with_n_seq_max(n);
+        let mut context = self.model.new_context(self.backend, params)?;
+        let mut decode = |at: usize| -> Result<()> {
+            let mut batch = LlamaBatch::new(n as usize, 1);
+            for sequence in 0..i32::try_from(n)? {
+                let token = LlamaToken::new(300 + (7 * sequence + at as i32) % 31_000);
+                batch.add(token, i32::try_from(at)?, &[sequence], true)?;
+            }
+            context.decode(&mut batch)?;
+            std::hint::black_box(context.get_logits_ith(0));
+            Ok(())
+        };
+        decode(0)?;
+        let started = Instant::now();
+        (1..=steps).try_for_each(decode)?;
+        Ok(started.elapsed().as_secs_f64())
     }
 
     /// Seconds of `count` ids, each the greatest logit's, after a prompt and the first id, which don't count.

@@ -1,5 +1,6 @@
 //! The exact engine beside llama.cpp, in turns, in one run: the same files, the same cores, the same number of threads.
 
+mod gpu;
 mod replay;
 mod samples;
 mod serve;
@@ -58,6 +59,9 @@ struct Args {
     /// Their prompt; "he" and "in" are tokens of random models, spaces join them.
     #[arg(long, default_value = "he in he in")]
     serve_prompt: String,
+    /// Compares with llama.cpp on a GPU, these many layers of the model there (99: all).
+    #[arg(long, default_value_t = 0)]
+    gpu_layers: u32,
     /// JSON file that the figures are added to.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -84,9 +88,17 @@ fn bench(args: &Args) -> Result<()> {
     let mut figures = Map::new();
     match &args.quality {
         Some(model) => compare_quality(args, model, &mut figures)?,
+        None if args.gpu_layers > 0 => {
+            gpu::compare(args, &mut figures)?;
+            serve_types(args, &mut figures)?;
+        }
         None => compare_speed(args, &mut figures)?,
     }
-    let missed = missed(&figures);
+    // The targets are those of one processor's work.
+    let missed = match args.gpu_layers {
+        0 => missed(&figures),
+        _ => Vec::new(),
+    };
     if let Some(out) = &args.out {
         let mut all = match std::fs::read(out) {
             Ok(text) => serde_json::from_slice(&text)?,
@@ -145,6 +157,17 @@ fn compare_speed(args: &Args, figures: &mut Map<String, Value>) -> Result<()> {
         replay::wasm(args, &model, figures)?;
         let answers = args.serve_model.as_ref().unwrap_or(&model);
         serve::serve(args, answers, figures)?;
+    }
+    Ok(())
+}
+
+/// Serving with drafts from the GPU, of every type.
+fn serve_types(args: &Args, figures: &mut Map<String, Value>) -> Result<()> {
+    for name in &args.types {
+        let mut found = Map::new();
+        serve::serve(args, &model(args, name)?, &mut found)?;
+        let keyed = |(key, value)| (format!("gpu.{key}.{}", name.to_lowercase()), value);
+        figures.extend(found.into_iter().map(keyed));
     }
     Ok(())
 }
@@ -210,7 +233,7 @@ fn compare(args: &Args, name: &str, figures: &mut Map<String, Value>) -> Result<
         .map(|i| 300 + i * 7 % 31_000)
         .collect();
     let backend = Llama::backend()?;
-    let mut llama = Llama::load(backend, &path, args.threads)?;
+    let mut llama = Llama::load(backend, &path, args.threads, 0)?;
     let file = map_file(&path)?;
     let mut engines = Vec::new();
     for level in Level::ALL

@@ -121,7 +121,7 @@ fn check_types(file: &CString, format: Format) -> Result<()> {
 
 /// Both engines read the texts, each from an empty cache, and foretell every id from those before it.
 pub fn compare(model: &Path, texts: &[String], threads: NonZeroUsize) -> Result<Quality> {
-    let mut llama = Llama::load(Llama::backend()?, model, threads)?;
+    let mut llama = Llama::load(Llama::backend()?, model, threads, 0)?;
     let engine = Engine::load(map_file(model)?, threads)?;
     let mut quality = Quality::default();
     for text in texts {

@@ -99,7 +99,7 @@ pub fn wasm(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Resu
     drop(engine);
     let compiled = Compiled::new(GUEST_WASM, guest()).context("the guest compiles")?;
     let roms = [Rom::new(&request), Rom::new(&output), Rom::shared(data)];
-    let mut llama = Llama::load(Llama::backend()?, model, NonZeroUsize::MIN)?;
+    let mut llama = Llama::load(Llama::backend()?, model, NonZeroUsize::MIN, 0)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         let mut engine = CompiledEngine::new(compiled.clone(), roms.clone());

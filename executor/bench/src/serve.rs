@@ -45,11 +45,11 @@ pub fn serve(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Res
     }
     let engine = Engine::load(map_file(model)?, args.threads)?;
     let threads = u32::try_from(args.threads.get())?;
-    let config = ChildConfig::new(model.to_owned(), CONTEXT, threads, 0);
+    let config = ChildConfig::new(model.to_owned(), CONTEXT, threads, args.gpu_layers);
     let mut child = Shared(Arc::new(Mutex::new(LlamaChild::start(config)?)));
     let mut exact = Exact::new(engine.clone());
     let mut drafting = DraftAndVerify::new(engine.clone(), child.clone(), WIDTH);
-    let mut bare = Llama::load(Llama::backend()?, model, args.threads)?;
+    let mut bare = Llama::load(Llama::backend()?, model, args.threads, args.gpu_layers)?;
     let of = |tokens| {
         let payload = Payload::greedy(&args.serve_prompt, tokens);
         request(&payload, Tolerance::default())
