@@ -8,27 +8,27 @@ use std::path::Path;
 /// Longest challenge window, seconds.
 pub const MOST_WINDOW: u64 = 3_600;
 
-/// The window that a model needs, seconds. A file that isn't there is somebody else's to complain about.
-pub fn window(model: &Path) -> anyhow::Result<u64> {
+/// The window that a model needs for a question of `units` (bytes of payload and tokens of answer), seconds. A file that isn't there is somebody else's to complain about.
+pub fn window(model: &Path, units: u64) -> anyhow::Result<u64> {
     let length = std::fs::metadata(model).map_or(0, |m| m.len());
-    let needed = Parameters::devnet_for(Role::Sequencer.address()?, length).window;
+    let needed = Parameters::devnet_for(Role::Sequencer.address()?, length, units).window;
     // Longer ones are refused, with words, by `parameters`.
     Ok(needed.min(MOST_WINDOW))
 }
 
-/// The deployment's parameters for a model of `length` bytes at `path` with this window.
+/// The deployment's parameters for a model of `length` bytes at `path`, questions of `units` and this window.
 ///
 /// # Errors
 /// The model is so large that nobody could re-check its answers within the window.
-pub fn parameters(path: &Path, length: u64, window: u64) -> anyhow::Result<Parameters> {
+pub fn parameters(path: &Path, length: u64, units: u64, window: u64) -> anyhow::Result<Parameters> {
     let sequencer = Role::Sequencer.address()?;
-    let least = Parameters::devnet_for(sequencer, length);
+    let least = Parameters::devnet_for(sequencer, length, units);
     let megabytes = length / 1_000_000;
     let raised = least.max_work > Parameters::devnet(sequencer).max_work;
     ensure!(
         !raised || least.window <= MOST_WINDOW,
-        "model {} is too large for this devnet: re-checking a window's answers of {megabytes} MB takes {} s on a small \
-         machine, and the longest window is {MOST_WINDOW} s; take a smaller model",
+        "model {} is too large for this devnet, or the question too long: re-checking a window's answers of {megabytes} MB takes {} s on a small \
+         machine, and the longest window is {MOST_WINDOW} s; take a smaller model or ask less",
         path.display(),
         least.window / 2
     );
@@ -50,7 +50,7 @@ mod tests {
     use assay_types::request::Payload;
 
     fn check(length: u64, window: u64) -> Result<Parameters, String> {
-        parameters(Path::new("m.gguf"), length, window).map_err(|e| e.to_string())
+        parameters(Path::new("m.gguf"), length, 0, window).map_err(|e| e.to_string())
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn root() -> PathBuf {
     root.canonicalize().unwrap_or(root.to_owned())
 }
 
-fn settings(common: &Common, fixed_ports: bool, talk: bool) -> anyhow::Result<Settings> {
+fn settings(common: &Common, units: u64, fixed_ports: bool) -> anyhow::Result<Settings> {
     let root = root();
     let stamp = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)?
@@ -150,18 +150,19 @@ fn settings(common: &Common, fixed_ports: bool, talk: bool) -> anyhow::Result<Se
         .unwrap_or_else(|| root.join("devnet/model/assay-stories.gguf"));
     let window = match common.window {
         Some(window) => window,
-        None => limits::window(&model)?,
+        None => limits::window(&model, units)?,
     };
     Ok(Settings {
         model,
         window,
+        units,
         rpc_port: common.port.unwrap_or(default(8545)),
         grpc_port: common.grpc_port.unwrap_or(default(7400)),
         allowance: common.allowance,
         backend: common.backend.clone(),
         root,
         data,
-        talk,
+        talk: true,
     })
 }
 
@@ -197,7 +198,7 @@ async fn run_once(
     let started = Instant::now();
     // What is dropped here unfinished ends what it has started.
     let mut net = tokio::select! {
-        net = Network::start(settings(common, false, true)?) => net?,
+        net = Network::start(settings(common, scenario.units(), false)?) => net?,
         () = shutdown.wait() => bail!("interrupted"),
     };
     let result = tokio::select! {
@@ -222,7 +223,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     match cli.command.unwrap_or(Command::Up { no_dispute: false }) {
         Command::Up { no_dispute } => {
-            show::up(settings(&cli.common, true, true)?, !no_dispute, &shutdown).await?;
+            show::up(settings(&cli.common, 0, true)?, !no_dispute, &shutdown).await?;
             Ok(true)
         }
         Command::Run(args) => {

@@ -36,6 +36,8 @@ pub struct Settings {
     pub grpc_port: u16,
     /// Challenge window, seconds.
     pub window: u64,
+    /// Bytes of payload and tokens of answer, together, that have to be askable; 0 for the usual ones.
+    pub units: u64,
     /// Each player's clock, seconds.
     pub allowance: u64,
     /// Backend of the executors.
@@ -99,7 +101,12 @@ impl Network {
         }
         // Before anything runs: a model that can't be asked ends the start.
         let model_length = (*model).as_ref().len() as u64;
-        limits::parameters(&settings.model, model_length, settings.window)?;
+        limits::parameters(
+            &settings.model,
+            model_length,
+            settings.units,
+            settings.window,
+        )?;
         std::fs::create_dir_all(&settings.data).with_context(|| {
             let folder = settings.data.display();
             format!("data folder {folder} can't be made: pass another --data DIR")
@@ -123,7 +130,12 @@ impl Network {
             settings.talk,
             "deploying the contracts and registering the model",
         );
-        let mut parameters = limits::parameters(&settings.model, model_length, settings.window)?;
+        let mut parameters = limits::parameters(
+            &settings.model,
+            model_length,
+            settings.units,
+            settings.window,
+        )?;
         parameters.allowance = settings.allowance;
         parameters.unbonding_delay = settings.window + 2 * settings.allowance + 60;
         let deployment = deploy(&rpc, (*model).as_ref(), &settings.model, &parameters).await?;

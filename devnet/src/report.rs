@@ -2,6 +2,7 @@
 
 use crate::deploy::eth;
 use crate::events::thousands;
+use assay_types::request::Payload;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -70,6 +71,14 @@ impl Scenario {
     /// Whether a liar gets the request first.
     pub fn lies(&self) -> bool {
         self.cheat.is_some() || self.flip.is_some()
+    }
+
+    /// Bytes of payload and tokens of answer of its own question; 0 for the sample dApp's.
+    pub fn units(&self) -> u64 {
+        let (Some(prompt), Some(tokens)) = (&self.prompt, self.max_tokens) else {
+            return 0;
+        };
+        Payload::greedy(prompt, tokens).encode().len() as u64 + u64::from(tokens)
     }
 
     /// What happens, in one sentence.

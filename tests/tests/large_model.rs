@@ -81,5 +81,5 @@ fn model_of_more_than_a_gigabyte_can_be_asked_where_the_limits_were_made_for_it(
     let failure = refused.result.expect_err("the limits are for small models");
     assert!(failure.is::<Inbox::Refused>(), "{failure:?}");
 
-    judge(&Parameters::devnet_for(sequencer, LENGTH)).expect("asked");
+    judge(&Parameters::devnet_for(sequencer, LENGTH, 0)).expect("asked");
 }

@@ -74,11 +74,12 @@ impl Parameters {
         }
     }
 
-    /// The devnet's, with limits that a model of `length` bytes can be asked under. A window is long enough to re-check in
-    /// half of it what may be claimed in it.
-    pub fn devnet_for(sequencer: Address, length: u64) -> Parameters {
+    /// The devnet's, with limits that a model of `length` bytes can be asked under for `units` bytes of payload and tokens of
+    /// answer, together, or for [`LEAST_UNITS`] where they are less. A window is long enough to re-check in half of it what may
+    /// be claimed in it.
+    pub fn devnet_for(sequencer: Address, length: u64, units: u64) -> Parameters {
         let devnet = Parameters::devnet(sequencer);
-        let needed = u128::from(length) * LEAST_UNITS;
+        let needed = u128::from(length) * u128::from(units.max(LEAST_UNITS));
         if needed <= devnet.max_work {
             return devnet;
         }
@@ -100,7 +101,7 @@ impl Parameters {
 }
 
 /// Bytes of payload and tokens of answer, together, that any model can be asked for on the devnet.
-const LEAST_UNITS: u128 = 400;
+pub const LEAST_UNITS: u64 = 400;
 /// Work that a small machine re-checks in a second: 3 billion multiplications, and payload bytes count three times over.
 const WORK_PER_SECOND: u128 = 10_000_000_000;
 
@@ -261,7 +262,7 @@ mod tests {
 
     #[test]
     fn limits_grow_with_the_model_and_the_window_with_the_limits() {
-        let of = |length| Parameters::devnet_for(Address::ZERO, length);
+        let of = |length| Parameters::devnet_for(Address::ZERO, length, 0);
         let devnet = Parameters::devnet(Address::ZERO);
         assert_eq!(of(2_800_000), devnet);
         assert_eq!(
@@ -280,6 +281,9 @@ mod tests {
             idle(&devnet) - idle(&larger) < larger.max_work,
             "up to rounding"
         );
+        let longer = Parameters::devnet_for(Address::ZERO, 1_170_000_000, 800);
+        assert_eq!(longer.max_work, 2 * larger.max_work);
+        assert_eq!(longer.window, 2 * larger.window);
         // Just over: the window is not shorter than the devnet's.
         assert_eq!(of(37_500_001).window, 31);
     }
