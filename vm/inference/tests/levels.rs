@@ -24,18 +24,18 @@ fn short(hash: Sha256) -> String {
 fn digests(level: Level, tiny: &Tiny) -> [String; 2] {
     let model = tiny.model();
     let file = Sha256::new_with_prefix((*model).as_ref());
-    let engine = Engine::load_at(level, model, NonZeroUsize::new(2).unwrap()).unwrap();
+    let engine = Engine::load_at(level, model, NonZeroUsize::MIN).unwrap();
     let mut said = Sha256::new();
     let mut random = Random(21);
-    let ids: Vec<u32> = (0..45).map(|_| random.below(328) as u32).collect();
-    // All at once, then one by one: tiles of every width.
+    let ids: Vec<u32> = (0..20).map(|_| random.below(328) as u32).collect();
+    // Pieces of which tiles of every width come. Few: an emulated processor has to do them too.
     let mut session = engine.session();
     for some in [
-        &ids[..31],
-        &ids[31..38],
-        &ids[38..40],
-        &ids[40..41],
-        &ids[41..],
+        &ids[..11],
+        &ids[11..16],
+        &ids[16..18],
+        &ids[18..19],
+        &ids[19..],
     ] {
         let (picks, result) = session.feed(some, 0);
         result.unwrap();
@@ -50,11 +50,11 @@ fn digests(level: Level, tiny: &Tiny) -> [String; 2] {
         top_k: 100,
         min_p: 5,
     };
-    let choices = ["yes", "no, in the mill"].map(|s| s.as_bytes().to_vec());
+    let choices = ["yes", "no"].map(|s| s.as_bytes().to_vec());
     for sampling in [Sampling::Greedy, drawn, Sampling::Choice(choices.to_vec())] {
         let payload = Payload {
             sampling,
-            ..Payload::greedy("the hello cat is in the mill", 12)
+            ..Payload::greedy("a cat", 5)
         };
         let request = request(&payload, Tolerance::default());
         said.update(engine.answer_exact(&request).encode());
@@ -71,7 +71,8 @@ fn every_processor_says_the_same() {
             format: *format,
             architecture,
             dim: 256,
-            ffn: 512,
+            ffn: 256,
+            layers: 1,
             heads: 4,
             kv_heads: 2,
             seed: 40 + *format as u64,
