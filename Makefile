@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint fmt bench bench-inference bench-disputes bench-machine fuzz floats conformance mutants clean
+.PHONY: help setup setup-contracts build devnet test lint fmt bench bench-inference bench-disputes bench-machine fuzz floats neon conformance mutants clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -77,6 +77,9 @@ floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 
 	ASSAY_SOFT_VECTORS=$${ASSAY_SOFT_VECTORS:-100000000} ASSAY_EXHAUSTIVE=$${ASSAY_EXHAUSTIVE:-1} \
 		cargo test --release -p assay-tests --test machine floats_soft:: -- --nocapture
 	ASSAY_EXHAUSTIVE=$${ASSAY_EXHAUSTIVE:-1} cargo test --release -p assay-inference --test scalars -- --nocapture
+
+neon: ## The ARM kernels, on emulated processors (installs a cross linker and qemu-user; minutes)
+	@scripts/neon.sh
 
 conformance: ## The official WebAssembly suite, every step proven; writes the table of docs/conformance.md anew
 	ASSAY_BLESS=1 cargo test --release -p assay-conformance

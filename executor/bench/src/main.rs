@@ -275,7 +275,13 @@ fn compare(args: &Args, name: &str, figures: &mut Map<String, Value>) -> Result<
         println!("  {level}: verify {verify:.2} x llama.cpp, decode {decode:.2} x");
         let name = name.to_lowercase();
         // The processor features that llama.cpp is built with count; those beyond are told beside.
-        let suffix = if *level == Level::Avx2 { "" } else { ".avx512" };
+        let suffix = match level {
+            Level::Avx2 => "",
+            Level::Avx512 => ".avx512",
+            Level::Neon => ".neon",
+            Level::Dotprod => ".dotprod",
+            Level::Portable => ".portable",
+        };
         figures.insert(
             format!("infer.verify_vs_llamacpp.{name}{suffix}"),
             json!(verify),

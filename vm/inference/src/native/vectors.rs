@@ -1,7 +1,7 @@
 //! The operators beside matrix products, compiled for each level. INVARIANT: each gives the bits of the program's own function; what
 //! is a sum there is one in the same order here, and vectors go across independent sums.
 
-use super::kernels::{Level, for_levels};
+use super::kernels::for_levels;
 use crate::error::NonFinite;
 use crate::forward::{scale_norm, silu_times};
 use crate::math::{all_finite, exp};

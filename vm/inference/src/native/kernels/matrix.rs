@@ -1,5 +1,6 @@
 //! A matrix ready to be multiplied, and where its products go.
 
+use super::floats::{self, FloatPanels};
 use super::panels::{Panels, Shape};
 use super::{Factors, Level, portable};
 use crate::native::pool::Pool;
@@ -10,38 +11,45 @@ use std::ops::Range;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 
+#[cfg(target_arch = "aarch64")]
+use super::neon;
+
 /// Weights as a level wants them.
 pub(in crate::native) enum Matrix {
     /// In the file, for the program's own kernel.
     Raw,
     /// Repacked.
     Packed(Level, Panels),
+    /// Repacked numbers.
+    Floats(Level, FloatPanels),
 }
 
 impl Matrix {
     /// Repacks `data`, the rows of `tensor`.
     pub fn new(level: Level, tensor: &Tensor, data: &[u8], pool: &Pool) -> Matrix {
-        let (height, signed) = match level {
+        let (format, columns) = (tensor.format, tensor.columns as usize);
+        let spread = |count: usize, f: &(dyn Fn(usize) + Sync)| pool.each(count, 16, f);
+        let shape = Shape::of(format);
+        // What a level stores signed has no bias.
+        let (height, unbiased) = match level {
             Level::Portable => return Matrix::Raw,
-            Level::Avx2 => (8, true),
+            Level::Avx2 => (8, format == Format::Q8_0),
             Level::Avx512 => (16, false),
+            Level::Neon | Level::Dotprod => (8, shape.is_some_and(|shape| !shape.nibbles)),
         };
-        match Shape::of(tensor.format) {
+        let matrix = match shape {
             Some(mut shape) => {
-                // AVX2 takes eight bits signed.
-                if signed && tensor.format == Format::Q8_0 {
+                if unbiased {
                     shape.bias = 0;
                 }
-                let spread = |count: usize, f: &(dyn Fn(usize) + Sync)| pool.each(count, 16, f);
-                let columns = tensor.columns as usize;
-                match Panels::new(tensor.format, shape, data, columns, height, &spread) {
-                    Ok(panels) => Matrix::Packed(level, panels),
-                    // No memory for a copy: the file's own bytes do, slowly.
-                    Err(_) => Matrix::Raw,
-                }
+                Panels::new(format, shape, data, columns, height, &spread)
+                    .map(|panels| Matrix::Packed(level, panels))
             }
-            None => Matrix::Raw,
-        }
+            None => FloatPanels::new(format, data, columns, &spread)
+                .map(|panels| Matrix::Floats(level, panels)),
+        };
+        // No memory for a copy: the file's own bytes do, slowly.
+        matrix.unwrap_or(Matrix::Raw)
     }
 
     /// Multiplies `rows` of `tensor`, all of which lie in `data`, with the tokens of `x`; the first of them is row 0 of `out`.
@@ -74,12 +82,18 @@ impl Matrix {
                     multiply_panel(*level, panels, first + i, x, &rows, out);
                 });
             }
+            Matrix::Floats(level, panels) => {
+                let first = rows.start / floats::HEIGHT;
+                let count = rows.end.div_ceil(floats::HEIGHT) - first;
+                pool.each(count, 1, &|i| {
+                    multiply_floats(*level, panels, first + i, x, &rows, out);
+                });
+            }
         }
     }
 }
 
 /// One panel, of whose rows those in `rows` count.
-#[cfg(target_arch = "x86_64")]
 fn multiply_panel(
     level: Level,
     panels: &Panels,
@@ -89,30 +103,58 @@ fn multiply_panel(
     out: &Out,
 ) {
     let (tokens, panel, top) = (x.tokens, panels.panel(i), i * panels.height);
-    let (from, to) = (rows.start.max(top), rows.end.min(top + panels.height));
     macro_rules! tiles {
-        ($level:ident) => {{
+        ($level:ident, $tile:expr) => {{
             let mut tile = [[0.0; $level::HEIGHT]; $level::MOST];
             for first in (0..tokens).step_by($level::MOST) {
                 let some = (tokens - first).min($level::MOST);
                 // SAFETY: matrices are only packed for a level that this processor has.
-                unsafe { $level::tile(panels.shape, panel, x, first, some, &mut tile) };
-                for (t, outputs) in tile[..some].iter().enumerate() {
-                    let outputs = &outputs[from - top..to - top];
-                    out.columns(first + t, from - rows.start, outputs);
-                }
+                unsafe { $tile(panels.shape, panel, x, first, some, &mut tile) };
+                out.tile((rows, top), first, &tile[..some]);
             }
         }};
     }
     match level {
-        Level::Avx512 => tiles!(avx512),
-        _ => tiles!(avx2),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => tiles!(avx512, avx512::tile),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => tiles!(avx2, avx2::tile),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => tiles!(neon, neon::tile::<false>),
+        #[cfg(target_arch = "aarch64")]
+        Level::Dotprod => tiles!(neon, neon::tile::<true>),
+        _ => unreachable!("no panels without their level"),
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-fn multiply_panel(_: Level, _: &Panels, _: usize, _: &Factors, _: &Range<usize>, _: &Out) {
-    unreachable!("no panels without their level");
+/// As [`multiply_panel`].
+fn multiply_floats(
+    level: Level,
+    panels: &FloatPanels,
+    i: usize,
+    x: &Factors,
+    rows: &Range<usize>,
+    out: &Out,
+) {
+    let ((numbers, stride), panel) = (x.floats, panels.panel(i));
+    let mut tile = [[0.0; floats::HEIGHT]; floats::MOST];
+    for first in (0..x.tokens).step_by(floats::MOST) {
+        let tile = &mut tile[..(x.tokens - first).min(floats::MOST)];
+        let x = (&numbers[first * stride..], stride);
+        // SAFETY: matrices are only packed for a level that this processor has.
+        unsafe {
+            match level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => floats::avx512(panel, x, tile),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => floats::avx2(panel, x, tile),
+                #[cfg(target_arch = "aarch64")]
+                Level::Neon | Level::Dotprod => floats::neon(panel, x, tile),
+                _ => unreachable!("no panels without their level"),
+            }
+        }
+        out.tile((rows, i * floats::HEIGHT), first, tile);
+    }
 }
 
 /// Where products go: row `r` of token `t` is number `t * stride + r`. Threads write different rows.
@@ -156,9 +198,18 @@ impl<'a> Out<'a> {
         }
     }
 
-    /// One token's outputs of rows from `row` on.
-    fn columns(&self, token: usize, row: usize, outputs: &[f32]) {
-        self.put(token, row..row + outputs.len(), outputs);
+    /// The outputs of tokens from `first` on for rows from `top` on, of which those in `rows` count; the first of these is row 0 here.
+    fn tile<const HEIGHT: usize>(
+        &self,
+        (rows, top): (&Range<usize>, usize),
+        first: usize,
+        tile: &[[f32; HEIGHT]],
+    ) {
+        let (from, to) = (rows.start.max(top), rows.end.min(top + HEIGHT));
+        for (t, outputs) in tile.iter().enumerate() {
+            let outputs = &outputs[from - top..to - top];
+            self.put(first + t, from - rows.start..to - rows.start, outputs);
+        }
     }
 
     fn put(&self, token: usize, rows: Range<usize>, outputs: &[f32]) {

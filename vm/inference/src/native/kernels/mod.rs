@@ -7,7 +7,10 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod floats;
 mod matrix;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod panels;
 mod portable;
 #[cfg(test)]
@@ -30,11 +33,21 @@ pub enum Level {
     Avx2,
     /// x86 with AVX-512 F, BW, VL and VNNI.
     Avx512,
+    /// 64-bit ARM with NEON, which all have.
+    Neon,
+    /// 64-bit ARM with NEON's dot products.
+    Dotprod,
 }
 
 impl Level {
-    /// Every level.
-    pub const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
+    /// Every level; a processor's better ones come later.
+    pub const ALL: [Level; 5] = [
+        Level::Portable,
+        Level::Avx2,
+        Level::Avx512,
+        Level::Neon,
+        Level::Dotprod,
+    ];
 
     /// The best one that this processor has.
     pub fn best() -> Level {
@@ -58,9 +71,22 @@ impl Level {
                 Level::Portable => true,
                 Level::Avx2 => avx2,
                 Level::Avx512 => avx512,
+                Level::Neon | Level::Dotprod => false,
             }
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        {
+            use std::arch::is_aarch64_feature_detected;
+            match self {
+                Level::Portable => true,
+                Level::Neon => is_aarch64_feature_detected!("neon"),
+                Level::Dotprod => {
+                    is_aarch64_feature_detected!("neon") && is_aarch64_feature_detected!("dotprod")
+                }
+                Level::Avx2 | Level::Avx512 => false,
+            }
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         {
             self == Level::Portable
         }
@@ -73,6 +99,8 @@ impl fmt::Display for Level {
             Level::Portable => "portable",
             Level::Avx2 => "AVX2",
             Level::Avx512 => "AVX-512 VNNI",
+            Level::Neon => "NEON",
+            Level::Dotprod => "NEON dotprod",
         })
     }
 }
@@ -88,13 +116,17 @@ macro_rules! for_levels {
                 fn avx2($($arg: $ty),*) $(-> $out)? { $inner($($arg),*) }
                 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
                 fn avx512($($arg: $ty),*) $(-> $out)? { $inner($($arg),*) }
+                use $crate::native::kernels::Level;
                 // SAFETY: a level is only used where `Level::is_here`.
                 match level {
                     Level::Avx2 => return unsafe { avx2($($arg),*) },
                     Level::Avx512 => return unsafe { avx512($($arg),*) },
-                    Level::Portable => {}
+                    Level::Portable | Level::Neon | Level::Dotprod => {}
                 }
             }
+            // Elsewhere the compiler's own target has all that it can use: on ARM that is NEON.
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = level;
             $inner($($arg),*)
         }
     )*};
@@ -206,7 +238,8 @@ pub(super) struct Factors<'a> {
     pub packed: Packed<'a>,
     /// See [`Activations`]; from [`sums_of`].
     pub totals: &'a [i32],
-    /// As the totals.
+    /// As the totals; NEON needs none.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     pub halves: &'a [i32],
 }
 

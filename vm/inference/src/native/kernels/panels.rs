@@ -13,10 +13,10 @@ use crate::tensors::Format;
 pub(super) struct Line(pub [u8; 64]);
 
 /// Zeroed lines in large pages where the system gives them: a model is read from end to end for every chunk.
-struct Lines(memmap2::MmapMut);
+pub(super) struct Lines(memmap2::MmapMut);
 
 impl Lines {
-    fn new(count: usize) -> std::io::Result<Lines> {
+    pub(super) fn new(count: usize) -> std::io::Result<Lines> {
         // A map can't be empty.
         let map = memmap2::MmapMut::map_anon((count * 64).max(1))?;
         #[cfg(target_os = "linux")]
@@ -25,12 +25,12 @@ impl Lines {
         Ok(Lines(map))
     }
 
-    fn get(&self) -> &[Line] {
+    pub(super) fn get(&self) -> &[Line] {
         // SAFETY: any bytes are lines; a map begins at a page, and what doesn't fit a whole line stays out.
         unsafe { self.0.align_to::<Line>().1 }
     }
 
-    fn get_mut(&mut self) -> &mut [Line] {
+    pub(super) fn get_mut(&mut self) -> &mut [Line] {
         // SAFETY: as above.
         unsafe { self.0.align_to_mut::<Line>().1 }
     }
@@ -55,12 +55,12 @@ pub(super) const SCALE_OFFSET: u8 = 1;
 pub(super) const NESTED: u8 = 2;
 pub(super) const HALVES: u8 = 3;
 
-/// The first bytes of a panel's factors from some place on.
+/// The first of a panel's numbers or of its factors' from some place on.
 #[inline(always)]
-pub(super) fn chunk<const N: usize>(bytes: &[u8]) -> &[u8; N] {
-    match bytes.first_chunk() {
+pub(super) fn chunk<T, const N: usize>(numbers: &[T]) -> &[T; N] {
+    match numbers.first_chunk() {
         Some(chunk) => chunk,
-        None => panic!("a panel has all its factors"),
+        None => panic!("panels and their factors are whole"),
     }
 }
 
