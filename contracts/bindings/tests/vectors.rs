@@ -5,7 +5,7 @@ use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use assay_bindings::abi::{GameContext, Request, RequestParams, SignedRequest};
 use assay_bindings::work::WorkLaw;
 use assay_bindings::{convert, game, hashes, results, sign};
-use assay_types::request::Payload;
+use assay_types::request::{Payload, Sampling};
 use assay_types::{Hash, StateRoot};
 
 const CHAIN_ID: u64 = 31337;
@@ -91,6 +91,32 @@ fn payload_is_the_fixtures() {
 }
 
 /// In the order of the constants in `Vectors.t.sol`.
+/// The same bytes as in `contracts/test/consumer/RequestLib.t.sol`.
+#[test]
+fn sampled_payloads_are_those_of_the_library() {
+    let encoded = |prompt, most, sampling| {
+        let payload = Payload {
+            sampling,
+            ..Payload::greedy(prompt, most)
+        };
+        alloy::primitives::hex::encode(payload.encode())
+    };
+    let drawn = Sampling::Drawn {
+        temperature: 1500,
+        top_k: 40,
+        min_p: 50,
+    };
+    assert_eq!(
+        encoded("hello", 16, drawn),
+        "010110000000dc05000028003200000100000500000068656c6c6f"
+    );
+    let choice = Sampling::Choice(vec![b" yes".to_vec(), b" no".to_vec()]);
+    assert_eq!(
+        encoded("ok?", 4, choice),
+        "0102040000000000000000010000030000006f6b3f020400207965730300206e6f"
+    );
+}
+
 fn computed() -> [(&'static str, B256); 8] {
     let id = hashes::request_id(CHAIN_ID, contract(0), &request());
     let header = hashes::rom_header(CHAIN_ID, contract(0), &request(), id).encode();
