@@ -56,17 +56,29 @@ fn text(c: &mut Choices, most: usize) -> Vec<u8> {
     out
 }
 
-fn sampling(c: &mut Choices) -> Sampling {
-    match c.below(4) {
+fn sampling(c: &mut Choices, bad: bool) -> Sampling {
+    let sampling = c.below(4);
+    match sampling {
         0 | 1 => Sampling::Greedy,
+        2 if !bad => Sampling::Drawn {
+            temperature: c.pick(&[1000, 1, 300, 10_000, 700, 1500]),
+            top_k: c.pick(&[0, 1, 5, 40, 256, 0, 2]),
+            min_p: c.pick(&[0, 1, 50, 500, 1000, 0]),
+        },
         2 => Sampling::Drawn {
             temperature: c.pick(&[1000, 1, 300, 10_000, 0, 10_001, 700, 1500]),
             top_k: c.pick(&[0, 1, 5, 40, 256, 257, 0, 2]),
             min_p: c.pick(&[0, 1, 50, 500, 1000, 1001, 0, 0]),
         },
         _ => {
-            let count = c.pick(&[2, 3, 5, 2, 3, 64, 1, 65]);
+            let count = if bad {
+                c.pick(&[2, 1, 65])
+            } else {
+                c.pick(&[2, 3, 5, 2, 3, 64])
+            };
             let one = |c: &mut Choices, i: usize| match count {
+                // Mostly all different, and none empty.
+                0..6 if c.below(16) != 15 => [format!("{i}").into_bytes(), text(c, 3)].concat(),
                 0..6 => text(c, 3),
                 _ => format!("{i}").into_bytes(),
             };
@@ -76,10 +88,12 @@ fn sampling(c: &mut Choices) -> Sampling {
 }
 
 fn payload(c: &mut Choices) -> Payload {
-    let sampling = sampling(c);
+    // Whether something may be out of range.
+    let bad = c.chance(8);
+    let sampling = sampling(c, bad);
     let parts = match c.below(24) {
-        22 => 65,
-        23 => 0,
+        22 if bad => 65,
+        23 if bad => 0,
         n => 1 + n / 8,
     };
     let part = |c: &mut Choices| {
@@ -92,12 +106,16 @@ fn payload(c: &mut Choices) -> Payload {
     };
     let choosing = matches!(sampling, Sampling::Choice(_));
     let stops = if choosing {
-        usize::from(c.chance(24))
+        usize::from(bad && c.chance(4))
     } else {
         c.below(12).saturating_sub(8)
     };
     Payload {
-        max_tokens: c.pick(&[6, 1, 2, 12, 3, 20, 40, 8, 6, 4, 5, 4096, 6, 4097, 0, 7]),
+        max_tokens: if bad {
+            c.pick(&[6, 4096, 4097, 0, 7])
+        } else {
+            c.pick(&[6, 1, 2, 12, 3, 20, 40, 8, 6, 4, 5, 4096])
+        },
         stops: (0..stops).map(|_| text(c, 2)).collect(),
         parts: (0..parts).map(|_| part(c)).collect(),
         sampling,

@@ -14,6 +14,15 @@ pub struct Model {
 
 pub const ARCHITECTURES: [&str; 3] = ["llama", "qwen2", "qwen3"];
 
+const PRES: [Option<&str>; 6] = [
+    None,
+    None,
+    Some("llama-bpe"),
+    Some("qwen2"),
+    Some("gpt-2"),
+    Some("default"),
+];
+
 /// A model that the program accepts; `hostile` ones may hold any numbers.
 pub fn random(c: &mut Choices, hostile: bool) -> Model {
     let tiny = shape(c);
@@ -51,6 +60,7 @@ fn shape(c: &mut Choices) -> Tiny {
     let (heads, kv_heads) = c.pick(&[(2, 1), (4, 2), (1, 1), (3, 3), (4, 1), (6, 2), (4, 4)]);
     let head = c.pick(&[16u32, 8, 64, 2, 6, 32, 18]);
     let fits = heads * head;
+    let pre = c.pick(&PRES);
     Tiny {
         seed: c.number(3),
         dim: c.pick(&[fits, fits, 32, 256, 64, 20, 33, 1]),
@@ -58,21 +68,15 @@ fn shape(c: &mut Choices) -> Tiny {
         heads,
         kv_heads,
         ffn: c.pick(&[64, 32, 256, 40, 96, 7, 1]),
-        context: c.pick(&[128, 512, 64, 40, 16, 4, 1]),
+        context: c.pick(&[128, 512, 256, 1024, 512, 300, 40, 4]),
         format: Format::F32,
         tied: c.chance(3),
         architecture: c.pick(&ARCHITECTURES),
         head,
         rope_factors: (c.pick(&[1.0, 1.0, 4.0, 1.7]), None),
-        vocab: c.pick(&[0, 0, 321, 333]),
-        pre: c.pick(&[
-            None,
-            None,
-            Some("llama-bpe"),
-            Some("qwen2"),
-            Some("gpt-2"),
-            Some("default"),
-        ]),
+        // What fills a vocabulary up is no byte-level text.
+        vocab: c.pick(&[0, 0, 321, 333]) * u32::from(pre.is_none()),
+        pre,
     }
 }
 
@@ -252,6 +256,10 @@ fn spoil(c: &mut Choices, random: &mut Random, gguf: &mut Gguf) {
     let Some(format) = Format::from_gguf(tensor.kind) else {
         return;
     };
+    // The parser reads these.
+    if tensor.name == "rope_freqs.weight" {
+        return;
+    }
     let size = format.piece().1 as usize;
     let pieces = tensor.data.len() / size;
     let how = c.below(4);
