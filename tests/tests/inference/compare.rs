@@ -64,6 +64,7 @@ pub fn run(kind: Kind, case: &[u8], interpret: bool) -> Result<Seen, String> {
 fn run_case(kind: Kind, case: &[u8], interpret: bool) -> Result<Seen, String> {
     let c = &mut Choices::new(case);
     let mut seen = Seen::default();
+    let mut asked = "plain";
     let (model, request) = match kind {
         Kind::Files => {
             let payload = assay_types::request::Payload::greedy("the cat", 2);
@@ -74,7 +75,9 @@ fn run_case(kind: Kind, case: &[u8], interpret: bool) -> Result<Seen, String> {
             let (request, sampling) = ask::request(c);
             let model = model::random(c, true);
             seen.features.extend(model.features.iter().cloned());
+            seen.features.insert(model.features[..2].join("-"));
             seen.features.insert(sampling.into());
+            asked = sampling;
             (write(&model).bytes, request)
         }
     };
@@ -107,6 +110,7 @@ fn run_case(kind: Kind, case: &[u8], interpret: bool) -> Result<Seen, String> {
                 format!("{code:?}{}", if ids.is_empty() { "" } else { "-later" })
             }
         };
+        seen.features.insert(format!("{asked}-{end}"));
         seen.features.insert(end);
     }
     let output = ask::claim(c, &honest);
