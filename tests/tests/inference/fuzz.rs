@@ -47,7 +47,7 @@ fn fuzz(kind: Kind, default: u64) -> BTreeMap<String, u64> {
 
 #[test]
 fn random_files_have_one_verdict() {
-    let features = fuzz(Kind::Files, 150);
+    let features = fuzz(Kind::Files, 600);
     // Files that are refused late and files that are answered, or the cases are no good.
     assert!(features.contains_key("answer"), "{features:?}");
     assert!(features.len() > 12, "{features:?}");
@@ -55,7 +55,7 @@ fn random_files_have_one_verdict() {
 
 #[test]
 fn random_models_and_requests_agree_at_every_yield() {
-    let features = fuzz(Kind::Models, 80);
+    let features = fuzz(Kind::Models, 300);
     for feature in ["answer", "NonFinite", "code-0", "choice", "drawn", "Q6_K"] {
         assert!(features.contains_key(feature), "no {feature}: {features:?}");
     }

@@ -124,6 +124,27 @@ fn value(c: &mut Choices) -> Value {
     }
 }
 
+/// A well-formed number, or array of numbers, of any type that GGUF has.
+fn harmless(c: &mut Choices) -> Value {
+    let (kind, size) = c.pick(&[
+        (12u32, 8usize),
+        (0, 1),
+        (1, 1),
+        (2, 2),
+        (3, 2),
+        (5, 4),
+        (10, 8),
+        (11, 8),
+    ]);
+    let count = c.below(40);
+    let data = |n: usize| (0..n).map(|i| (7 * i) as u8).collect::<Vec<u8>>();
+    if c.below(2) == 0 {
+        return Value::Raw(kind, data(size));
+    }
+    let head = [kind.to_le_bytes(), (count as u32).to_le_bytes(), [0; 4]].concat();
+    Value::Raw(9, [head, data(size * count)].concat())
+}
+
 /// A known key's name under one of the architectures, or a name of another kind.
 fn name(c: &mut Choices) -> String {
     let known = KEYS[c.below(KEYS.len())].0;
@@ -144,6 +165,7 @@ fn structure(c: &mut Choices, model: &mut Model) {
     }
     let (key, tensor) = (c.below(gguf.keys.len()), c.below(gguf.tensors.len()));
     match c.below(18) {
+        0 if c.below(2) == 0 => gguf.keys.push(("general.note".into(), harmless(c))),
         0 => gguf.keys.push((name(c), value(c))),
         1 => {
             gguf.keys.remove(key);
