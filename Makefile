@@ -68,8 +68,9 @@ bench-disputes: ## Measure disputes over large models (SIZES=0.1b,0.5b,1.1b TOKE
 bench-machine:
 	cargo run --profile bench-machine -p assay-machine-bench --features engines
 
-fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operator, ASSAY_MODULES=20000, FOUNDRY_FUZZ_RUNS=10000 by default)
+fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operator, ASSAY_MODULES=20000, ASSAY_CASES=20000, FOUNDRY_FUZZ_RUNS=10000 by default)
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} ASSAY_MODULES=$${ASSAY_MODULES:-20000} cargo test --release -p assay-tests --test machine -- floats:: fuzz:: smith:: --nocapture
+	ASSAY_CASES=$${ASSAY_CASES:-20000} cargo test --release -p assay-tests --test inference -- fuzz:: --nocapture
 	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} scripts/forge.sh test --offline --match-test testFuzz
 
 floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 10^8 and on every f32 (some hours)

@@ -4,6 +4,7 @@
 
 mod bulk;
 mod code;
+mod corpus;
 mod edges;
 mod floats;
 mod floats_soft;

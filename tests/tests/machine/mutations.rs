@@ -53,7 +53,7 @@ const PROGRAM: &str = r#"(module
     (i32.const 0)))"#;
 
 /// Steps of the program, one of each opcode, and of states that do not run.
-fn samples() -> Vec<Sample> {
+pub fn samples() -> Vec<Sample> {
     let mut lockstep = Lockstep::default();
     // The second macro step would drop the segment again: one is enough, with its padding and the next resume.
     lockstep.run_wat(PROGRAM, roms(), 200);
@@ -94,7 +94,7 @@ fn samples() -> Vec<Sample> {
 }
 
 /// The contract's and the replay's verdicts, which must be the same.
-fn verdict(
+pub fn verdict(
     prover: &mut Prover,
     sample: &Sample,
     witness: &[u8],

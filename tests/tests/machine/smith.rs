@@ -22,9 +22,9 @@ use wasmparser::{Parser, Payload};
 /// Loops and calls that one macro step may take.
 const FUEL: u32 = 600;
 /// Macro steps of each module.
-const MACRO_STEPS: u64 = 3;
+pub const MACRO_STEPS: u64 = 3;
 
-fn number(name: &str, default: u64) -> u64 {
+pub fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |v| {
         v.parse().unwrap_or_else(|_| panic!("{name} is a number"))
     })
@@ -68,7 +68,7 @@ fn config(rng: &mut StdRng) -> Config {
 }
 
 /// The module of `seed`: its function `run` is called once a macro step, with new fuel, and the macro step yields.
-fn module(seed: u64) -> Option<Vec<u8>> {
+pub fn module(seed: u64) -> Option<Vec<u8>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut bytes = vec![0; rng.random_range(500..12_000)];
     rng.fill_bytes(&mut bytes);
@@ -266,6 +266,26 @@ fn steps_of_random_modules_agree_with_replay_and_contract() {
     assert!(lockstep.costs.len() > 100, "{}", lockstep.costs.len());
 }
 
+/// `wasm` with up to three changes of bytes.
+pub fn broken(wasm: &[u8], rng: &mut StdRng) -> Vec<u8> {
+    let mut broken = wasm.to_vec();
+    for _ in 0..rng.random_range(1..4) {
+        let at = rng.random_range(0..broken.len());
+        match rng.random_range(0..5) {
+            0 => broken.truncate(at.max(8)),
+            1 => broken[at] ^= 1 << rng.random_range(0..8),
+            2 => broken[at] = rng.random(),
+            3 => broken.insert(at, rng.random()),
+            _ => {
+                let from = rng.random_range(0..broken.len());
+                let piece = broken[from..broken.len().min(from + 12)].to_vec();
+                broken.splice(at..at, piece);
+            }
+        }
+    }
+    broken
+}
+
 /// Whatever bytes come, the lowerer answers; what it accepts, the compiled engine accepts too.
 #[test]
 fn broken_modules_are_refused_or_lowered() {
@@ -274,21 +294,7 @@ fn broken_modules_are_refused_or_lowered() {
     for Subject { seed, wasm, .. } in modules {
         let mut rng = StdRng::seed_from_u64(!seed);
         for case in 0..40 {
-            let mut broken = wasm.clone();
-            for _ in 0..rng.random_range(1..4) {
-                let at = rng.random_range(0..broken.len());
-                match rng.random_range(0..5) {
-                    0 => broken.truncate(at.max(8)),
-                    1 => broken[at] ^= 1 << rng.random_range(0..8),
-                    2 => broken[at] = rng.random(),
-                    3 => broken.insert(at, rng.random()),
-                    _ => {
-                        let from = rng.random_range(0..broken.len());
-                        let piece = broken[from..broken.len().min(from + 12)].to_vec();
-                        broken.splice(at..at, piece);
-                    }
-                }
-            }
+            let broken = broken(&wasm, &mut rng);
             match lower(&broken) {
                 Err(e) => {
                     refused += 1;
