@@ -176,6 +176,10 @@ fn check(args: &RunArgs, backend: &str) -> anyhow::Result<()> {
         );
     }
     let lies = args.cheat.is_some() || args.flip.is_some() || args.lying_challenger;
+    ensure!(
+        !(args.skip_window && args.disrupt.as_deref() == Some("watchtower")),
+        "--skip-window waits for what this run of the watchtower has found, which --disrupt watchtower ends: leave one of them out"
+    );
     match args.disrupt.as_deref() {
         Some("watchtower") => ensure!(
             lies && args.cheat != Some(Cheat::Silent),
@@ -282,12 +286,14 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 let common = Common {
                     model: Some(case.model.clone()),
                     backend: case.scenario.backend.clone(),
+                    // Each is a devnet of its own.
+                    data: cli.common.data.as_ref().map(|data| data.join(&case.name)),
                     ..cli.common.clone()
                 };
                 let report = run_once(&common, case.scenario.clone(), &shutdown).await?;
                 missed.extend(sizes::book(&case, &report, &mut figures)?);
+                sizes::add(&sizes.out, &figures)?;
             }
-            sizes::add(&sizes.out, figures)?;
             for what in &missed {
                 println!("EXCEEDED: {what}");
             }

@@ -28,7 +28,7 @@ pub struct Sizes {
     #[arg(long = "type", value_name = "TYPE", default_value = "Q8_0")]
     format: String,
     /// Tokens of prompt and answer together, a quarter of them the answer.
-    #[arg(long, value_delimiter = ',', default_value = "256", value_parser = clap::value_parser!(u32).range(16..=2048))]
+    #[arg(long, value_delimiter = ',', default_value = "256", value_parser = clap::value_parser!(u32).range(16..=1024))]
     tokens: Vec<u32>,
     /// JSON file that the figures are added to.
     #[arg(
@@ -44,6 +44,8 @@ pub struct Sizes {
 pub struct Case {
     size: String,
     tokens: u32,
+    /// What tells it from the others.
+    pub name: String,
     /// The model's file.
     pub model: PathBuf,
     /// What happens.
@@ -51,7 +53,7 @@ pub struct Case {
 }
 
 impl Sizes {
-    /// The disputes, small ones first.
+    /// The disputes, in the flags' order.
     ///
     /// # Errors
     /// A model is missing.
@@ -68,6 +70,7 @@ impl Sizes {
             );
             for &tokens in &self.tokens {
                 cases.push(Case {
+                    name: format!("{size}-{tokens}"),
                     size: size.clone(),
                     tokens,
                     model: model.clone(),
@@ -181,12 +184,12 @@ pub fn book(
 }
 
 /// Adds `figures` to the JSON object in `out`.
-pub fn add(out: &Path, figures: Map<String, Value>) -> anyhow::Result<()> {
+pub fn add(out: &Path, figures: &Map<String, Value>) -> anyhow::Result<()> {
     let mut all: Map<String, Value> = match std::fs::read(out) {
         Ok(text) => serde_json::from_slice(&text).with_context(|| format!("{}", out.display()))?,
         Err(_) => Map::new(),
     };
-    all.extend(figures);
+    all.extend(figures.clone());
     std::fs::create_dir_all(out.parent().unwrap_or(Path::new(".")))?;
     std::fs::write(out, serde_json::to_string_pretty(&all)? + "\n")
         .with_context(|| format!("writing {}", out.display()))

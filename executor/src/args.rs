@@ -41,7 +41,12 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 8_192, value_parser = value_parser!(u32).range(64..=1_048_576))]
     pub draft_context: u32,
 
-    /// Threads of llama.cpp and of the program's rules, each; 0 takes one for each core.
+    /// Requests of a model that are answered at once where llama.cpp drafts: it works on their tokens together, and shares its cache among
+    /// them. The program's rules alone answer one after another.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=64))]
+    pub parallel: u32,
+
+    /// Threads of llama.cpp and of the program's rules (answers and games), each; 0 takes one for each core.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u32).range(0..=1_024))]
     pub threads: u32,
 
@@ -49,7 +54,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub gpu_layers: u32,
 
-    /// Requests that the sequencer may hand over at once; they are answered one after another for each model.
+    /// Requests that the sequencer may hand over at once; --parallel of a model are answered at a time.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=1_000))]
     pub capacity: u32,
 

@@ -1,4 +1,4 @@
-//! The models that this executor answers for: files checked against the chain's registry, each with its backend.
+//! The models that this executor answers for: files checked against the chain's registry, each with its backends.
 
 use crate::args::{Args, BackendKind};
 use crate::backend::Backend;
@@ -14,8 +14,9 @@ use assay_inference::native::Engine;
 use assay_node::deployment::ModelEntry;
 use assay_node::shell::Shell;
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// One registered model whose bytes are here.
 pub struct Served {
@@ -23,23 +24,82 @@ pub struct Served {
     pub entry: ModelEntry,
     /// The program's rules; `None` where they refuse the model.
     pub engine: Option<Engine>,
-    backend: Arc<Mutex<Box<dyn Backend>>>,
+    backends: Arc<Backends>,
 }
 
 impl Served {
-    /// A model with its backend.
-    pub fn new(entry: ModelEntry, engine: Option<Engine>, backend: Box<dyn Backend>) -> Served {
+    /// A model with a backend for each of the requests that are answered at once.
+    pub fn new(
+        entry: ModelEntry,
+        engine: Option<Engine>,
+        backends: Vec<Box<dyn Backend>>,
+    ) -> Served {
         Served {
             entry,
             engine,
-            backend: Arc::new(Mutex::new(backend)),
+            backends: Arc::new(Backends::new(backends)),
         }
     }
 
-    /// The backend, once it is free. Blocks.
-    pub fn backend(&self) -> MutexGuard<'_, Box<dyn Backend>> {
-        // A panic in a backend is a bug, and leaves nothing half done that the next request would see.
-        self.backend.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A backend, once one is free. Blocks.
+    pub fn backend(&self) -> Lent<'_> {
+        self.backends.lend()
+    }
+}
+
+/// Backends of one model that are free.
+struct Backends {
+    free: Mutex<Vec<Box<dyn Backend>>>,
+    returned: Condvar,
+}
+
+impl Backends {
+    fn new(backends: Vec<Box<dyn Backend>>) -> Backends {
+        Backends {
+            free: Mutex::new(backends),
+            returned: Condvar::new(),
+        }
+    }
+
+    fn lend(&self) -> Lent<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = self.returned.wait_while(free, |free| free.is_empty());
+        Lent {
+            backend: free.unwrap_or_else(PoisonError::into_inner).pop(),
+            to: self,
+        }
+    }
+}
+
+/// A backend that goes back when this is dropped.
+pub struct Lent<'a> {
+    /// There until then.
+    backend: Option<Box<dyn Backend>>,
+    to: &'a Backends,
+}
+
+impl Deref for Lent<'_> {
+    type Target = dyn Backend;
+
+    fn deref(&self) -> &Self::Target {
+        self.backend.as_deref().expect("it is there until dropped")
+    }
+}
+
+impl DerefMut for Lent<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.backend
+            .as_deref_mut()
+            .expect("it is there until dropped")
+    }
+}
+
+impl Drop for Lent<'_> {
+    // After a panic in it too, which is a bug and leaves nothing half done that the next request would see.
+    fn drop(&mut self) {
+        let mut free = self.to.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.extend(self.backend.take());
+        self.to.returned.notify_one();
     }
 }
 
@@ -112,40 +172,46 @@ fn load_one(args: &Args, file: &ModelFile, known: &[ModelEntry]) -> anyhow::Resu
              its requests with the error that they are due"
         ),
     };
-    let backend = Arc::new(Mutex::new(backend(args, &file.path, engine.as_ref())?));
+    let backends = backends(args, &file.path, engine.as_ref())?;
+    let backends = Arc::new(Backends::new(backends));
     let serve = |entry: &ModelEntry| Served {
         entry: entry.clone(),
         engine: engine.clone(),
-        backend: backend.clone(),
+        backends: backends.clone(),
     };
     Ok(entries.into_iter().map(serve).collect())
 }
 
-fn backend(args: &Args, path: &Path, engine: Option<&Engine>) -> anyhow::Result<Box<dyn Backend>> {
+/// A backend for each request that is answered at once: several where something drafts, since drafts of several cost little more
+/// than one's; one where the engine alone answers, which takes the whole machine for one request.
+fn backends(
+    args: &Args,
+    path: &Path,
+    engine: Option<&Engine>,
+) -> anyhow::Result<Vec<Box<dyn Backend>>> {
     let Some(engine) = engine else {
-        return Ok(Box::new(BadModel));
+        return Ok(vec![Box::new(BadModel)]);
     };
     let shown = path.display();
     let start = || {
         let threads = u32::try_from(args.thread_count().get()).unwrap_or(u32::MAX);
         let (context, layers) = (args.draft_context, args.gpu_layers);
-        LlamaChild::start(ChildConfig::new(path.to_owned(), context, threads, layers))
+        LlamaChild::start_slots(ChildConfig {
+            slots: args.parallel,
+            ..ChildConfig::new(path.to_owned(), context, threads, layers)
+        })
     };
     match args.backend {
         BackendKind::Auto => {
             let _named = tracing::info_span!("backend", model = %shown).entered();
             Ok(faster(engine, start(), args.draft_tokens))
         }
-        BackendKind::Exact => Ok(Box::new(Exact::new(engine.clone()))),
+        BackendKind::Exact => Ok(vec![Box::new(Exact::new(engine.clone()))]),
         BackendKind::Llama => {
-            let child = start().with_context(|| {
+            let slots = start().with_context(|| {
                 format!("cannot draft with {shown}; --backend exact needs no llama.cpp")
             })?;
-            Ok(Box::new(DraftAndVerify::new(
-                engine.clone(),
-                child,
-                args.draft_tokens,
-            )))
+            Ok(DraftAndVerify::each(engine, slots, args.draft_tokens))
         }
     }
 }

@@ -95,21 +95,24 @@ pub fn measure(
     })
 }
 
-/// The faster backend of `engine` alone and `engine` with `drafter`; without a drafter, the engine alone.
+/// The faster of `engine` alone and `engine` with each of `drafters`, the first of which is measured; without any, the engine alone.
 pub fn faster<D: Drafter + 'static>(
     engine: &Engine,
-    drafter: Result<D, impl Display>,
+    drafters: Result<Vec<D>, impl Display>,
     width: u32,
-) -> Box<dyn Backend> {
-    let exact = || Box::new(Exact::new(engine.clone()));
-    let mut drafter = match drafter {
-        Ok(drafter) => drafter,
+) -> Vec<Box<dyn Backend>> {
+    let exact = || -> Vec<Box<dyn Backend>> { vec![Box::new(Exact::new(engine.clone()))] };
+    let mut drafters = match drafters {
+        Ok(drafters) => drafters,
         Err(error) => {
             tracing::warn!(%error, choice = ?Choice::Exact, "nothing can draft: the program's rules answer alone");
             return exact();
         }
     };
-    let rates = match measure(engine, &mut drafter, width) {
+    let Some(first) = drafters.first_mut() else {
+        return exact();
+    };
+    let rates = match measure(engine, first, width) {
         Ok(rates) => rates,
         Err(error) => {
             tracing::warn!(%error, choice = ?Choice::Exact, "no rates: the program's rules answer alone");
@@ -127,7 +130,7 @@ pub fn faster<D: Drafter + 'static>(
     );
     match choice {
         Choice::Exact => exact(),
-        Choice::Draft => Box::new(DraftAndVerify::new(engine.clone(), drafter, width)),
+        Choice::Draft => DraftAndVerify::each(engine, drafters, width),
     }
 }
 

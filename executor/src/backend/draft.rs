@@ -50,6 +50,17 @@ impl<D: Drafter> DraftAndVerify<D> {
         }
     }
 
+    /// One for each of `drafters`.
+    pub fn each(engine: &Engine, drafters: Vec<D>, width: u32) -> Vec<Box<dyn Backend>>
+    where
+        D: 'static,
+    {
+        let with = |drafter| -> Box<dyn Backend> {
+            Box::new(DraftAndVerify::new(engine.clone(), drafter, width))
+        };
+        drafters.into_iter().map(with).collect()
+    }
+
     fn find(&mut self, request: &[u8], stats: &mut Stats) -> Output {
         let started = Instant::now();
         let prepared = self.engine.prepare(request);

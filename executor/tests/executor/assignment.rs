@@ -27,7 +27,7 @@ fn models() -> Models {
     };
     Models::from([(
         MODEL,
-        Arc::new(Served::new(entry, None, Box::new(BadModel))),
+        Arc::new(Served::new(entry, None, vec![Box::new(BadModel)])),
     )])
 }
 

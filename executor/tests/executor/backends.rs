@@ -272,10 +272,20 @@ impl Drafter for Slow {
     }
 }
 
+/// What `faster` makes of one drafter.
+fn one<D: Drafter + 'static>(
+    engine: &Engine,
+    drafter: Result<D, impl std::fmt::Display>,
+) -> Box<dyn Backend> {
+    let mut backends = faster(engine, drafter.map(|drafter| vec![drafter]), 16);
+    assert_eq!(backends.len(), 1);
+    backends.remove(0)
+}
+
 fn auto(wait: Duration) -> (Rates, Box<dyn Backend>) {
     let engine = engine();
     let rates = measure(&engine, &mut Slow(wait), 16).expect("rates");
-    (rates, faster(&engine, Ok::<_, DraftError>(Slow(wait)), 16))
+    (rates, one(&engine, Ok::<_, DraftError>(Slow(wait))))
 }
 
 #[test]
@@ -301,9 +311,9 @@ fn auto_gives_the_exact_bytes_with_llama_and_without() {
         program: PathBuf::from(env!("CARGO_BIN_EXE_executor")),
         ..ChildConfig::new(PathBuf::from("/dev/null"), 4096, 1, 0)
     };
-    let mut alone = faster(&engine, LlamaChild::start(no_model), 16);
+    let mut alone = one(&engine, LlamaChild::start(no_model));
     assert_eq!(alone.name(), "exact");
-    let mut either = faster(&engine, Ok::<_, DraftError>(llama()), 16);
+    let mut either = one(&engine, Ok::<_, DraftError>(llama()));
     for payload in prompts().iter().map(Payload::encode) {
         let expected = exact(&engine, &payload).output;
         assert_eq!(alone.answer(&rom(&payload)).output, expected);
@@ -318,6 +328,43 @@ fn auto_does_without_a_drafter_that_fails() {
         inner: llama(),
         spoil: |_| Err(DraftError("no".into())),
     };
-    let backend = faster(&engine, Ok::<_, DraftError>(failing), 16);
+    let backend = one(&engine, Ok::<_, DraftError>(failing));
     assert_eq!(backend.name(), "exact");
+}
+
+/// As many requests as slots, over and over, each with a drafting backend of its own and one llama.cpp below them all.
+#[test]
+fn requests_in_flight_together_get_the_exact_bytes() {
+    let engine = engine();
+    let slots = LlamaChild::start_slots(ChildConfig {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_executor")),
+        slots: 3,
+        ..ChildConfig::new(model(), 4096, 1, 0)
+    });
+    let backends = DraftAndVerify::each(&engine, slots.expect("the child starts"), 8);
+    let payloads: Vec<Vec<u8>> = prompts().iter().map(Payload::encode).collect();
+    let expected: Vec<Vec<u8>> = payloads.iter().map(|p| exact(&engine, p).output).collect();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let accepted: u32 = std::thread::scope(|scope| {
+        let answer = |mut backend: Box<dyn Backend>| {
+            let (next, payloads, expected) = (&next, &payloads, &expected);
+            scope.spawn(move || {
+                let mut accepted = 0;
+                loop {
+                    let i = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if i >= 2 * payloads.len() {
+                        return accepted;
+                    }
+                    let i = i % payloads.len();
+                    let found = backend.answer(&rom(&payloads[i]));
+                    assert_eq!(found.output, expected[i], "request {i}");
+                    assert_eq!(found.stats.failed_drafts, 0);
+                    accepted += found.stats.accepted;
+                }
+            })
+        };
+        let threads: Vec<_> = backends.into_iter().map(answer).collect();
+        threads.into_iter().map(|t| t.join().expect("right")).sum()
+    });
+    assert!(accepted > 100, "llama.cpp drafts: {accepted}");
 }

@@ -1,6 +1,11 @@
 //! The llama.cpp child under kills, hangs and bad files.
 
 use assay_executor::backend::llama::child::{ChildConfig, ChildError, LlamaChild};
+use assay_inference::native::{Engine, map_file};
+use assay_inference::testing::request;
+use assay_types::Tolerance;
+use assay_types::request::Payload;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -146,4 +151,115 @@ fn a_file_that_is_no_model_is_refused_with_llamas_reason() {
     })
     .expect_err("no model");
     assert!(error.to_string().contains("can't load"), "{error}");
+}
+
+/// Real prompts, after which one continuation is much more likely than others; two begin alike.
+fn sequences() -> Vec<Vec<u32>> {
+    let file = map_file(&config().model).expect("the devnet model");
+    let engine = Engine::load(file, NonZeroUsize::MIN).expect("a supported model");
+    let review = "Review: This is the best kettle, it is great!\nSentiment:";
+    let of = |prompt: &str| {
+        let rom = request(&Payload::greedy(prompt, 4), Tolerance::default());
+        engine.prepare(&rom).expect("a request").prompt()
+    };
+    let story = "Once upon a time there was a little fox.";
+    vec![
+        of("Once upon a time"),
+        of(review),
+        of(story),
+        of(&story.repeat(4)),
+    ]
+}
+
+fn slots(context: u32, slots: u32) -> Vec<LlamaChild> {
+    LlamaChild::start_slots(ChildConfig {
+        context,
+        slots,
+        ..config()
+    })
+    .expect("the child starts")
+}
+
+/// Each slot drafts after its sequence `rounds` times, all at once.
+fn drafts(slots: &mut [LlamaChild], n: u32, rounds: usize) -> Vec<Vec<Vec<u32>>> {
+    std::thread::scope(|scope| {
+        let draft = |(slot, sequence): (_, Vec<u32>)| {
+            let slot: &mut LlamaChild = slot;
+            scope.spawn(move || {
+                (0..rounds)
+                    .map(|_| slot.draft(&sequence, n).expect("a draft"))
+                    .collect()
+            })
+        };
+        let threads: Vec<_> = slots.iter_mut().zip(sequences()).map(draft).collect();
+        threads
+            .into_iter()
+            .map(|t| t.join().expect("drafted"))
+            .collect()
+    })
+}
+
+/// How much of `drafts` is what each slot drafts alone, 0 to 1. llama.cpp's last places depend on what it decodes beside, and once two
+/// ids are as good as equal so do its drafts; one slot's scores taken for another's would leave nothing.
+fn agreement(drafts: &[Vec<Vec<u32>>], alone: &[Vec<u32>]) -> f64 {
+    let (mut alike, mut all) = (0, 0);
+    for (drafts, alone) in drafts.iter().zip(alone) {
+        for draft in drafts {
+            alike += draft.iter().zip(alone).take_while(|(a, b)| a == b).count();
+            all += alone.len();
+        }
+    }
+    alike as f64 / all as f64
+}
+
+fn alone(n: u32) -> Vec<Vec<u32>> {
+    let mut child = LlamaChild::start(config()).expect("the child starts");
+    sequences()
+        .iter()
+        .map(|s| child.draft(s, n).expect("a draft"))
+        .collect()
+}
+
+#[test]
+fn slots_draft_together_what_each_drafts_alone() {
+    let mut slots = slots(4096, 4);
+    let found = agreement(&drafts(&mut slots, 24, 5), &alone(24));
+    println!("{found}");
+    assert!(found > 0.5, "{found}");
+    assert!(slots.iter().all(|slot| slot.restarts == 0));
+}
+
+#[test]
+fn slots_whose_child_is_killed_all_get_their_drafts_from_one_new_child() {
+    let mut slots = slots(4096, 4);
+    let alone = alone(24);
+    let pid = slots[0].pid().expect("it runs");
+    // Stopped, it has all their requests when it is killed.
+    signal(pid, "-STOP");
+    let killer = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        signal(pid, "-KILL");
+    });
+    let found = agreement(&drafts(&mut slots, 24, 1), &alone);
+    assert!(found > 0.5, "{found}");
+    assert_eq!(slots.iter().map(|slot| slot.restarts).sum::<u64>(), 1);
+    killer.join().expect("the killer ran");
+}
+
+#[test]
+fn slots_share_a_cache_that_is_too_small_for_all_of_them() {
+    // What is left of one draft goes when the next one needs the room.
+    let mut slots = slots(128, 4);
+    let (sequences, alone) = (sequences(), alone(30));
+    let tokens: usize = sequences.iter().map(Vec::len).sum();
+    assert!((80..128).contains(&tokens), "{tokens} tokens");
+    for _ in 0..2 {
+        for ((slot, sequence), expected) in slots.iter_mut().zip(&sequences).zip(&alone) {
+            let draft = slot.draft(sequence, 30).expect("a draft");
+            assert_eq!(draft.len(), expected.len());
+            let some = expected.len().min(4);
+            assert_eq!(draft[..some], expected[..some]);
+        }
+    }
+    assert!(slots.iter().all(|slot| slot.restarts == 0));
 }

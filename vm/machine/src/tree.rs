@@ -106,7 +106,7 @@ impl Tree {
     }
 
     /// The tree of `leaves` leaves without what is below height `base`: [`Tree::node`] and [`Tree::siblings`] have heights from
-    /// there on, and nothing in it can be changed.
+    /// there on, and nothing in it can be changed. `leaf` gives zeros beyond `leaves`.
     pub fn build_coarse(
         depth: u32,
         base: u32,

@@ -1,5 +1,6 @@
 //! llama.cpp in a child process, the default drafter.
 
+pub mod batching;
 pub mod child;
 pub mod protocol;
 pub mod worker;

@@ -1,7 +1,8 @@
 //! Messages between the executor and its llama.cpp child: `length u32 LE ‖ tag u8 ‖ fields`, integers u32 LE.
 //!
-//! The parent always names the whole sequence (what to keep of the child's cache, what to push after it), so a
-//! fresh child can answer any request: nothing is lost with a dead one.
+//! The parent always names the whole sequence, so a fresh child can answer any request: nothing is lost with a dead one.
+//! Requests name a slot, one of the sequences that the child works on at once; a slot has one request at a time, and the
+//! replies of different slots come in any order.
 
 use std::io::{self, Read, Write};
 
@@ -11,12 +12,12 @@ const MAX_MESSAGE: u32 = 16 << 20;
 /// What the parent asks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Request {
-    /// Cut the cache to its first `keep` tokens, decode `push` after them, then draft greedily up to `n` ids.
+    /// Draft greedily up to `n` ids after `sequence`.
     Draft {
-        /// Tokens of the cache to keep.
-        keep: u32,
-        /// Ids to decode after them; at least one.
-        push: Vec<u32>,
+        /// The slot.
+        slot: u32,
+        /// Ids before the draft; at least one.
+        sequence: Vec<u32>,
         /// Most ids to draft.
         n: u32,
     },
@@ -33,7 +34,12 @@ pub enum Reply {
         context: u32,
     },
     /// Drafted ids, at most as many as asked: the draft ends early after an end-of-generation id or a full cache.
-    Drafted(Vec<u32>),
+    Drafted {
+        /// The slot.
+        slot: u32,
+        /// The draft.
+        ids: Vec<u32>,
+    },
     /// llama.cpp refused, with its reason.
     Failed(String),
 }
@@ -41,11 +47,11 @@ pub enum Reply {
 impl Request {
     /// Writes the message and flushes.
     pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        let Request::Draft { keep, push, n } = self;
+        let Request::Draft { slot, sequence, n } = self;
         let mut body = vec![0u8];
-        body.extend_from_slice(&keep.to_le_bytes());
+        body.extend_from_slice(&slot.to_le_bytes());
         body.extend_from_slice(&n.to_le_bytes());
-        put_ids(&mut body, push);
+        put_ids(&mut body, sequence);
         write_frame(to, &body)
     }
 
@@ -57,10 +63,10 @@ impl Request {
         let mut fields = Fields(&body);
         match fields.u8()? {
             0 => {
-                let (keep, n) = (fields.u32()?, fields.u32()?);
+                let (slot, n) = (fields.u32()?, fields.u32()?);
                 Ok(Some(Request::Draft {
-                    keep,
-                    push: fields.ids()?,
+                    slot,
+                    sequence: fields.ids()?,
                     n,
                 }))
             }
@@ -79,8 +85,9 @@ impl Reply {
                 body.extend_from_slice(&vocab.to_le_bytes());
                 body.extend_from_slice(&context.to_le_bytes());
             }
-            Reply::Drafted(ids) => {
+            Reply::Drafted { slot, ids } => {
                 body.push(1);
+                body.extend_from_slice(&slot.to_le_bytes());
                 put_ids(&mut body, ids);
             }
             Reply::Failed(reason) => {
@@ -101,7 +108,10 @@ impl Reply {
                 vocab: fields.u32()?,
                 context: fields.u32()?,
             }),
-            1 => Ok(Reply::Drafted(fields.ids()?)),
+            1 => Ok(Reply::Drafted {
+                slot: fields.u32()?,
+                ids: fields.ids()?,
+            }),
             2 => Ok(Reply::Failed(
                 String::from_utf8_lossy(fields.0).into_owned(),
             )),
@@ -180,13 +190,13 @@ mod tests {
     fn messages_survive_the_wire() {
         let requests = [
             Request::Draft {
-                keep: 0,
-                push: vec![1, 2, u32::MAX],
+                slot: 0,
+                sequence: vec![1, 2, u32::MAX],
                 n: 16,
             },
             Request::Draft {
-                keep: 7,
-                push: vec![],
+                slot: 7,
+                sequence: vec![],
                 n: 0,
             },
         ];
@@ -195,8 +205,14 @@ mod tests {
                 vocab: 2048,
                 context: 512,
             },
-            Reply::Drafted(vec![5, 6]),
-            Reply::Drafted(vec![]),
+            Reply::Drafted {
+                slot: 3,
+                ids: vec![5, 6],
+            },
+            Reply::Drafted {
+                slot: 0,
+                ids: vec![],
+            },
             Reply::Failed("no: „memory“".into()),
         ];
         let mut wire = Vec::new();
