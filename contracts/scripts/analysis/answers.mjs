@@ -1,13 +1,13 @@
 // Slither's findings beside the answers of slither.json.
 //
 // An answer names its detector and either one `finding`, word for word, or a `pattern` that whole findings match: a class
-// with one reason. Lines are left out, so that an edit elsewhere in a file does not undo an answer; everything else is
-// kept, so that one more call or write in an answered function is a new finding.
+// with one reason. Numbers of lines are left out, so that an edit elsewhere in a file does not undo an answer; everything
+// else is kept, so that one more call or write in an answered function is a new finding.
 
-/** A finding in one line, without source lines. */
+/** A finding in one line, with files and without numbers of lines. */
 export function normalized({ check, impact, confidence, description }) {
   const text = description
-    .replace(/ \([\w/.]+#\d+(-\d+)?\)/g, "")
+    .replace(/\(src\/([\w/.]+)#\d+(-\d+)?\)/g, "($1)")
     .trim()
     .split(/\n\s*/)
     .map((l) => l.trim())
@@ -51,7 +51,7 @@ export function page(found, list) {
       const mine = list.filter((a) => a.check === check && a.why === why);
       const items = mine.map((a) =>
         a.pattern
-          ? `- ${found.filter((f) => answers(a, f)).length} findings: \`${a.pattern}\`\n`
+          ? `- ${found.filter((f) => answers(a, f)).length} of them: \`${a.pattern}\`\n`
           : `- \`${a.finding}\`\n`,
       );
       return `${items.join("")}\n${why}\n`;
@@ -65,7 +65,7 @@ const HEAD = `# Slither's findings and their answers
 
 Written by \`node scripts/slither.mjs --write\` in \`contracts/\` from \`contracts/slither.json\`; do not edit. \`make slither\` runs every
 detector of Slither over \`contracts/src\` and fails on a finding that has no answer, and on an answer that has no finding. No
-detector is left out. Lines are left out of a finding, so that an answer outlives an edit elsewhere.
+detector is left out. Findings stand here without numbers of lines, so that an answer outlives an edit elsewhere.
 
 | detector | impact | confidence | findings |
 |---|---|---|--:|`;
