@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint fmt bench bench-inference bench-disputes bench-machine fuzz floats neon conformance mutants clean
+.PHONY: help setup setup-contracts build devnet test lint slither fmt bench bench-inference bench-disputes bench-machine fuzz floats neon conformance mutants clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -31,10 +31,13 @@ test: setup-contracts ## Run every test, contracts included
 # A transaction's error says what the operator needs; boxing it would hide that behind a pointer at every use.
 CLIPPY_ALLOW := -A clippy::result_large_err
 
-lint: setup-contracts ## Formatting, lints and contracts/abi, warnings are errors
+lint: setup-contracts ## Formatting, lints, contracts/abi and storage layouts, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings $(CLIPPY_ALLOW)
-	cd contracts && scripts/forge.sh fmt --check && node scripts/abi.mjs --check
+	cd contracts && scripts/forge.sh fmt --check && node scripts/abi.mjs --check && node scripts/layout.mjs --check
+
+slither: setup-contracts ## Slither over the contracts: each finding must be answered (docs/slither.md; needs Python)
+	node contracts/scripts/slither.mjs
 
 fmt: setup-contracts ## Format everything
 	cargo fmt --all
