@@ -28,7 +28,7 @@ function install() {
   rmSync(venv, { recursive: true, force: true });
   const steps = [
     ["python3", ["-m", "venv", venv]],
-    [join(venv, "bin/pip"), ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", requirements]],
+    [join(venv, "bin/pip"), ["install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps", "-r", requirements]],
   ];
   for (const [command, args] of steps) {
     const { status, stderr, stdout } = run(command, args);
