@@ -21,6 +21,9 @@ pub fn system_info() -> String {
     text.to_string_lossy().into_owned()
 }
 
+/// Tokens of the cache, a sequence.
+const SEQUENCE: u32 = 2048;
+
 /// A loaded model with an empty cache.
 pub struct Llama {
     // Leaked: it lives as long as the bench, and the context borrows it.
@@ -46,14 +49,26 @@ impl Llama {
         path: &Path,
         threads: NonZeroUsize,
     ) -> Result<Llama> {
-        let params = LlamaModelParams::default().with_n_gpu_layers(0);
+        Llama::load_for(backend, path, threads, 0, 1)
+    }
+
+    /// Loads a file, with some layers on a GPU, for some sequences at once.
+    pub fn load_for(
+        backend: &'static LlamaBackend,
+        path: &Path,
+        threads: NonZeroUsize,
+        gpu_layers: u32,
+        sequences: u32,
+    ) -> Result<Llama> {
+        let params = LlamaModelParams::default().with_n_gpu_layers(gpu_layers);
         let model: &'static LlamaModel = Box::leak(Box::new(LlamaModel::load_from_file(
             backend, path, &params,
         )?));
         let threads = i32::try_from(threads.get())?;
         let params = LlamaContextParams::default()
-            .with_n_ctx(NonZeroU32::new(2048))
+            .with_n_ctx(NonZeroU32::new(SEQUENCE * sequences))
             .with_n_batch(512)
+            .with_n_seq_max(sequences)
             .with_n_threads(threads)
             .with_n_threads_batch(threads);
         Ok(Llama {
@@ -111,11 +126,39 @@ impl Llama {
         Ok(started.elapsed().as_secs_f64())
     }
 
+    /// Seconds of `count` steps, each of which decodes the greatest logit's id in every one of `sequences` sequences at
+    /// once. Their prompts differ in the last id, and don't count.
+    pub fn greedy_many(&mut self, prompt: &[u32], sequences: u32, count: u32) -> Result<f64> {
+        self.context.clear_kv_cache();
+        let (mut ids, len) = (Vec::new(), i32::try_from(prompt.len())?);
+        let mut batch = LlamaBatch::new(prompt.len().max(sequences as usize), 1);
+        for sequence in 0..i32::try_from(sequences)? {
+            batch.clear();
+            for (at, id) in (0..).zip(prompt) {
+                let last = at + 1 == len;
+                let id = i32::try_from(*id)? + if last { sequence } else { 0 };
+                batch.add(LlamaToken::new(id), at, &[sequence], last)?;
+            }
+            self.context.decode(&mut batch)?;
+            ids.push(best(self.context.get_logits())?);
+        }
+        let started = Instant::now();
+        for step in 0..i32::try_from(count)? {
+            batch.clear();
+            for (sequence, id) in (0..).zip(&ids) {
+                let id = LlamaToken::new(i32::try_from(*id)?);
+                batch.add(id, len + step, &[sequence], true)?;
+            }
+            self.context.decode(&mut batch)?;
+            for (row, id) in (0..).zip(&mut ids) {
+                *id = best(self.context.get_logits_ith(row))?;
+            }
+        }
+        Ok(started.elapsed().as_secs_f64())
+    }
+
     fn best(&self) -> Result<u32> {
-        let logits = self.context.get_logits();
-        let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        let (id, _) = best.context("there are logits")?;
-        Ok(u32::try_from(id)?)
+        best(self.context.get_logits())
     }
 
     fn feed(&mut self, ids: &[u32], at: usize) -> Result<()> {
@@ -140,4 +183,10 @@ impl Llama {
         self.context.decode(&mut batch)?;
         Ok(())
     }
+}
+
+fn best(logits: &[f32]) -> Result<u32> {
+    let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    let (id, _) = best.context("there are logits")?;
+    Ok(u32::try_from(id)?)
 }

@@ -1,5 +1,6 @@
 //! The exact engine beside llama.cpp, in turns, in one run: the same files, the same cores, the same number of threads.
 
+mod gpu;
 mod replay;
 mod samples;
 mod serve;
@@ -58,6 +59,12 @@ struct Args {
     /// Their prompt; "he" and "in" are tokens of random models, spaces join them.
     #[arg(long, default_value = "he in he in")]
     serve_prompt: String,
+    /// Compares drafting on a GPU, which takes so many layers, with the rest on the processor; nothing else then.
+    #[arg(long, default_value_t = 0)]
+    gpu_layers: u32,
+    /// Sequences that llama.cpp drafts at once there.
+    #[arg(long, value_delimiter = ',', default_value = "1,4,16,64")]
+    gpu_sequences: Vec<u32>,
     /// JSON file that the figures are added to.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -84,6 +91,7 @@ fn bench(args: &Args) -> Result<()> {
     let mut figures = Map::new();
     match &args.quality {
         Some(model) => compare_quality(args, model, &mut figures)?,
+        None if args.gpu_layers > 0 => gpu::compare(args, &mut figures)?,
         None => compare_speed(args, &mut figures)?,
     }
     let missed = missed(&figures);

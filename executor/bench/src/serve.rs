@@ -7,7 +7,7 @@ use assay_executor::backend::auto::measure;
 use assay_executor::backend::draft::{DraftAndVerify, DraftError, Drafter};
 use assay_executor::backend::exact::Exact;
 use assay_executor::backend::llama::child::{ChildConfig, LlamaChild};
-use assay_executor::backend::{Backend, Stats};
+use assay_executor::backend::{Backend, Found, Stats};
 use assay_inference::native::{Engine, map_file};
 use assay_inference::testing::request;
 use assay_inference_bench::llama::Llama;
@@ -45,11 +45,11 @@ pub fn serve(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Res
     }
     let engine = Engine::load(map_file(model)?, args.threads)?;
     let threads = u32::try_from(args.threads.get())?;
-    let config = ChildConfig::new(model.to_owned(), CONTEXT, threads, 0);
+    let config = ChildConfig::new(model.to_owned(), CONTEXT, threads, args.gpu_layers);
     let mut child = Shared(Arc::new(Mutex::new(LlamaChild::start(config)?)));
     let mut exact = Exact::new(engine.clone());
     let mut drafting = DraftAndVerify::new(engine.clone(), child.clone(), WIDTH);
-    let mut bare = Llama::load(Llama::backend()?, model, args.threads)?;
+    let mut bare = Llama::load_for(Llama::backend()?, model, args.threads, args.gpu_layers, 1)?;
     let of = |tokens| {
         let payload = Payload::greedy(&args.serve_prompt, tokens);
         request(&payload, Tolerance::default())
@@ -60,13 +60,14 @@ pub fn serve(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Res
     let (mut samples, mut efficiency, mut stats) = (Samples::default(), Vec::new(), Vec::new());
     for _ in 0..args.rounds {
         samples.add("llama.cpp", bare.greedy(&prompt, args.serve)?);
-        let (time, _) = answer(&mut exact, &first, &whole, args.serve)?;
+        let (time, right) = answer(&mut exact, &first, &whole, args.serve)?;
         samples.add("exact", time);
         let rates = measure(&engine, &mut child, WIDTH)?;
         let (time, found) = answer(&mut drafting, &first, &whole, args.serve)?;
         samples.add("draft and verify", time);
+        ensure!(found.output == right.output, "the drafted answer differs");
         efficiency.push(f64::from(args.serve) / time / rates.drafted());
-        stats.push(found);
+        stats.push(found.stats);
     }
     println!(
         "serve: {} tokens after {} of prompt and one of output, {} threads",
@@ -79,6 +80,7 @@ pub fn serve(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Res
     let acceptance = sum(|s| s.accepted) / sum(|s| s.drafted);
     let ratio = |name| samples.median("llama.cpp") / samples.median(name);
     efficiency.sort_by(f64::total_cmp);
+    let per_second = |name| f64::from(args.serve) / samples.median(name);
     for (name, value) in [
         ("serve.exact_vs_llamacpp", ratio("exact")),
         ("serve.draft_verify_vs_llamacpp", ratio("draft and verify")),
@@ -87,6 +89,12 @@ pub fn serve(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Res
             efficiency[efficiency.len() / 2],
         ),
         ("serve.acceptance", acceptance),
+        ("serve.exact_tokens_per_second", per_second("exact")),
+        ("serve.llamacpp_tokens_per_second", per_second("llama.cpp")),
+        (
+            "serve.draft_verify_tokens_per_second",
+            per_second("draft and verify"),
+        ),
     ] {
         println!("  {name} {value:.2}");
         figures.insert(name.into(), json!(value));
@@ -95,16 +103,16 @@ pub fn serve(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Res
 }
 
 /// Seconds of the tokens after the first: of the whole answer less those of the first token alone, which reads the request
-/// and the prompt. What the whole answer took beside.
+/// and the prompt. The whole answer beside.
 fn answer(
     backend: &mut impl Backend,
     first: &[u8],
     whole: &[u8],
     tokens: u32,
-) -> Result<(f64, Stats)> {
+) -> Result<(f64, Found)> {
     let (alone, _) = timed(|| backend.answer(first));
     let (all, found) = timed(|| backend.answer(whole));
-    let stats = found.stats;
+    let stats = &found.stats;
     ensure!(stats.tokens == tokens + 1, "an answer cut short: {stats:?}");
     ensure!(stats.failed_drafts == 0, "a draft failed: {stats:?}");
     ensure!(
@@ -112,5 +120,5 @@ fn answer(
         "one token took longer than {}: measure again",
         tokens + 1
     );
-    Ok((all - alone, stats))
+    Ok((all - alone, found))
 }
