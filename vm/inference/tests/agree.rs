@@ -1,7 +1,9 @@
 //! The engine, the program, every thread count and every way to cut a sequence give the same bits.
 
 use assay_inference::layout::{COUNT, PICKS, PROMPT_COUNT};
-use assay_inference::native::{Bytes, Engine, Level, NativeMachine, Pick, bytes};
+use assay_inference::native::{
+    Bytes, Engine, Feed, Level, NativeMachine, Pick, Session, bytes, feed_many,
+};
 use assay_inference::ops;
 use assay_inference::tensors::Format;
 use assay_inference::testing::{Random, Tiny, request};
@@ -309,4 +311,68 @@ fn a_fault_in_bulk_is_found_at_its_step() {
         found += 1;
     }
     assert_eq!(found, 5);
+}
+
+/// Sessions that are fed together get what each gets alone, however their ids are cut and whatever the others do: also
+/// where one of them leaves the finite numbers.
+#[test]
+fn sessions_fed_together_agree_with_each_alone() {
+    let mut models: Vec<Bytes> = shapes().iter().map(Tiny::model).collect();
+    // Id 5 leaves the finite numbers at once; every wanted row of logits leaves them at the end.
+    for (name, row) in [("token_embd.weight", 5), ("output.weight", 300)] {
+        let mut gguf = Tiny::default().gguf();
+        let data = &mut gguf.tensor(name).data;
+        let at = data.len() / 328 * row;
+        data[at..at + 2].copy_from_slice(&0x7c00u16.to_le_bytes());
+        models.push(bytes(gguf.bytes()));
+    }
+    let (mut random, mut faults) = (Random(11), 0);
+    for model in models {
+        let engine = Engine::load(model, NonZeroUsize::new(2).unwrap()).unwrap();
+        for _ in 0..3 {
+            let lens: Vec<usize> = (0..5).map(|_| 1 + random.below(150) as usize).collect();
+            let ids: Vec<Vec<u32>> = lens
+                .iter()
+                .map(|len| (0..*len).map(|_| random.below(328) as u32).collect())
+                .collect();
+            let mut alone: Vec<_> = ids.iter().map(|_| engine.session()).collect();
+            let mut together = alone.clone();
+            let mut at = vec![0; ids.len()];
+            while at.iter().zip(&lens).any(|(at, len)| at < len) {
+                let pieces: Vec<(&[u32], usize)> = ids
+                    .iter()
+                    .zip(&mut at)
+                    .map(|(ids, at)| {
+                        let len = (random.below(90) as usize).min(ids.len() - *at);
+                        *at += len;
+                        let from = random.below(len as u64 + 1) as usize;
+                        (&ids[*at - len..*at], from)
+                    })
+                    .collect();
+                let mut feeds: Vec<Feed> = together
+                    .iter_mut()
+                    .zip(&pieces)
+                    .map(|(session, (ids, from))| Feed {
+                        session,
+                        ids,
+                        from: *from,
+                    })
+                    .collect();
+                let found = feed_many(&mut feeds);
+                for ((session, (ids, from)), (picks, fed)) in
+                    alone.iter_mut().zip(&pieces).zip(found)
+                {
+                    let (expected, due) = session.feed(ids, *from);
+                    assert_eq!(bits(&picks), bits(&expected));
+                    assert_eq!(fed.is_ok(), due.is_ok());
+                    faults += usize::from(due.is_err());
+                }
+                let len = |sessions: &[Session]| -> Vec<usize> {
+                    sessions.iter().map(Session::len).collect()
+                };
+                assert_eq!(len(&together), len(&alone));
+            }
+        }
+    }
+    assert!(faults > 10, "{faults}");
 }

@@ -20,4 +20,4 @@ pub use host::{Bytes, NativeHost, bytes, map_file};
 pub use inspect::{ModelInfo, Unsupported, inspect};
 pub use kernels::Level;
 pub use machine::NativeMachine;
-pub use session::{Pick, Session};
+pub use session::{Feed, Pick, Session, feed_many};
