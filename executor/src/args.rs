@@ -41,8 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 8_192, value_parser = value_parser!(u32).range(64..=1_048_576))]
     pub draft_context: u32,
 
-    /// Requests of a model that are answered at once where llama.cpp drafts: it works on their tokens together, and shares its cache among
-    /// them. The program's rules alone answer one after another.
+    /// Requests of a model that are answered at once: their tokens are worked on together. llama.cpp's cache is shared among them.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=64))]
     pub parallel: u32,
 

@@ -3,8 +3,8 @@
 use crate::args::{Args, BackendKind};
 use crate::backend::Backend;
 use crate::backend::auto::faster;
-use crate::backend::draft::DraftAndVerify;
-use crate::backend::exact::{BadModel, Exact};
+use crate::backend::draft::{DraftAndVerify, Nothing};
+use crate::backend::exact::BadModel;
 use crate::backend::llama::child::{ChildConfig, LlamaChild};
 use alloy::primitives::B256;
 use anyhow::{Context, bail};
@@ -182,8 +182,7 @@ fn load_one(args: &Args, file: &ModelFile, known: &[ModelEntry]) -> anyhow::Resu
     Ok(entries.into_iter().map(serve).collect())
 }
 
-/// A backend for each request that is answered at once: several where something drafts, since drafts of several cost little more
-/// than one's; one where the engine alone answers, which takes the whole machine for one request.
+/// A backend for each request that is answered at once. Several cost little more than one: the weights are read once for all.
 fn backends(
     args: &Args,
     path: &Path,
@@ -204,9 +203,12 @@ fn backends(
     match args.backend {
         BackendKind::Auto => {
             let _named = tracing::info_span!("backend", model = %shown).entered();
-            Ok(faster(engine, start(), args.draft_tokens))
+            Ok(faster(engine, start(), args.draft_tokens, args.parallel))
         }
-        BackendKind::Exact => Ok(vec![Box::new(Exact::new(engine.clone()))]),
+        BackendKind::Exact => {
+            let nothing = vec![Nothing; args.parallel as usize];
+            Ok(DraftAndVerify::each(engine, nothing, 0))
+        }
         BackendKind::Llama => {
             let slots = start().with_context(|| {
                 format!("cannot draft with {shown}; --backend exact needs no llama.cpp")

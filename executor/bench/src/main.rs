@@ -157,6 +157,7 @@ fn compare_speed(args: &Args, figures: &mut Map<String, Value>) -> Result<()> {
         replay::wasm(args, &model, figures)?;
         let answers = args.serve_model.as_ref().unwrap_or(&model);
         serve::serve(args, answers, figures)?;
+        serve::together(args, answers, figures)?;
     }
     Ok(())
 }
@@ -165,7 +166,12 @@ fn compare_speed(args: &Args, figures: &mut Map<String, Value>) -> Result<()> {
 fn serve_types(args: &Args, figures: &mut Map<String, Value>) -> Result<()> {
     for name in &args.types {
         let mut found = Map::new();
-        serve::serve(args, &model(args, name)?, &mut found)?;
+        let model = args
+            .serve_model
+            .clone()
+            .map_or_else(|| model(args, name), Ok)?;
+        serve::serve(args, &model, &mut found)?;
+        serve::together(args, &model, &mut found)?;
         let keyed = |(key, value)| (format!("gpu.{key}.{}", name.to_lowercase()), value);
         figures.extend(found.into_iter().map(keyed));
     }

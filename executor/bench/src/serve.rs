@@ -4,7 +4,7 @@ use crate::samples::Samples;
 use crate::{Args, timed};
 use anyhow::{Result, anyhow, ensure};
 use assay_executor::backend::auto::measure;
-use assay_executor::backend::draft::{DraftAndVerify, DraftError, Drafter};
+use assay_executor::backend::draft::{DraftAndVerify, DraftError, Drafter, Nothing};
 use assay_executor::backend::exact::Exact;
 use assay_executor::backend::llama::child::{ChildConfig, LlamaChild};
 use assay_executor::backend::{Backend, Stats};
@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tokens drafted at once, as the executor's default has it.
 const WIDTH: u32 = 16;
+
+/// Most requests in flight.
+const MOST: usize = 8;
 
 /// Tokens of llama.cpp's cache.
 const CONTEXT: u32 = 2048;
@@ -92,6 +95,62 @@ pub fn serve(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Res
         figures.insert(name.into(), json!(value));
     }
     Ok(())
+}
+
+/// Tokens a second of all requests together, 1, 2, 4 and 8 of them in flight, by the engine alone and under drafts.
+pub fn together(args: &Args, model: &Path, figures: &mut Map<String, Value>) -> Result<()> {
+    if args.serve == 0 {
+        return Ok(());
+    }
+    let engine = Engine::load(map_file(model)?, args.threads)?;
+    let threads = u32::try_from(args.threads.get())?;
+    let slots = LlamaChild::start_slots(ChildConfig {
+        slots: MOST as u32,
+        ..ChildConfig::new(model.to_owned(), CONTEXT, threads, args.gpu_layers)
+    })?;
+    let payload = Payload::greedy(&args.serve_prompt, args.serve);
+    let request = request(&payload, Tolerance::default());
+    let expected = Exact::new(engine.clone()).answer(&request).output;
+    let mut sides = [
+        (
+            "exact",
+            DraftAndVerify::each(&engine, vec![Nothing; MOST], 0),
+        ),
+        ("draft", DraftAndVerify::each(&engine, slots, WIDTH)),
+    ];
+    println!("served together, tokens a second of all:");
+    for (name, backends) in &mut sides {
+        for n in [1, 2, 4, MOST] {
+            let mut rates = Vec::new();
+            for _ in 0..args.rounds {
+                let (time, answers) = timed(|| all_at_once(&mut backends[..n], &request));
+                ensure!(
+                    answers.iter().all(|output| *output == expected),
+                    "another answer than the engine's own"
+                );
+                rates.push(n as f64 * f64::from(args.serve) / time);
+            }
+            rates.sort_by(f64::total_cmp);
+            let rate = rates[rates.len() / 2];
+            println!("  {name:<6} {n} in flight {rate:>9.1}");
+            figures.insert(format!("serve.batch_{n}.{name}"), json!(rate));
+        }
+    }
+    Ok(())
+}
+
+/// One answer of each backend, at once.
+fn all_at_once(backends: &mut [Box<dyn Backend>], request: &[u8]) -> Vec<Vec<u8>> {
+    std::thread::scope(|scope| {
+        let answers: Vec<_> = backends
+            .iter_mut()
+            .map(|backend| scope.spawn(|| backend.answer(request).output))
+            .collect();
+        let joined = answers.into_iter().map(|answer| answer.join());
+        joined
+            .map(|output| output.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
 }
 
 /// Seconds of the tokens after the first: of the whole answer less those of the first token alone, which reads the request

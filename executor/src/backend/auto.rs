@@ -2,8 +2,7 @@
 //! once, with the very model, when that is loaded; both give the same bytes.
 
 use super::Backend;
-use super::draft::{DraftAndVerify, DraftError, Drafter, timed};
-use super::exact::Exact;
+use super::draft::{DraftAndVerify, DraftError, Drafter, Nothing, timed};
 use assay_inference::native::{Engine, Session};
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -95,13 +94,15 @@ pub fn measure(
     })
 }
 
-/// The faster of `engine` alone and `engine` with each of `drafters`, the first of which is measured; without any, the engine alone.
+/// The faster of `engine` alone, for `parallel` requests, and `engine` with each of `drafters`, the first of which is measured; without
+/// any, the engine alone.
 pub fn faster<D: Drafter + 'static>(
     engine: &Engine,
     drafters: Result<Vec<D>, impl Display>,
     width: u32,
+    parallel: u32,
 ) -> Vec<Box<dyn Backend>> {
-    let exact = || -> Vec<Box<dyn Backend>> { vec![Box::new(Exact::new(engine.clone()))] };
+    let exact = || DraftAndVerify::each(engine, vec![Nothing; parallel as usize], 0);
     let mut drafters = match drafters {
         Ok(drafters) => drafters,
         Err(error) => {

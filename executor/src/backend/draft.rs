@@ -3,11 +3,13 @@
 //! Nothing that the drafter says can change the output: an id is taken because the program's own scores pick it.
 
 use super::exact::tokens;
+use super::joint::{Joint, Member};
 use super::{Backend, Found, Stats};
 use assay_inference::error::NonFinite;
-use assay_inference::native::{Engine, Pick, Prepared, Session};
+use assay_inference::native::{Engine, Pick, Prepared};
 use assay_inference::text::Taken;
 use assay_types::output::Output;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Proposes ids.
@@ -38,6 +40,21 @@ pub struct DraftAndVerify<D> {
     drafter: D,
     /// Most ids drafted at once.
     width: u32,
+    joint: Arc<Joint>,
+}
+
+/// Drafts nothing: the program's rules go on alone, together with those of other requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Drafter for Nothing {
+    fn draft(&mut self, _: &[u32], _: u32) -> Result<Vec<u32>, DraftError> {
+        Ok(Vec::new())
+    }
+
+    fn name(&self) -> &'static str {
+        "exact"
+    }
 }
 
 impl<D: Drafter> DraftAndVerify<D> {
@@ -47,16 +64,24 @@ impl<D: Drafter> DraftAndVerify<D> {
             engine,
             drafter,
             width,
+            joint: Arc::default(),
         }
     }
 
-    /// One for each of `drafters`.
+    /// Checks together with all that have this `joint`; they are of one engine.
+    pub fn joined(self, joint: Arc<Joint>) -> DraftAndVerify<D> {
+        DraftAndVerify { joint, ..self }
+    }
+
+    /// One for each of `drafters`, which check together.
     pub fn each(engine: &Engine, drafters: Vec<D>, width: u32) -> Vec<Box<dyn Backend>>
     where
         D: 'static,
     {
+        let joint = Arc::new(Joint::default());
         let with = |drafter| -> Box<dyn Backend> {
-            Box::new(DraftAndVerify::new(engine.clone(), drafter, width))
+            let backend = DraftAndVerify::new(engine.clone(), drafter, width);
+            Box::new(backend.joined(joint.clone()))
         };
         drafters.into_iter().map(with).collect()
     }
@@ -81,7 +106,8 @@ impl<D: Drafter> DraftAndVerify<D> {
             stats.verify_time += time;
             return output;
         }
-        let mut session = self.engine.session_for(prepared);
+        let session = self.engine.session_for(prepared);
+        let mut session = Member::new(self.joint.clone(), session);
         let mut answer = prepared.answer();
         let mut sequence = prepared.prompt();
         loop {
@@ -104,7 +130,9 @@ impl<D: Drafter> DraftAndVerify<D> {
             };
             let held = session.len();
             let (draft, picks) = self.round(&mut session, &sequence, width, stats);
-            stats.verified += (session.len() - held) as u32; // below a context's length
+            if self.width > 0 {
+                stats.verified += (session.len() - held) as u32; // below a context's length
+            }
             let mut drafted = draft.iter();
             for pick in &picks {
                 let proposed = drafted.next();
@@ -141,7 +169,7 @@ impl<D: Drafter> DraftAndVerify<D> {
     /// position after the sequence and after each drafted id.
     fn round(
         &mut self,
-        session: &mut Session,
+        session: &mut Member,
         sequence: &[u32],
         width: u32,
         stats: &mut Stats,

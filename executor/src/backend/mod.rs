@@ -5,6 +5,7 @@
 pub mod auto;
 pub mod draft;
 pub mod exact;
+pub mod joint;
 pub mod llama;
 
 use std::time::Duration;

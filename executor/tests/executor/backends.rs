@@ -1,8 +1,9 @@
 //! Every backend gives the bytes that the program's rules alone give, whatever is drafted.
 
 use assay_executor::backend::auto::{Choice, Rates, faster, measure};
-use assay_executor::backend::draft::{DraftAndVerify, DraftError, Drafter};
+use assay_executor::backend::draft::{DraftAndVerify, DraftError, Drafter, Nothing};
 use assay_executor::backend::exact::Exact;
+use assay_executor::backend::joint::Joint;
 use assay_executor::backend::llama::child::{ChildConfig, LlamaChild};
 use assay_executor::backend::{Backend, Found, Stats};
 use assay_inference::native::{Engine, bytes};
@@ -11,6 +12,8 @@ use assay_types::request::{Part, Payload, RomHeader, Sampling};
 use assay_types::{Hash, ModelId, Tolerance};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 fn model() -> PathBuf {
@@ -277,7 +280,7 @@ fn one<D: Drafter + 'static>(
     engine: &Engine,
     drafter: Result<D, impl std::fmt::Display>,
 ) -> Box<dyn Backend> {
-    let mut backends = faster(engine, drafter.map(|drafter| vec![drafter]), 16);
+    let mut backends = faster(engine, drafter.map(|drafter| vec![drafter]), 16, 1);
     assert_eq!(backends.len(), 1);
     backends.remove(0)
 }
@@ -332,26 +335,18 @@ fn auto_does_without_a_drafter_that_fails() {
     assert_eq!(backend.name(), "exact");
 }
 
-/// As many requests as slots, over and over, each with a drafting backend of its own and one llama.cpp below them all.
-#[test]
-fn requests_in_flight_together_get_the_exact_bytes() {
-    let engine = engine();
-    let slots = LlamaChild::start_slots(ChildConfig {
-        program: PathBuf::from(env!("CARGO_BIN_EXE_executor")),
-        slots: 3,
-        ..ChildConfig::new(model(), 4096, 1, 0)
-    });
-    let backends = DraftAndVerify::each(&engine, slots.expect("the child starts"), 8);
+/// All prompts, twice, by as many threads as there are backends; how many drafted ids were right.
+fn all_at_once(engine: &Engine, backends: Vec<Box<dyn Backend>>) -> u32 {
     let payloads: Vec<Vec<u8>> = prompts().iter().map(Payload::encode).collect();
-    let expected: Vec<Vec<u8>> = payloads.iter().map(|p| exact(&engine, p).output).collect();
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let accepted: u32 = std::thread::scope(|scope| {
+    let expected: Vec<Vec<u8>> = payloads.iter().map(|p| exact(engine, p).output).collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
         let answer = |mut backend: Box<dyn Backend>| {
             let (next, payloads, expected) = (&next, &payloads, &expected);
             scope.spawn(move || {
                 let mut accepted = 0;
                 loop {
-                    let i = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let i = next.fetch_add(1, Ordering::Relaxed);
                     if i >= 2 * payloads.len() {
                         return accepted;
                     }
@@ -365,6 +360,36 @@ fn requests_in_flight_together_get_the_exact_bytes() {
         };
         let threads: Vec<_> = backends.into_iter().map(answer).collect();
         threads.into_iter().map(|t| t.join().expect("right")).sum()
+    })
+}
+
+#[test]
+fn requests_in_flight_together_get_the_exact_bytes() {
+    let engine = engine();
+    let slots = LlamaChild::start_slots(ChildConfig {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_executor")),
+        slots: 3,
+        ..ChildConfig::new(model(), 4096, 1, 0)
     });
+    let backends = DraftAndVerify::each(&engine, slots.expect("the child starts"), 8);
+    let accepted = all_at_once(&engine, backends);
     assert!(accepted > 100, "llama.cpp drafts: {accepted}");
+}
+
+#[test]
+fn requests_without_drafts_are_computed_together_and_get_the_exact_bytes() {
+    let engine = engine();
+    let joint = Arc::new(Joint::default());
+    let backend = || -> Box<dyn Backend> {
+        let alone = DraftAndVerify::new(engine.clone(), Nothing, 0);
+        Box::new(alone.joined(joint.clone()))
+    };
+    assert_eq!(all_at_once(&engine, (0..4).map(|_| backend()).collect()), 0);
+    let (feeds, passes) = joint.feeds_and_passes();
+    println!("{feeds} feeds in {passes} passes");
+    // While one pass is computed, others queue for the next.
+    assert!(
+        0 < passes && passes < feeds,
+        "{feeds} feeds, {passes} passes"
+    );
 }
