@@ -5,6 +5,7 @@
 mod batch;
 
 pub use batch::{leaf_hashes, node_hashes};
+use batch::{wide_leaf_hashes, wide_node_hashes};
 
 use assay_types::hash::{fold, zero_roots};
 use assay_types::params::LEAF_BYTES;
@@ -92,7 +93,7 @@ impl Tree {
                 .enumerate()
                 .filter(|(_, leaf)| *leaf != zero_leaf)
                 .unzip();
-            for (slot, hash) in slots.into_iter().zip(leaf_hashes(&contents)) {
+            for (slot, hash) in slots.into_iter().zip(wide_leaf_hashes(&contents)) {
                 hashes[slot] = hash;
             }
         };
@@ -123,9 +124,9 @@ impl Tree {
             .for_each(|(first, roots)| {
                 let indices = (first * together) << base..(first * together + roots.len()) << base;
                 let contents: Vec<_> = indices.map(|i| leaf(i as u64)).collect();
-                let mut hashes = leaf_hashes(&contents);
+                let mut hashes = wide_leaf_hashes(&contents);
                 for _ in 0..base {
-                    hashes = node_hashes(hashes.as_chunks::<2>().0);
+                    hashes = wide_node_hashes(hashes.as_chunks::<2>().0);
                 }
                 roots.copy_from_slice(&hashes);
             });
@@ -146,7 +147,7 @@ impl Tree {
                     .enumerate()
                     .filter(|(_, pair)| *pair != zero)
                     .unzip();
-                for (slot, hash) in slots.into_iter().zip(node_hashes(&children)) {
+                for (slot, hash) in slots.into_iter().zip(wide_node_hashes(&children)) {
                     hashes[slot] = hash;
                 }
             };
