@@ -6,4 +6,5 @@ pub mod dearest;
 pub mod floats;
 pub mod handmade;
 pub mod lockstep;
+pub mod longest;
 pub mod programs;

@@ -185,10 +185,7 @@ fn compare_quality(args: &Args, model: &Path, figures: &mut Map<String, Value>) 
     for format in Format::ALL {
         let file = args.models.join(format!("quality-{}.gguf", format.label()));
         quality::requantize(model, *format, &file)?;
-        // Floats have no vector kernels: a twelfth of the texts takes as long as all of them in other types.
-        let step = if format.is_float() { 12 } else { 1 };
-        let some: Vec<String> = texts.iter().step_by(step).cloned().collect();
-        let found = quality::compare(&file, &some, args.threads)?;
+        let found = quality::compare(&file, &texts, args.threads)?;
         std::fs::remove_file(&file)?;
         let (error, agreement) = (found.error(), found.agreement());
         let Quality {

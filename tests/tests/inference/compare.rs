@@ -10,6 +10,7 @@ use assay_machine::compiled::{Compiled, CompiledEngine};
 use assay_machine::machine::Machine;
 use assay_machine::rom::Rom;
 use assay_machine::trace::{Engine, Interpreter, is_terminal};
+use assay_tests::longest::longest_macro_step;
 use assay_twin::{GUEST_WASM, TwinEngine, guest};
 use assay_types::Status;
 use assay_types::output::{ErrorCode, Output};
@@ -186,7 +187,7 @@ fn run_case(kind: Kind, case: &[u8], interpret: bool) -> Result<Seen, String> {
             differs.is_none(),
             "the interpreter differs at yield {differs:?} of {steps}"
         );
-        seen.longest = longest(roms);
+        seen.longest = longest_macro_step(roms);
         let most = 1 << (guest().image.limits.b - 2);
         hold!(
             seen.longest < most,
@@ -199,19 +200,4 @@ fn run_case(kind: Kind, case: &[u8], interpret: bool) -> Result<Seen, String> {
 
 fn label(what: What) -> String {
     format!("{what:?}")
-}
-
-/// The longest macro step of a run, in micro steps.
-fn longest(roms: [Rom; 3]) -> u64 {
-    let image = guest().image.clone();
-    let b = image.limits.b;
-    let mut machine = Machine::new(image, roms);
-    let (mut longest, mut y) = (0, 0);
-    while machine.cpu.status == Status::Yielded {
-        let before = machine.executed;
-        machine.run(y << b, 1 << b);
-        longest = longest.max(machine.executed - before);
-        y += 1;
-    }
-    longest
 }

@@ -7,6 +7,7 @@ use assay_machine::compiled::{Compiled, CompiledEngine};
 use assay_machine::machine::Machine;
 use assay_machine::rom::Rom;
 use assay_machine::trace::{Engine, Interpreter};
+use assay_tests::longest::longest_macro_step;
 use assay_twin::{GUEST_WASM, TwinEngine, guest};
 use assay_types::output::{ErrorCode, Output};
 use assay_types::params::STACK_CELLS;
@@ -195,21 +196,6 @@ fn three_engines_agree_on_wrong_outputs_and_errors() {
     assert_eq!(compare(&request, &error, truncated).1, Status::Halted(0));
 }
 
-/// The longest macro step of a run, in micro steps.
-fn longest_step(request: &[u8], output: &[u8], model: &[u8]) -> u64 {
-    let image = guest().image.clone();
-    let b = image.limits.b;
-    let mut machine = Machine::new(image, [request, output, model].map(Rom::new));
-    let (mut longest, mut y) = (0, 0);
-    while machine.cpu.status == Status::Yielded {
-        let before = machine.executed;
-        machine.run(y << b, 1 << b);
-        longest = longest.max(machine.executed - before);
-        y += 1;
-    }
-    longest
-}
-
 /// Every tensor type in a llama model, and one of each other kind of model.
 fn kinds_of_models() -> Vec<(String, Tiny)> {
     let tiny = Tiny {
@@ -269,7 +255,7 @@ fn three_engines_agree_on_every_kind_of_model() {
         let output = engine.answer_exact(&request).encode();
         let (steps, status) = compare(&request, &output, &model);
         assert_eq!(status, Status::Halted(0), "{name}");
-        let longest = longest_step(&request, &output, &model);
+        let longest = longest_macro_step([&request, &output, &model].map(|data| Rom::new(data)));
         println!("{name}: {steps} yields, the longest macro step has {longest} steps");
         assert!(longest < 1 << (guest().image.limits.b - 2));
     }
