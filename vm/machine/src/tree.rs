@@ -200,7 +200,7 @@ impl Tree {
             if some.is_empty() {
                 return indices;
             }
-            let hashes = in_batches(&contents, leaf_hashes);
+            let hashes = in_batches(&contents, leaf_hashes, wide_leaf_hashes);
             for (index, hash) in some.iter().zip(hashes) {
                 self.levels[0][*index] = hash;
             }
@@ -214,7 +214,7 @@ impl Tree {
         let (pairs, _) = below[l - 1].as_chunks::<2>();
         for some in nodes.chunks(MANY) {
             let children: Vec<[Hash; 2]> = some.iter().map(|&i| pairs[i]).collect();
-            let hashes = in_batches(&children, node_hashes);
+            let hashes = in_batches(&children, node_hashes, wide_node_hashes);
             for (index, hash) in some.iter().zip(hashes) {
                 above[0][*index] = hash;
             }
@@ -267,12 +267,16 @@ impl Tree {
     }
 }
 
-/// Hashes in order, by all cores where there are many.
-fn in_batches<T: Sync>(items: &[T], hashes: fn(&[T]) -> Vec<Hash>) -> Vec<Hash> {
+/// Hashes in order; by all cores, and `wide`, where there are many.
+fn in_batches<T: Sync>(
+    items: &[T],
+    hashes: fn(&[T]) -> Vec<Hash>,
+    wide: fn(&[T]) -> Vec<Hash>,
+) -> Vec<Hash> {
     if items.len() < MANY {
         return items.chunks(BATCH).flat_map(hashes).collect();
     }
-    items.par_chunks(BATCH).flat_map_iter(hashes).collect()
+    items.par_chunks(BATCH).flat_map_iter(wide).collect()
 }
 
 /// Whether `leaf` at `index` folds with `siblings` to `root`.
@@ -319,6 +323,23 @@ mod tests {
             tree.zero_prefix(3);
             data[..1024].fill(0);
             assert_eq!(tree.root(), naive(6, &data), "zero {len}");
+        }
+    }
+
+    #[test]
+    fn updates_of_few_and_of_many_leaves_agree_with_a_tree_built_anew() {
+        let leaves = 3 * MANY / 2;
+        let mut data: Vec<u8> = (0..leaves * LEAF_BYTES)
+            .map(|i| (i * 7 + 1) as u8)
+            .collect();
+        let mut tree = Tree::build(16, &data);
+        for step in [1, 2, 1000] {
+            let changed = (0..leaves).step_by(step);
+            changed
+                .clone()
+                .for_each(|i| data[i * LEAF_BYTES + 5] ^= 0x55);
+            tree.update(changed.map(|i| (i as u64, leaf_at(&data, i as u64))));
+            assert_eq!(tree.root(), Tree::build(16, &data).root(), "one of {step}");
         }
     }
 

@@ -19,7 +19,7 @@ pub fn node_hashes(children: &[[Hash; 2]]) -> Vec<Hash> {
     hashes(children, TAG_NODE, false, one)
 }
 
-/// As [`leaf_hashes`], for work that is nothing but hashing: 512-bit vectors lower the processor's clock for whatever comes after.
+/// As [`leaf_hashes`], for many: 512-bit vectors lower the processor's clock for whatever comes after, which few hashes don't repay.
 pub(super) fn wide_leaf_hashes(leaves: &[[u8; LEAF_BYTES]]) -> Vec<Hash> {
     hashes(leaves, TAG_LEAF, true, leaf_hash)
 }
