@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/contracts/node_modules/.bin:$(PATH):$(HOME)/.cargo/bin
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing (Debian/Ubuntu packages, npm tools)
 	@scripts/setup.sh
