@@ -46,6 +46,7 @@ pub fn parameters(path: &Path, length: u64, units: u64, window: u64) -> anyhow::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Scenario;
     use crate::scenario::REVIEW;
     use assay_types::request::Payload;
 
@@ -78,6 +79,15 @@ mod tests {
         let prompt = format!("Review: {REVIEW}\nSentiment:");
         let question = Payload::greedy(&prompt, 8).encode().len() as u128 + 8;
         assert!(parameters.max_work >= 3 * question * u128::from(length));
+        // A longer question raises both.
+        let long = Scenario::asking("he in ".repeat(200), 300).units();
+        assert!(long > 1_500);
+        let asked = |window| super::parameters(Path::new("m.gguf"), length, long, window);
+        assert!(asked(936).is_err(), "the window of short questions");
+        let window =
+            Parameters::devnet_for(Role::Sequencer.address().expect("a key"), length, long);
+        let parameters = asked(window.window).expect("fits");
+        assert!(parameters.max_work >= u128::from(long) * u128::from(length));
         let error = check(5_000_000_000, 3_600).expect_err("nobody could check it");
         assert!(
             error.contains("too large") && error.contains("smaller model"),

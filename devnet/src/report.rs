@@ -73,6 +73,20 @@ impl Scenario {
         self.cheat.is_some() || self.flip.is_some()
     }
 
+    /// A liar who flips a random bit of its trace, asked `prompt` for `max_tokens`; the window is not waited for.
+    pub fn asking(prompt: String, max_tokens: u32) -> Scenario {
+        Scenario {
+            cheat: Some("token:0".to_owned()),
+            flip: Some("random:7".to_owned()),
+            lying_challenger: false,
+            disrupt: None,
+            backend: "exact".to_owned(),
+            prompt: Some(prompt),
+            max_tokens: Some(max_tokens),
+            skip_window: true,
+        }
+    }
+
     /// Bytes of payload and tokens of answer of its own question; 0 for the sample dApp's.
     pub fn units(&self) -> u64 {
         let (Some(prompt), Some(tokens)) = (&self.prompt, self.max_tokens) else {

@@ -84,17 +84,9 @@ impl Sizes {
 
 fn scenario(tokens: u32) -> Scenario {
     let answer = tokens / 4;
-    Scenario {
-        cheat: Some("token:0".to_owned()),
-        flip: Some("random:7".to_owned()),
-        lying_challenger: false,
-        disrupt: None,
-        backend: "exact".to_owned(),
-        // Words and spaces are tokens of random models: four tokens each time.
-        prompt: Some("he in ".repeat((tokens - answer) as usize / 4)),
-        max_tokens: Some(answer),
-        skip_window: true,
-    }
+    // Words and spaces are tokens of random models: four tokens each time.
+    let prompt = "he in ".repeat((tokens - answer) as usize / 4);
+    Scenario::asking(prompt, answer)
 }
 
 /// What a dispute took.

@@ -128,7 +128,13 @@ fn levels() -> Vec<Level> {
 
 #[test]
 fn the_best_level_is_the_one_that_is_meant() {
-    assert!(Level::best().is_here());
+    let best = Level::best();
+    assert!(best.is_here());
+    let mut better = Level::ALL.into_iter().skip_while(|l| *l != best).skip(1);
+    assert!(
+        better.all(|level| !level.is_here()),
+        "{best} is not the best"
+    );
     // Who tests a certain level says so: an emulated processor may lack what it was chosen for.
     if let Ok(name) = std::env::var("ASSAY_BEST_LEVEL") {
         assert_eq!(Level::best().to_string(), name);
