@@ -10,6 +10,14 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
+/// llama.cpp is set up once a process.
+static BACKEND: LazyLock<LlamaBackend> = LazyLock::new(|| {
+    let mut backend = LlamaBackend::init().expect("llama.cpp starts");
+    backend.void_logs();
+    backend
+});
 
 /// The logits after each of `ids`.
 fn llama(backend: &LlamaBackend, model: &[u8], ids: &[u32]) -> Vec<Vec<f32>> {
@@ -35,10 +43,49 @@ fn llama(backend: &LlamaBackend, model: &[u8], ids: &[u32]) -> Vec<Vec<f32>> {
         .collect()
 }
 
+/// llama.cpp has no window in these architectures. Rotations are relative, so in a model of one layer a token that sees 16
+/// positions scores as the last of these 16 does alone.
+#[test]
+fn a_window_scores_as_llama_cpp_that_is_given_no_more() {
+    let backend = &*BACKEND;
+    let ids: Vec<u32> = (0..48).map(|i| 3 + i * 37 % 300).collect();
+    for architecture in ["llama", "qwen2", "qwen3"] {
+        for window in [1, 16, 21] {
+            let tiny = Tiny {
+                architecture,
+                format: Format::F32,
+                dim: 128,
+                layers: 1,
+                window: window as u32,
+                ..Tiny::default()
+            };
+            let model = tiny.gguf().bytes();
+            let engine = Engine::load(bytes(model.clone()), NonZeroUsize::MIN).unwrap();
+            let mut session = engine.session();
+            let ours: Vec<_> = ids.iter().map(|id| session.scores(*id).unwrap()).collect();
+            for at in [0, 15, 20, 21, 22, 30, 47] {
+                let first = (at + 1usize).saturating_sub(window);
+                let apart = |first: usize| {
+                    let theirs = llama(backend, &model, &ids[first..=at]);
+                    let theirs = theirs.last().unwrap();
+                    let spread = theirs.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+                    let pairs = ours[at].iter().zip(theirs);
+                    pairs.fold(0.0f32, |m, (a, b)| m.max((a - b).abs() / spread))
+                };
+                let case = format!("{architecture}, window {window}, position {at}");
+                assert!(apart(first) < 2e-3, "{case}: {}", apart(first));
+                if first > 0 {
+                    let more = apart(first - 1);
+                    assert!(more > 2e-3, "{case}: one more is {more} off");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn every_architecture_scores_as_llama_cpp() {
-    let mut backend = LlamaBackend::init().unwrap();
-    backend.void_logs();
+    let backend = &*BACKEND;
     let tiny = Tiny {
         format: Format::F32,
         dim: 128,
@@ -94,7 +141,7 @@ fn every_architecture_scores_as_llama_cpp() {
     let ids: Vec<u32> = (0..70).map(|i| 3 + i * 37 % 300).collect();
     for (name, tiny) in models {
         let model = tiny.gguf().bytes();
-        let theirs = llama(&backend, &model, &ids);
+        let theirs = llama(backend, &model, &ids);
         let engine = Engine::load(bytes(model), NonZeroUsize::MIN).unwrap();
         let mut session = engine.session();
         let (mut worst, mut agree) = (0.0f32, 0);

@@ -32,7 +32,7 @@ pub fn random(c: &mut Choices, hostile: bool) -> Model {
         tiny.pre.unwrap_or("sentencepiece").to_owned(),
     ];
     formats(c, &mut gguf, &mut features);
-    parameters(c, &tiny, &mut gguf);
+    parameters(c, &tiny, &mut gguf, &mut features);
     tokenizer(c, &tiny, &mut gguf);
     biases(c, &tiny, &mut gguf);
     if hostile && c.chance(3) {
@@ -74,6 +74,7 @@ fn shape(c: &mut Choices) -> Tiny {
         architecture: c.pick(&ARCHITECTURES),
         head,
         rope_factors: (c.pick(&[1.0, 1.0, 4.0, 1.7]), None),
+        window: 0,
         // What fills a vocabulary up is no byte-level text.
         vocab: c.pick(&[0, 0, 321, 333]) * u32::from(pre.is_none()),
         pre,
@@ -108,7 +109,7 @@ fn float(bytes: &[u8]) -> f32 {
 }
 
 /// Parameters that may be left out or be at an edge.
-fn parameters(c: &mut Choices, tiny: &Tiny, gguf: &mut Gguf) {
+fn parameters(c: &mut Choices, tiny: &Tiny, gguf: &mut Gguf, features: &mut Vec<String>) {
     let key = |key: &str| format!("{}.{key}", tiny.architecture);
     if tiny.heads == tiny.kv_heads && c.chance(2) {
         gguf.unset(&key("attention.head_count_kv"));
@@ -132,9 +133,12 @@ fn parameters(c: &mut Choices, tiny: &Tiny, gguf: &mut Gguf) {
         5 => gguf.set(&key("rope.scaling.type"), Value::String(b"linear".to_vec())),
         _ => gguf,
     };
-    if c.chance(4) {
-        let window = tiny.context + c.below(3) as u32;
+    if c.chance(3) {
+        let window = c.pick(&[1, 2, 5, 16, 17, 31, 64, tiny.context, u32::MAX, 0]);
         gguf.set(&key("attention.sliding_window"), Value::U32(window));
+        if (1..32).contains(&window) {
+            features.push("window".into());
+        }
     }
     if tiny.architecture == "llama" && c.chance(3) {
         let first = c.pick(&[1.0f32, 1.3, 4096.0 - 0.25 * 32.0]);

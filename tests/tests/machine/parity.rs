@@ -231,6 +231,13 @@ fn kinds_of_models() -> Vec<(String, Tiny)> {
             },
         ),
         (
+            "llama with a window",
+            Tiny {
+                window: 19,
+                ..tiny.clone()
+            },
+        ),
+        (
             "llama with divided frequencies",
             Tiny {
                 rope_factors: (8.0, Some(1.5)),

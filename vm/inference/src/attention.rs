@@ -1,4 +1,4 @@
-//! Attention of one head of one token over the cached keys and values, in three passes that can stop at any key.
+//! Attention of one head of one token over the cached keys and values that it sees, in three passes that can stop at any key.
 
 use crate::arena::{Arena, span, view, view_mut};
 use crate::error::NonFinite;
@@ -51,7 +51,7 @@ fn head_work(config: &Config) -> u32 {
 pub fn most_steps(config: &Config, positions: u32) -> u64 {
     let keys: u64 = key_work(config).into_iter().map(u64::from).sum();
     // A pass that is cut may stop short of the budget by one key's work.
-    let a_head = u64::from(positions) * keys + u64::from(head_work(config));
+    let a_head = u64::from(positions.min(config.window)) * keys + u64::from(head_work(config));
     u64::from(CHUNK * config.heads) * a_head / u64::from(BUDGET / 2) + 2
 }
 
@@ -64,7 +64,7 @@ pub struct Cursor {
     pub head: u32,
     /// Pass.
     pub stage: u32,
-    /// Key position.
+    /// Key position; below the first that the token sees, where the pass has not begun.
     pub key: u32,
 }
 
@@ -87,6 +87,11 @@ impl Cursor {
         arena.put(KEY_AT, self.key);
     }
 
+    /// The next key that the pass reads. The chunk begins at position `at`.
+    fn from(self, config: &Config, at: u32) -> u32 {
+        self.key.max(config.first_seen(at + self.t))
+    }
+
     /// Whether a head is begun.
     pub fn is_within_head(self) -> bool {
         self.stage != SCORES || self.key != 0
@@ -107,8 +112,9 @@ impl Cursor {
     fn piece(self, config: &Config, at: u32, room: u32) -> (u32, u32, Cursor) {
         let per_key = key_work(config)[self.stage as usize];
         let keys = at + self.t + 1;
-        let to = keys.min(self.key + (room / per_key).max(1));
-        let work = (to - self.key) * per_key;
+        let from = self.from(config, at);
+        let to = keys.min(from + (room / per_key).max(1));
+        let work = (to - from) * per_key;
         if to < keys {
             (to, work, Cursor { key: to, ..self })
         } else if self.stage != MIX {
@@ -144,12 +150,12 @@ pub fn walk(config: &Config, (at, len): (u32, u32), from: Cursor, most: u64) -> 
 
 /// Goes from where attention stands to `to`, in whole passes where it can.
 pub fn run_to(arena: &mut Arena, config: &Config, to: Cursor) -> Result<(), NonFinite> {
-    let mut cursor = Cursor::read(arena);
+    let (mut cursor, at) = (Cursor::read(arena), arena.get(CHUNK_AT));
     while cursor != to {
         let is_last = (cursor.t, cursor.head, cursor.stage) == (to.t, to.head, to.stage);
         let per_key = key_work(config)[cursor.stage as usize];
         let room = if is_last {
-            (to.key - cursor.key) * per_key
+            (to.key - cursor.from(config, at)) * per_key
         } else {
             u32::MAX
         };
@@ -193,14 +199,14 @@ fn output_at(arena: &Arena, config: &Config, t: u32, head: u32) -> u32 {
 
 /// The cursor's pass over keys up to `to`.
 fn pass(arena: &mut Arena, config: &Config, cursor: Cursor, to: u32) -> Result<(), NonFinite> {
-    let Cursor {
-        t,
-        head,
-        stage,
-        key: from,
-    } = cursor;
+    let Cursor { t, head, stage, .. } = cursor;
+    let at = arena.get(CHUNK_AT);
+    let from = cursor.from(config, at);
+    // Scores are kept from the first key seen on: so no head leaves any that the next doesn't overwrite.
+    let seen = config.first_seen(at + t);
+    let begins = from == seen;
     let layer: u32 = arena.get(LAYER);
-    let scores_at = Buffer::Scores.at(arena) + 4 * from;
+    let scores_at = Buffer::Scores.at(arena) + 4 * (from - seen);
     let stride = config.kv_dim();
     let first = (layer * arena.get::<u32>(CAPACITY) + from) * stride
         + head / (config.heads / config.kv_heads) * config.head;
@@ -222,7 +228,7 @@ fn pass(arena: &mut Arena, config: &Config, cursor: Cursor, to: u32) -> Result<(
             let largest = out
                 .iter()
                 .fold(f32::MIN, |m, x| if *x > m { *x } else { m });
-            let before: f32 = if from == 0 {
+            let before: f32 = if begins {
                 f32::MIN
             } else {
                 arena.get(SCORE_MAX)
@@ -232,11 +238,7 @@ fn pass(arena: &mut Arena, config: &Config, cursor: Cursor, to: u32) -> Result<(
         WEIGHTS => {
             let (largest, sum) = (
                 arena.get(SCORE_MAX),
-                if from == 0 {
-                    0.0
-                } else {
-                    arena.get(WEIGHT_SUM)
-                },
+                if begins { 0.0 } else { arena.get(WEIGHT_SUM) },
             );
             let sum = weights(arena.view_mut(scores_at, to - from), largest, sum);
             arena.put(WEIGHT_SUM, sum);
@@ -250,7 +252,7 @@ fn pass(arena: &mut Arena, config: &Config, cursor: Cursor, to: u32) -> Result<(
                 span::<f32>(out, config.head),
             ]);
             let out: &mut [f32] = view_mut(out);
-            if from == 0 {
+            if begins {
                 out.fill(0.0);
             }
             mix(view(weights), view(values), stride as usize, out);

@@ -48,6 +48,8 @@ pub struct Config {
     pub rope_base: f32,
     /// What all frequencies are divided by.
     pub rope_factor: f32,
+    /// Positions that a token sees, itself and those before it; `u32::MAX` where it sees all.
+    pub window: u32,
 }
 
 impl Config {
@@ -83,7 +85,17 @@ impl Config {
             epsilon: f32::from_bits(value(Key::Epsilon)),
             rope_base: f32::from_bits(value(Key::RopeBase)),
             rope_factor,
+            // 0 is how a file says that it has none.
+            window: match value(Key::Window) {
+                0 => u32::MAX,
+                window => window,
+            },
         }
+    }
+
+    /// The first position that the token at `position` sees.
+    pub fn first_seen(&self, position: u32) -> u32 {
+        (position + 1).saturating_sub(self.window)
     }
 
     /// Elements of a position's keys (and of its values).
@@ -132,9 +144,7 @@ impl Config {
             && finite(self.epsilon)
             && (0.0..1.0).contains(&self.epsilon)
             && (1.0..=1e12).contains(&self.rope_base)
-            && (1.0..=MAX_ROPE_FACTOR).contains(&self.rope_factor)
-            // A window as long as the context changes nothing.
-            && value(Key::Window) >= self.context;
+            && (1.0..=MAX_ROPE_FACTOR).contains(&self.rope_factor);
         let ids = [Key::Bos, Key::Eos, Key::Eot, Key::Eom]
             .into_iter()
             .all(|k| value(k) == ABSENT || value(k) < self.vocab);

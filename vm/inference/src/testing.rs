@@ -161,6 +161,8 @@ pub struct Tiny {
     pub head: u32,
     /// What frequencies are divided by: all by the first, the pairs by numbers from the second on.
     pub rope_factors: (f32, Option<f32>),
+    /// Positions that a token sees; 0 for all.
+    pub window: u32,
     /// Vocabulary entries, at least: filled up with tokens that nobody spells.
     pub vocab: u32,
     /// Pre-tokenizer of a byte-level vocabulary; `None` for SentencePiece.
@@ -182,6 +184,7 @@ impl Default for Tiny {
             architecture: "llama",
             head: 0,
             rope_factors: (1.0, None),
+            window: 0,
             vocab: 0,
             pre: None,
         }
@@ -310,6 +313,9 @@ impl Tiny {
         gguf.set(&key("rope.freq_base"), Value::F32(10_000.0));
         if self.rope_factors.0 != 1.0 {
             gguf.set(&key("rope.scaling.factor"), Value::F32(self.rope_factors.0));
+        }
+        if self.window != 0 {
+            gguf.set(&key("attention.sliding_window"), Value::U32(self.window));
         }
         let vocab = vocabulary(&mut gguf, self.pre, self.vocab);
         let mut random = Random(self.seed.wrapping_mul(2) | 1);

@@ -76,6 +76,21 @@ fn shapes() -> Vec<Tiny> {
             rope_factors: (4.0, Some(1.0)),
             ..tiny.clone()
         },
+        // Windows that begin within a group of keys, at one, and with the token itself.
+        Tiny {
+            window: 21,
+            ..tiny.clone()
+        },
+        Tiny {
+            architecture: "qwen3",
+            window: 16,
+            ..tiny.clone()
+        },
+        Tiny {
+            architecture: "qwen2",
+            window: 1,
+            ..tiny.clone()
+        },
     ]
     .into_iter()
     .chain(Format::ALL.iter().map(|format| Tiny {
@@ -115,6 +130,33 @@ fn chunks_do_not_change_a_bit() {
         session.truncate(20);
         assert_eq!(bits(&session.feed(&ids[20..], 0).0), bits(&whole[20..]));
     }
+}
+
+/// A position sees its window, which sees its own: with two layers of a window of 8, fourteen positions back and no farther.
+#[test]
+fn a_window_hides_what_lies_before_it() {
+    let (window, layers) = (8, 2);
+    let reach = ((window - 1) * layers) as usize;
+    let picks = |window: u32, first: u32| {
+        let tiny = Tiny {
+            window,
+            layers,
+            ..Tiny::default()
+        };
+        let mut ids = sequence(60);
+        ids[0] = first;
+        let engine = engine(&tiny, 1);
+        bits(&engine.session().feed(&ids, 0).0)
+    };
+    let (a, b) = (picks(window, 7), picks(window, 300));
+    assert_eq!(a[reach + 1..], b[reach + 1..]);
+    let differ = (0..=reach).filter(|i| a[*i] != b[*i]).count();
+    assert!(differ > reach / 2, "only {differ} saw the first token");
+    // A window longer than the sequence is none; nor is one that the file calls 0.
+    let all = picks(0, 7);
+    assert_eq!(picks(60, 7), all);
+    assert_eq!(picks(u32::MAX, 7), all);
+    assert_ne!(picks(59, 7), all);
 }
 
 #[test]
@@ -262,9 +304,12 @@ fn whole_operators_leave_the_bytes_of_their_steps() {
     }
     // So many keys that attention is cut within heads, and between them.
     let payload = Payload::greedy(&text.repeat(25), 12);
-    for seed in 0..4 {
-        let model = Tiny::default().model();
-        let (result, _, in_bulk) = compare_with_bulk(model, &payload, seed);
+    for seed in 0..6 {
+        let tiny = Tiny {
+            window: [0, 0, 0, 0, 100, 300][seed as usize],
+            ..Tiny::default()
+        };
+        let (result, _, in_bulk) = compare_with_bulk(tiny.model(), &payload, seed);
         assert_eq!(result, 1);
         bulked &= in_bulk;
     }

@@ -123,13 +123,6 @@ fn refusals_name_what_is_unsupported() {
         ),
         (
             |g| {
-                g.set("llama.attention.sliding_window", Value::U32(8));
-            },
-            What::Dimensions,
-            "don't fit",
-        ),
-        (
-            |g| {
                 g.set("llama.embedding_length", Value::F32(64.0));
             },
             What::KeyType,

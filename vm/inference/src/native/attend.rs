@@ -18,11 +18,16 @@ pub(super) struct Cache {
     values: Vec<f32>,
 }
 
+/// Where the group of `position` begins, in positions.
+fn group_of(position: usize) -> usize {
+    position / KEYS * KEYS
+}
+
 impl Cache {
     /// Sets position `at`, at most one past the last.
     fn set(&mut self, at: usize, key: &[f32], value: &[f32]) {
         let head = key.len();
-        let group = at / KEYS * head * KEYS;
+        let group = group_of(at) * head;
         if self.keys.len() < group + head * KEYS {
             self.keys.resize(group + head * KEYS, 0.0);
         }
@@ -116,13 +121,24 @@ pub(super) fn attend(
     let one = |pair: usize, out: &mut [f32], scored: &mut Vec<f32>| {
         let (t, h) = ((first + pair) / heads, (first + pair) % heads);
         let (cache, query) = (&caches[h / share], &query[pair * head..][..head]);
+        let position = start + t;
+        let seen = config.first_seen(position as u32) as usize;
+        // The first group may hold positions that are seen no more: their scores are dropped.
+        let base = group_of(seen);
         scored.clear();
-        scored.resize(start + t + 1, 0.0);
-        vectors::scores(model.level, query, &cache.keys, scale, scored);
+        scored.resize(position + 1 - base, 0.0);
+        vectors::scores(
+            model.level,
+            query,
+            &cache.keys[base * head..],
+            scale,
+            scored,
+        );
+        scored.drain(..seen - base);
         vectors::finite(model.level, scored)?;
         let largest = vectors::largest(model.level, scored);
         let sum = vectors::weights(model.level, scored, largest);
-        vectors::mix(model.level, scored, &cache.values, out);
+        vectors::mix(model.level, scored, &cache.values[seen * head..], out);
         divide(out, sum)?;
         Ok((largest, sum))
     };
