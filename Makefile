@@ -24,7 +24,7 @@ devnet: build ## Start a local rollup, ask a model, watch a liar lose its bond
 	@target/release/assay-devnet $(DEVNET_ARGS)
 
 test: setup-contracts ## Run every test, contracts included
-	cd contracts && scripts/forge.sh test --offline
+	cd contracts && scripts/forge.sh test --offline && scripts/dapp.sh --test
 	cargo build --release --workspace
 	cargo test --release --workspace --lib --bins --tests --no-fail-fast
 
@@ -34,14 +34,14 @@ CLIPPY_ALLOW := -A clippy::result_large_err
 lint: setup-contracts ## Formatting, lints, contracts/abi and storage layouts, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings $(CLIPPY_ALLOW)
-	cd contracts && scripts/forge.sh fmt --check && node scripts/abi.mjs --check && node scripts/layout.mjs --check
+	cd contracts && scripts/forge.sh fmt --check src test mock template/src template/test && node scripts/abi.mjs --check && node scripts/layout.mjs --check
 
 slither: setup-contracts ## Slither over the contracts: each finding must be answered (docs/slither.md; needs Python)
 	node contracts/scripts/slither.mjs
 
 fmt: setup-contracts ## Format everything
 	cargo fmt --all
-	cd contracts && scripts/forge.sh fmt
+	cd contracts && scripts/forge.sh fmt src test mock template/src template/test
 
 bench: build ## Measure steps and a dispute; writes target/bench/summary.json
 	cargo test --release -p assay-tests --test machine lockstep::
