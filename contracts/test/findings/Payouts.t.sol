@@ -72,9 +72,8 @@ contract PayoutFindings is FindingFixture {
         vm.prank(executor);
         staking.startWithdrawal(36 ether);
 
-        Request memory cheaper = r;
-        cheaper.params.minBond = 0;
-        bytes memory open = abi.encodeCall(game.open, (cheaper, c, payload, output));
+        r.params.minBond = 0;
+        bytes memory open = abi.encodeCall(game.open, (r, c, payload, output));
         _refused(executor, address(game), 0, open, IDisputeGame.WrongBond.selector, "no bond");
         vm.deal(executor, bond);
         _refused(executor, address(game), bond, open, IRollup.NotTheClaim.selector, "a game for a lower bond");
