@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ClaimRef, GameStatus, Move, Proof, Request} from "../../src/interfaces/Types.sol";
+import {ClaimRef, GameStatus, Move, Request} from "../../src/interfaces/Types.sol";
 import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
 import {FindingFixture} from "../base/FindingFixture.sol";
@@ -16,7 +16,7 @@ contract GameClockFindings is FindingFixture {
         return abi.encodeCall(game.move, (mv));
     }
 
-    /// @dev Sherlock 2024-02 Optimism #144 (judged duplicates 004-H):
+    /// @dev Sherlock 2024-02 Optimism #144 (family 004-H):
     ///      https://github.com/sherlock-audit/2024-02-optimism-2024-judging/issues/144
     ///      There: a claim was resolvable once its own author's time plus the time since its move passed the limit, though
     ///      that time was the opponent's; who had been slow won while the other still thought.

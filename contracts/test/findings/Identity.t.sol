@@ -3,9 +3,7 @@ pragma solidity 0.8.37;
 
 import {
     ClaimRef,
-    GameState,
     GameStatus,
-    Model,
     Move,
     Proof,
     Request,

@@ -98,7 +98,7 @@ contract PayoutFindings is FindingFixture {
         new Rollup(inbox, staking, game, SEQUENCER, CLAIM_BOND / 2, WINDOW, WORK_PER_WINDOW, PRICE_FLOOR, DOUBLINGS);
     }
 
-    /// @dev Sherlock 2024-02 Optimism #164 (judged duplicates 003-H), and Code4rena 2024-03 Taiko H-02 on bonds that
+    /// @dev Sherlock 2024-02 Optimism #164 (family 003-H), and Code4rena 2024-03 Taiko H-02 on bonds that
     ///      what happens later takes from the side that was right:
     ///      https://github.com/sherlock-audit/2024-02-optimism-2024-judging/issues/164
     ///      https://code4rena.com/reports/2024-03-taiko
