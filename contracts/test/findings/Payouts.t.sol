@@ -193,6 +193,12 @@ contract PayoutFindings is FindingFixture {
     ///      There: a proven challenge sends the contract's whole balance, and can be proven again.
     ///      Here: a game is won once; its winner has a credit, which is gone before the money moves.
     function test_finding_doubleClaimOfCredit() public {
+        // Enough of somebody else's money to pay the thief twice.
+        RequestParams memory large = _params();
+        large.minBond = 40 ether;
+        Request memory r = _ask(large);
+        Match memory victim = _open(r, _claim(r), CHALLENGER);
+        _win(victim);
         Drainer drainer = new Drainer(game);
         vm.deal(address(drainer), bond);
         Match memory m = _open(req, ref, address(drainer));
@@ -214,9 +220,12 @@ contract PayoutFindings is FindingFixture {
         assertEq(address(drainer).balance, owed, "its credit");
         again = abi.encodeCall(game.withdrawCredit, (SAFE));
         _refused(address(drainer), again, ICredits.NoCredit.selector, "paid again");
+        _assertPaidInFull(victim);
+        vm.prank(CHALLENGER);
+        game.withdrawCredit(SAFE);
         owed = bond + _gasOf(left);
         vm.prank(RIVAL);
-        assertEq(game.withdrawCredit(SAFE), owed, "the other's credit is whole");
+        assertEq(game.withdrawCredit(SAFE), owed, "the others' credits are whole");
         assertEq(address(game).balance, 0, "to the wei");
     }
 
@@ -281,6 +290,8 @@ contract PayoutFindings is FindingFixture {
     ///      than a block has.
     ///      Here: nothing walks through games; one of fifty ends at the cost of one alone.
     function test_finding_endingTooDear() public {
+        // The first one also warms the accounts that all of them touch.
+        _gasOfProving(0);
         uint256 alone = _gasOfProving(0);
         assertTrue(_gasOfProving(50) < alone + 10_000, "the same gas beside fifty shams");
     }
