@@ -11,6 +11,15 @@ contract AnswersGasTest is GasMeter {
     }
 
     function test_gas_requestFinalizeCallback_measured() public {
+        _answerOne();
+    }
+
+    function test_gas_storageAndEventsOfAnAnswer_recorded() public {
+        splits = true;
+        _answerOne();
+    }
+
+    function _answerOne() private {
         Request memory earlier = this.dappAsks();
         ClaimRef memory claim = _claim(earlier);
         _finalize(earlier, claim);

@@ -5,15 +5,20 @@ import {Vm} from "../base/TestBase.sol";
 import {IInferenceConsumer} from "../../src/interfaces/IInferenceConsumer.sol";
 import {Request, RequestParams} from "../../src/interfaces/Types.sol";
 import {GameFixture} from "../base/GameFixture.sol";
+import {GasSplit} from "./GasSplit.sol";
 
 /// @notice What one transaction is charged for.
 /// @param execution gas of the call, less what is refunded
 /// @param zeros zero bytes of calldata
 /// @param others its other bytes
+/// @param slots what storage costs of the execution, where it is recorded
+/// @param events what logs cost of the execution, where they are recorded
 struct Cost {
     uint256 execution;
     uint256 zeros;
     uint256 others;
+    uint256 slots;
+    uint256 events;
 }
 
 /// @notice Does nothing with what it is told: what is left is the rollup's own.
@@ -35,6 +40,9 @@ abstract contract GasMeter is GameFixture {
     uint256 internal constant PROMPT_BYTES = 256;
 
     Listener internal consumer;
+    /// @dev Whether storage and events are measured instead. Recording touches each slot first and can't be ended, so that
+    ///      what such a test executes costs less than it should.
+    bool internal splits;
 
     // ---- what is asked and answered ---------------------------------------------------------------------------------
 
@@ -104,6 +112,7 @@ abstract contract GasMeter is GameFixture {
     /// @dev Sends `data` with all accounts and slots cold, as between transactions.
     function _send(address from, address to, uint256 value, bytes memory data) internal returns (Cost memory cost) {
         _cool();
+        if (splits) GasSplit.start();
         vm.prank(from);
         (bool ok, bytes memory result) = to.call{value: value}(data);
         Vm.Gas memory gas = vm.lastCallGas();
@@ -112,6 +121,7 @@ abstract contract GasMeter is GameFixture {
                 revert(add(result, 32), mload(result))
             }
         }
+        if (splits) (cost.slots, cost.events) = GasSplit.stop();
         cost.zeros = _zeros(data);
         cost.others = data.length - cost.zeros;
         cost.execution = gas.gasTotalUsed;
@@ -151,6 +161,12 @@ abstract contract GasMeter is GameFixture {
     }
 
     function _record(string memory group, string memory name, Cost memory cost) internal {
+        if (splits) {
+            group = string.concat(group, "_split");
+            vm.snapshotValue(group, string.concat(name, ": storage"), cost.slots);
+            vm.snapshotValue(group, string.concat(name, ": events"), cost.events);
+            return;
+        }
         vm.snapshotValue(group, string.concat(name, ": execution"), cost.execution);
         vm.snapshotValue(group, string.concat(name, ": zero bytes"), cost.zeros);
         vm.snapshotValue(group, string.concat(name, ": other bytes"), cost.others);
