@@ -56,8 +56,9 @@ The tests hold what is missed to the present figure, so that it can't get worse 
 }
 
 function answers(m) {
-  const split = Object.entries(m.answersSplit).map(([name, s]) => {
-    const c = costs(m.answers[name]);
+  const names = ["request", "finalize", "callback"];
+  const split = names.map((name) => {
+    const [c, s] = [costs(m.answers[name]), m.answersSplit[name]];
     const rest = c.execution - s.storage - s.events;
     return `| ${name} | ${[BASE, c.calldata, s.storage, s.events, rest].map(n).join(" | ")} |\n`;
   });
@@ -66,7 +67,7 @@ function answers(m) {
 A prompt of 256 bytes, an answer of 64 tokens with 256 bytes of text, 32 bytes of user data. Everybody has done it before: no account's first credit is paid for here (17,100 more).
 The request is the inbox's part of a dApp's transaction. The consumer does nothing with what it is told: the callback is the rollup's own part, and what a consumer stores adds to it.
 
-${table("transaction", ["request", "finalize", "callback"].map((name) => [name, costs(m.answers[name])]))}
+${table("transaction", names.map((name) => [name, costs(m.answers[name])]))}
 | of it | base | calldata | storage | events | the rest |
 |---|---|---|---|---|---|
 ${split.join("")}`;
@@ -141,7 +142,7 @@ function endings(m) {
   return `## Opening and ending
 
 At k = 32. The games in forge are over a toy machine. A proof's figure is the measured transaction, with a witness of the real step's length and no zero byte in it (so never too cheap), the
-toy's own step taken off and the real one's execution put in: \`OneStepProver\` by \`tests/snapshots/osp_gas_opcodes.txt\`, ${m.step.count} opcodes, each at its dearest. The median is that of \`${median.name}\`
+toy's own step taken off and the real one's execution put in: \`OneStepProver\` by \`tests/snapshots/osp_gas_opcodes.txt\`, ${m.step.count} opcodes and immediate forms, each at its dearest. The median is that of \`${median.name}\`
 (${n(median.execution)} gas, ${n(median.witness)} bytes), the dearest \`${dearest.name}\` (${n(dearest.execution)} gas, ${n(dearest.witness)} bytes).
 
 ${table("transaction", [

@@ -31,7 +31,10 @@ contract DisputeGasTest is GasMeter {
     }
 
     function test_gas_disputeAtArity32_staysBelowItsCeiling() public {
-        assertTrue(_dispute(5, "gas_dispute_k32") <= CEILING, "whole dispute");
+        (uint256 whole, uint256 open, uint256 dearest) = _dispute(5, "gas_dispute_k32");
+        assertTrue(open <= 250_000, "open");
+        assertTrue(dearest <= 90_000, "move");
+        assertTrue(whole <= CEILING, "whole dispute");
     }
 
     function test_gas_storageAndEventsOfADispute_recorded() public {
@@ -71,25 +74,30 @@ contract DisputeGasTest is GasMeter {
 
     // ---- playing ----------------------------------------------------------------------------------------------------
 
-    /// @dev Whole dispute ending in the median step, as it is charged today. Whoever is to prove tells the truth.
-    function _dispute(uint8 arityLog2, string memory group) private returns (uint256 total) {
+    /// @dev Whole dispute ending in the median step, its opening and its dearest move, as they are charged today. Whoever is
+    ///      to prove tells the truth.
+    function _dispute(uint8 arityLog2, string memory group)
+        private
+        returns (uint256 whole, uint256 open, uint256 dearest)
+    {
         uint256 moves = (50 + arityLog2 - 1) / arityLog2;
         (Match memory m, Cost memory cost) = _start(arityLog2, moves % 2 == 0);
         _record(group, "open", cost);
-        total = _today(cost);
+        whole = open = _today(cost);
         while (m.stride > 1) {
             vm.warp(block.timestamp + 1);
             Move memory mv = this.moveOf(m);
             cost = _send(_mover(m), address(game), 0, abi.encodeCall(game.move, (mv)));
             _follow(m, mv);
             _record(group, string.concat("move ", m.moves < 10 ? "0" : "", vm.toString(m.moves)), cost);
-            total += _today(cost);
+            whole += _today(cost);
+            if (_today(cost) > dearest) dearest = _today(cost);
         }
         assertEq(m.moves, moves, "moves");
         cost = _prove(m, MEDIAN_STEP, MEDIAN_WITNESS);
         _record(group, "proof", cost);
-        total += _today(cost);
-        if (!splits) vm.snapshotValue(group, "whole", total);
+        whole += _today(cost);
+        if (!splits) vm.snapshotValue(group, "whole", whole);
     }
 
     /// @dev A claim by the executor and a game on it, opened by somebody whom the contracts do not know.
