@@ -31,10 +31,11 @@ test: setup-contracts ## Run every test, contracts included
 # A transaction's error says what the operator needs; boxing it would hide that behind a pointer at every use.
 CLIPPY_ALLOW := -A clippy::result_large_err
 
-lint: setup-contracts ## Formatting, lints, contracts/abi and storage layouts, warnings are errors
+lint: setup-contracts ## Formatting, lints, contracts/abi, storage layouts and gas, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings $(CLIPPY_ALLOW)
-	cd contracts && scripts/forge.sh fmt --check src test mock template/src template/test && node scripts/abi.mjs --check && node scripts/layout.mjs --check
+	cd contracts && scripts/forge.sh fmt --check src test mock template/src template/test && node scripts/abi.mjs --check && \
+		node scripts/layout.mjs --check && node scripts/gas.mjs --check
 
 slither: setup-contracts ## Slither over the contracts: each finding must be answered (docs/slither.md; needs Python)
 	node contracts/scripts/slither.mjs
@@ -48,6 +49,7 @@ bench: build ## Measure steps and a dispute; writes target/bench/summary.json
 	cargo test --release -p assay-conformance
 	$(MAKE) --no-print-directory bench-machine
 	@target/release/assay-devnet bench --out target/bench/summary.json
+	@node contracts/scripts/gas.mjs --out target/bench/summary.json
 	$(MAKE) --no-print-directory bench-inference
 
 # The exact engine beside llama.cpp, on random models of TinyLlama's shape (three files of 0.6 to 1.2 GB in target/bench/models).
