@@ -64,6 +64,18 @@ export function transactions() {
   };
 }
 
+/** Most gas that a callback may be given; a constant of the inbox. */
+export function mostCallbackGas() {
+  const found = read("contracts/src/rollup/Inbox.sol").match(/MAX_CALLBACK_GAS = ([0-9_]+);/);
+  return BigInt(found[1].replaceAll("_", ""));
+}
+
+/** Everything about one deployment. */
+export function deployment(name) {
+  const rest = { tx: transactions(), computing: computing(), mostCallbackGas: mostCallbackGas() };
+  return { name, p: parametersOf(name), a: assumptionsOf(name), ...rest };
+}
+
 /** Measured computing, docs/measurements.md: work (model bytes x tokens) that a challenger gets through in a second, at the
  *  slowest of the measured disputes; seconds of the shortest; work a second that a re-check is planned with. */
 export function computing() {
