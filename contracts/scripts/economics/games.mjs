@@ -8,10 +8,14 @@ const pocket = (w) => w.cost("settleVoid") + w.cost("withdraw");
 
 /** Data fees of the defenders' own transactions, which the game does not see. */
 const unseen = (w, r) => r.data;
+/** Losing a claim burns half of its bond, whoever wins it; losing a game half of the challenger's. */
+const lie = (w) => w.p.claimBond / 2n;
+const sham = (w) => w.c.bond / 2n;
 
 export const games = [
   {
     name: "A false claim; an honest watchtower disputes it",
+    least: lie,
     bound: () => 0n,
     why: "it wins a quarter of the bond, and its gas out of another",
     play(d, price, rng) {
@@ -33,6 +37,7 @@ export const games = [
   },
   {
     name: "The same by an error output to the longest question",
+    least: lie,
     bound: () => 0n,
     why: "an error counts the longest answer's work; the quarter outweighs the dear opening",
     play(d, price) {
@@ -49,6 +54,7 @@ export const games = [
   },
   {
     name: "A false claim that loses to its author's own sham challenger, who is quicker (or to a freeloader)",
+    least: lie,
     bound: (w, r) => pocket(w) + unseen(w, r),
     why: "bond and gas come back; settling and withdrawing are its own",
     play(d, price, rng) {
@@ -56,11 +62,11 @@ export const games = [
       w.stake("attacker");
       const claim = w.ownClaim();
       const honest = w.open(claim, "defender");
-      const sham = w.open(claim, "attacker");
+      const quicker = w.open(claim, "attacker");
       w.play(honest, "defender", "challenger", pick(rng, w.moves() - 1n, 0n, w.moves()));
-      w.play(sham, "attacker", "challenger");
-      w.play(sham, "attacker", "executor");
-      w.prove(sham, "attacker");
+      w.play(quicker, "attacker", "challenger");
+      w.play(quicker, "attacker", "executor");
+      w.prove(quicker, "attacker");
       w.void(honest, "defender");
       w.takeBack(claim);
       return [w, w.close()];
@@ -68,6 +74,7 @@ export const games = [
   },
   {
     name: "The same on the longest question, with 100 shams that thin out the gas pool",
+    least: lie,
     // All that she spent, at worst; she need not open at a price at which she would mind.
     bound: (w, r) => r.spent,
     why: "her own gas of one game, of which the pool repays her part; her bond comes back",
@@ -90,6 +97,7 @@ export const games = [
   },
   {
     name: "A false claim whose author's sham challenger loses on purpose, to have the claim pass",
+    least: lie,
     bound: () => 0n,
     why: "a sham's loss closes nothing; the honest game goes on and wins",
     play(d, price, rng) {
@@ -98,7 +106,7 @@ export const games = [
       const claim = w.ownClaim();
       const shams = Array.from({ length: Number(pick(rng, 1n, 1n, 20n)) }, () => w.open(claim, "attacker"));
       const honest = w.open(claim, "defender");
-      for (const sham of shams) w.stopped(sham, "attacker");
+      for (const g of shams) w.stopped(g, "attacker");
       w.play(honest, "defender", "challenger");
       w.play(honest, "attacker", "executor");
       w.prove(honest, "defender");
@@ -108,6 +116,7 @@ export const games = [
   },
   {
     name: "100 sham challengers play against a true claim to the end",
+    least: sham,
     bound: (w, r) => w.cost("withdraw") + unseen(w, r) + r.waiting,
     why: "each move's gas is repaid from the shams' bonds; the bond earns nothing for one clock longer",
     play(d, price, rng) {
@@ -126,6 +135,7 @@ export const games = [
   },
   {
     name: "Delay of a true claim: a sham challenger opens as the window closes and lets its clock run out",
+    least: sham,
     per: (w) => w.p.allowance,
     bound: (w, r) => w.cost("withdraw") + unseen(w, r) + r.waiting,
     why: "once: games run side by side, so finality comes by window + two clocks at the latest",
@@ -138,6 +148,7 @@ export const games = [
   },
   {
     name: "Delay of an answer: a lie that uses up its author's clock, then the next",
+    least: lie,
     per: (w) => w.p.allowance,
     bound: () => 0n,
     why: "each lie costs a bond, of which half is burned; the sequencer can give the question to others",
@@ -160,6 +171,7 @@ export const games = [
   },
   {
     name: "Gas at three times the price that bonds reckon with, through all of a sham's game",
+    least: sham,
     price: (d) => 3n * d.p.bondGasPrice,
     bound: (w, r) => r.short + w.cost("withdraw") + unseen(w, r) + r.waiting,
     why: "nothing up to the price in the text below; beyond it the executor waits, it has its whole clock",

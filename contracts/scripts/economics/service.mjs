@@ -1,13 +1,13 @@
 // Attacks on the service around the games: the window's work, the sequencer, censorship, callbacks. As in games.mjs.
-import { batchCap, workCost } from "./money.mjs";
+import { batchCap, leastFee, workCost } from "./money.mjs";
 import { World } from "./world.mjs";
 
 const pick = (rng, typical, low, high) => (rng ? rng.between(low, high) : typical);
-const DUST = 1000;
+const DUST = 100;
 
 export const service = [
   {
-    name: `${DUST.toLocaleString("en")} claims of next to no work`,
+    name: `${DUST} claims of next to no work`,
     bound: () => 0n,
     why: "computing alone, see below; each claim locks a bond for a window and pays for its bytes",
     play(d, price) {
@@ -34,6 +34,7 @@ export const service = [
   },
   {
     name: "Filling it with lies instead",
+    least: (w) => (batchCap(w.p) / w.p.maxWork) * (w.p.claimBond / 2n),
     bound: () => 0n,
     why: "half of each bond is burned, and that is more than the most that the work burns",
     play(d, price, rng) {
@@ -77,7 +78,7 @@ export const service = [
   },
   {
     name: "A consumer that burns all gas of its callbacks",
-    bound: (w) => w.cost("withdraw"),
+    bound: () => 0n,
     why: "a keeper calls only where the fee pays for the whole allowance; the fee is paid whatever the consumer does",
     play(d, price, rng) {
       const w = new World(d, price);
@@ -85,7 +86,8 @@ export const service = [
       const cost = gas * (w.price + w.tip);
       w.stake("defender");
       w.pay("attacker", "request");
-      const r = w.c.request("attacker", w.typicalWork(), w.p.claimBond, 2n * cost + pick(rng, 0n, 0n, cost));
+      const callbackFee = 2n * cost + pick(rng, 0n, 0n, cost);
+      const r = w.c.request("attacker", w.typicalWork(), leastFee(w.p, w.typicalWork()), callbackFee);
       w.pay("service", "post");
       const claim = w.c.claim(r, "defender", w.time);
       for (const isResult of [true, false]) {

@@ -124,7 +124,8 @@ export class World {
     for (const who of ["attacker", "defender"]) {
       for (const where of ["inbox", "game"]) {
         if (!this.c.credits[where].has(who)) continue;
-        this.pay(who, "withdraw");
+        const served = who === "defender" && where === "inbox" && this.aside.earned > 0n;
+        this.pay(served ? "service" : who, "withdraw");
         this.c.withdrawCredit(where, who);
       }
       if (this.c.stakes.has(who)) this.c.unstake(who);
