@@ -34,7 +34,8 @@ CLIPPY_ALLOW := -A clippy::result_large_err
 lint: setup-contracts ## Formatting, lints, contracts/abi and storage layouts, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings $(CLIPPY_ALLOW)
-	cd contracts && scripts/forge.sh fmt --check && node scripts/abi.mjs --check && node scripts/layout.mjs --check
+	cd contracts && scripts/forge.sh fmt --check && node scripts/abi.mjs --check && node scripts/layout.mjs --check && \
+		node scripts/economics.mjs --check
 
 slither: setup-contracts ## Slither over the contracts: each finding must be answered (docs/slither.md; needs Python)
 	node contracts/scripts/slither.mjs

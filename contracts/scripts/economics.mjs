@@ -1,17 +1,18 @@
 #!/usr/bin/env node
 // The economics: attacks played in a model of the contracts' money, each against its bounds (docs/economics.md).
 //   node scripts/economics.mjs [--seed N] [--runs N]   plays them, prints the page's tables, exits 1 where a bound is broken
-//   node scripts/economics.mjs --write                 writes the tables of docs/economics.md, and test/economics/vectors.json
+//   node scripts/economics.mjs --write                 writes the tables of docs/economics.md and docs/parameters.md, and test/economics/vectors.json
 //   node scripts/economics.mjs --vectors               writes test/economics/vectors.json alone
-//   node scripts/economics.mjs --check                 compares both, exits 1 on a difference
+//   node scripts/economics.mjs --check                 compares all three, exits 1 on a difference
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { contracts } from "./economics/facts.mjs";
-import { page } from "./economics/page.mjs";
+import { economicsPage, parametersPage } from "./economics/page.mjs";
 import { atRandom, deployments } from "./economics/simulate.mjs";
 import { vectors } from "./economics/vectors.mjs";
 
 const pageFile = join(contracts, "../docs/economics.md");
+const parametersFile = join(contracts, "../docs/parameters.md");
 const vectorsFile = join(contracts, "test/economics/vectors.json");
 const old = (file) => readFileSync(file, "utf8");
 
@@ -38,15 +39,15 @@ function run({ mode, ...options }) {
   if (mode === "--vectors") return writeFileSync(vectorsFile, vectors());
   const all = deployments();
   const found = simulate(all, options);
-  const text = page(old(pageFile), all);
-  if (mode === "--write") {
-    writeFileSync(pageFile, text);
-    writeFileSync(vectorsFile, vectors());
-  } else if (mode === "--check") {
-    const stale = [
-      [pageFile, text],
-      [vectorsFile, vectors()],
-    ].filter(([file, wanted]) => old(file) !== wanted);
+  const text = economicsPage(old(pageFile), all);
+  const files = [
+    [pageFile, text],
+    [parametersFile, parametersPage(old(parametersFile))],
+    [vectorsFile, vectors()],
+  ];
+  if (mode === "--write") for (const [file, wanted] of files) writeFileSync(file, wanted);
+  else if (mode === "--check") {
+    const stale = files.filter(([file, wanted]) => old(file) !== wanted);
     if (stale.length) throw new Error(`${stale.map(([f]) => f)}: not what is simulated; run \`npm run economics\` in contracts/`);
   } else {
     console.log(text.split("\n").filter((line) => line.startsWith("|")).join("\n"));

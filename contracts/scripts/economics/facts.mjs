@@ -13,6 +13,12 @@ export function parametersOf(name) {
   return Object.fromEntries(groups.flatMap((g) => Object.entries(g)).map(([k, v]) => [k, BigInt(v)]));
 }
 
+/** The three columns, by contract, and each parameter's unit and reason. */
+export function table() {
+  const { devnet, l2, l1, arguments: reasons } = JSON.parse(read("docs/parameters.json"));
+  return { columns: { devnet, l2, l1 }, arguments: reasons };
+}
+
 /** What is assumed of a deployment's chain, as BigInt. */
 export function assumptionsOf(name) {
   const all = JSON.parse(read("docs/parameters.json")).assumptions[name];

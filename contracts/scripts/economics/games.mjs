@@ -174,7 +174,7 @@ export const games = [
     least: sham,
     price: (d) => 3n * d.p.bondGasPrice,
     bound: (w, r) => r.short + w.cost("withdraw") + unseen(w, r) + r.waiting,
-    why: "nothing up to the price in the text below; beyond it the executor waits, it has its whole clock",
+    why: "nothing up to the price among the figures; beyond it the executor waits, it has its whole clock",
     play(d, price, rng) {
       const w = new World(d, rng ? price * rng.between(1n, 10n) : price);
       const claim = w.honestClaim();

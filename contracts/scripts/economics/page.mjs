@@ -1,5 +1,5 @@
-// docs/economics.md: its prose stands in the file; the table and the figures between the markers are written here.
-import { computing } from "./facts.mjs";
+// docs/economics.md and docs/parameters.md: their prose stands in the files; the tables between the markers are written here.
+import { computing, table as parameterTable } from "./facts.mjs";
 import { stuffedBlocks } from "./laws.mjs";
 import { challengerBond, leastFee, workCost, batchCap, directCap } from "./money.mjs";
 import { attacks, typical } from "./simulate.mjs";
@@ -14,16 +14,17 @@ export function ether(wei) {
 }
 
 const gwei = (wei) => `${Number((Number(wei) / 1e9).toPrecision(3))} gwei`;
-const days = (seconds) => `${Number((Number(seconds) / 86_400).toFixed(1))} days`;
-const hours = (seconds) => `${Number((Number(seconds) / 3_600).toPrecision(2))} h`;
+const days = (seconds) => (seconds === 86_400n ? "1 day" : `${Number((Number(seconds) / 86_400).toFixed(1))} days`);
+const hours = (seconds) => `${Number((Number(seconds) / 3_600).toPrecision(3))} h`;
 
 function table(all) {
   const name = { l1: "`l1`", l2: "`l2`" };
   const head = ["attack", ...all.flatMap(({ d }) => ["attacker", "defenders", "burned"].map((w) => `${name[d.name]} ${w}`)), "what bounds the defenders' cost"];
   const rows = attacks.map((attack, i) => {
     const cells = all.flatMap(({ results }) => {
-      const { attacker, defender, burned, perHour } = results[i];
-      return [ether(attacker) + (perHour === null ? "" : ` (${ether(perHour)} an hour)`), ether(defender), ether(burned)];
+      const { attacker, defender, burned, perHour, bound } = results[i];
+      const most = defender > 0n ? `${ether(defender)} of at most ${ether(bound)}` : ether(defender);
+      return [ether(attacker) + (perHour === null ? "" : ` (${ether(perHour)} an hour)`), most, ether(burned)];
     });
     return [attack.name, ...cells, attack.why];
   });
@@ -67,15 +68,41 @@ function figures(all) {
   return [head, ...Object.entries(rows).map(([name, value]) => `| ${[name, ...all.map(({ d }) => value(of(d)))].join(" | ")} |`)].join("\n");
 }
 
-/** The page with what is between its markers written anew. */
-export function page(text, deployments) {
-  const all = deployments.map((d) => ({ d, results: typical(d) }));
-  const parts = { table: table(all), figures: figures(all) };
+/** An amount of a parameter's unit, as a reader says it. */
+function amount(unit, value) {
+  const n = Number(value);
+  if (unit === "seconds") return n % 43_200 === 0 ? days(BigInt(value)) : `${n} s`;
+  if (unit === "wei") return `${ether(value)} ETH`;
+  if (unit.startsWith("wei")) return gwei(value);
+  return unit.startsWith("bytes") ? n.toExponential().replace(/e\+(\d+)/, " x 10^$1").replace(/^1 x /, "") : String(value);
+}
+
+/** All parameters of docs/parameters.json, a row each. */
+function parameters() {
+  const { columns, arguments: why } = parameterTable();
+  const head = ["parameter", "of", "unit", ...Object.keys(columns).map((n) => `\`${n}\``), "why"];
+  const named = Object.entries(columns.l1).flatMap(([contract, group]) => Object.keys(group).map((key) => [contract, key]));
+  const rows = named.map(([contract, key]) => {
+    const [unit, reason] = why[key];
+    return [`\`${key}\``, contract, unit, ...Object.values(columns).map((c) => amount(unit, c[contract][key])), reason];
+  });
+  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+/** `text` of a page with `parts` between their markers. */
+function written(file, text, parts) {
   for (const [name, part] of Object.entries(parts)) {
     const [begin, end] = [`<!-- ${name}: written by contracts/scripts/economics.mjs; do not edit -->`, `<!-- end of ${name} -->`];
     const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-    if (from < 0 || to < from) throw new Error(`docs/economics.md: no place for ${name}`);
+    if (from < 0 || to < from) throw new Error(`${file}: no place for ${name}`);
     text = `${text.slice(0, from + begin.length)}\n\n${part}\n\n${text.slice(to)}`;
   }
   return text;
 }
+
+export function economicsPage(text, deployments) {
+  const all = deployments.map((d) => ({ d, results: typical(d) }));
+  return written("docs/economics.md", text, { table: table(all), figures: figures(all) });
+}
+
+export const parametersPage = (text) => written("docs/parameters.md", text, { parameters: parameters() });
