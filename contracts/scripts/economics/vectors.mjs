@@ -90,13 +90,29 @@ function filling(p, rng) {
   return { fee: String(FEE), leastFee: String(leastFee(p, p.maxWork)), ...out };
 }
 
+/** Both halves of an odd callback fee: of a claim that stands, and of one that is overturned before the next one is told. */
+function callbacks(p, rng) {
+  const callbackFee = 2n * rng.between(10n ** 9n, 10n ** 15n) + 1n;
+  const world = new Contracts(p, new Ledger({ asker: FEE + callbackFee, executor: p.claimBond }));
+  world.stake("executor", p.claimBond);
+  const request = world.request("asker", p.maxWork, FEE, callbackFee);
+  const claim = world.claim(request, "executor", 1n);
+  const paid = [true, false, false].map((isResult) => {
+    world.deliver(request, "keeper", isResult);
+    return String(world.credits.inbox.get("keeper"));
+  });
+  world.finalize(claim);
+  world.check();
+  return { fee: String(FEE), callbackFee: String(callbackFee), paid };
+}
+
 export function vectors() {
   const file = { about: "Written by scripts/economics.mjs --vectors; do not edit." };
   for (const name of ["l2", "l1"]) {
     const p = parametersOf(name);
     const rng = new Random(name === "l2" ? 2 : 1);
     const played = Object.entries(disputes(p, rng)).map(([key, dispute]) => [key, play(p, dispute)]);
-    file[name] = { ...Object.fromEntries(played), filling: filling(p, rng) };
+    file[name] = { ...Object.fromEntries(played), filling: filling(p, rng), callbacks: callbacks(p, rng) };
   }
   return `${JSON.stringify(file, null, 1)}\n`;
 }

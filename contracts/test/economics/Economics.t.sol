@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {
     ClaimGames,
     ClaimRef,
+    Delivery,
     GameState,
     Request,
     RequestParams,
@@ -15,6 +16,7 @@ import {DisputeGame} from "../../src/dispute/DisputeGame.sol";
 import {Inbox} from "../../src/rollup/Inbox.sol";
 import {Rollup} from "../../src/rollup/Rollup.sol";
 import {Staking} from "../../src/rollup/Staking.sol";
+import {Recorder} from "../base/Consumers.sol";
 import {GameFixture} from "../base/GameFixture.sol";
 
 /// @notice Plays the disputes of `vectors.json` in the contracts, at the parameters of docs/parameters.json, and compares who
@@ -36,6 +38,8 @@ contract EconomicsTest is GameFixture {
     bytes32 private largeModel;
     Request private req;
     ClaimRef private ref;
+    /// @dev What the request is asked with; the fixture's own while it is empty.
+    RequestParams private params;
 
     function setUp() public override {
         parameters = vm.readFile("../docs/parameters.json");
@@ -317,6 +321,58 @@ contract EconomicsTest is GameFixture {
         assertEq(direct, _expectedOf("directLeft")[i], _what("left for direct claims"));
     }
 
+    // ---- callbacks ----------------------------------------------------------------------------------------------------
+
+    /// @dev The first callback is paid half, the next the rest, and a third nothing, whether the consumer fails or not.
+    function test_callbacks_ofAFailingConsumer_payAsModelled_succeeds() public {
+        dispute = "callbacks";
+        _callbacksAs("l2", true);
+        _callbacksAs("l1", false);
+    }
+
+    function _callbacksAs(string memory name, bool overturned) private {
+        _deployAs(name, overturned);
+        staking.deposit{value: 10 ether}(executor);
+        Recorder consumer = new Recorder();
+        params = _params();
+        (params.callback, params.callbackGas, params.delivery) =
+        (address(consumer), 300_000, uint8(Delivery.Optimistic));
+        params.callbackFee = uint128(_expected("callbackFee"));
+        req = _askOfMaxWork(_expected("fee"));
+        Result[] memory results = new Result[](1);
+        results[0] = Result(req, _mostWork());
+        output = results[0].output;
+        ref = _refOf(_post(_segment(EXECUTOR_KEY, 1, results)), 0, results);
+        uint256[] memory paid = _expectedOf("paid");
+        _deliverAs(false, paid[0]);
+        if (overturned) {
+            Match memory m = _open(req, ref, CHALLENGER);
+            _playHonestly(m);
+            _prove(m);
+            vm.prank(ANYONE);
+            rollup.deliverOverturn(req);
+            assertEq(inbox.credit(ANYONE), paid[1], _what("overturn"));
+            ref = _refOf(_post(_segment(EXECUTOR_KEY, 2, results)), 0, results);
+            consumer.setBroken(true);
+            _deliverAs(true, paid[2]);
+        } else {
+            vm.warp(block.timestamp + rollup.window());
+            rollup.finalize(req, ref);
+            consumer.setBroken(true);
+            for (uint256 i = 1; i < 3; ++i) {
+                vm.prank(ANYONE);
+                assertTrue(!rollup.deliverFinality(req), "the consumer fails");
+                assertEq(inbox.credit(ANYONE), paid[i], _what("finality"));
+            }
+        }
+    }
+
+    function _deliverAs(bool fails, uint256 paid) private {
+        vm.prank(ANYONE);
+        assertTrue(rollup.deliverResult(req, ref, output, userData) != fails, "the consumer");
+        assertEq(inbox.credit(ANYONE), paid, _what("result"));
+    }
+
     /// @dev An error: it counts the request's maximum of tokens.
     function _mostWork() private pure returns (bytes memory) {
         return hex"0100000000";
@@ -327,11 +383,11 @@ contract EconomicsTest is GameFixture {
         payload = hex"01001000000000000000000100000500000068656c6c6f";
         uint32 tokens = uint32(inbox.maxWork() / LARGE_MODEL - payload.length);
         (payload[2], payload[3]) = (bytes1(uint8(tokens)), bytes1(uint8(tokens >> 8)));
-        RequestParams memory p = _params();
+        RequestParams memory p = params.refundTo == address(0) ? _params() : params;
         (p.modelId, p.fee) = (largeModel, uint128(fee));
         r = _requestOf(p, ASKER, 0, inbox.requestCount(), keccak256("entropy"));
         (r.maxTokens, r.modelLength) = (tokens, LARGE_MODEL);
         vm.prank(ASKER);
-        assertEq(inbox.request{value: fee}(p, payload, userData), _idOf(r), "request id");
+        assertEq(inbox.request{value: fee + p.callbackFee}(p, payload, userData), _idOf(r), "request id");
     }
 }
