@@ -118,7 +118,7 @@ export const games = [
     name: "100 sham challengers play against a true claim to the end",
     least: sham,
     bound: (w, r) => w.cost("withdraw") + unseen(w, r) + r.waiting,
-    why: "each move's gas is repaid from the shams' bonds; the bond earns nothing for one clock longer",
+    why: "each move's gas is repaid from the shams' bonds; not repaid: an L2's data fee, and what the bond would earn in one clock more",
     play(d, price, rng) {
       const w = new World(d, price);
       const claim = w.honestClaim();

@@ -7,7 +7,7 @@ const DUST = 100;
 
 export const service = [
   {
-    name: `${DUST} claims of next to no work`,
+    name: `${DUST} claims of next to no work, posted one by one`,
     bound: () => 0n,
     why: "computing alone, see below; each claim locks a bond for a window and pays for its bytes",
     play(d, price) {
