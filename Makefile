@@ -35,7 +35,8 @@ lint: setup-contracts ## Formatting, lints, contracts/abi, storage layouts and g
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings $(CLIPPY_ALLOW)
 	cd contracts && scripts/forge.sh fmt --check src test mock template/src template/test && node scripts/abi.mjs --check && \
-		node scripts/layout.mjs --check && node scripts/gas.mjs --check
+		node scripts/layout.mjs --check && node scripts/gas.mjs --check && \
+		node scripts/economics.mjs --check
 
 slither: setup-contracts ## Slither over the contracts: each finding must be answered (docs/slither.md; needs Python)
 	node contracts/scripts/slither.mjs
