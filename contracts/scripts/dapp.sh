@@ -7,7 +7,7 @@ contracts="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
 begin() {
     mkdir -p "$(dirname "$1")"
-    mkdir "$1" || { echo "$1 is there already: name a new folder" >&2; exit 1; }
+    mkdir "$1" 2>/dev/null || { echo "$1 is there already, or can't be made: name a new folder" >&2; exit 1; }
     cp -R "$contracts/template/." "$1"
     mkdir -p "$1/lib/assay"
     cp -R "$contracts/src" "$contracts/mock" "$1/lib/assay"
