@@ -127,8 +127,15 @@ contract MockInferenceHubTest is Fixture {
     function test_mock_tooLittleGas_reverts() public {
         _begin(false);
         hub.claim(mockId, output);
-        vm.expectRevert();
-        hub.finalize{gas: 250_000}(mockId);
+        (bool ok, bytes memory why) = address(hub).call{gas: 340_000}(abi.encodeCall(hub.finalize, (mockId)));
+        assertTrue(!ok && bytes4(why) == MockInferenceHub.NotEnoughGas.selector, "refused, not failed");
+        assertTrue(hub.inbox().status(mockId).state == RequestState.Claimed, "nothing moved");
         assertTrue(hub.finalize(mockId), "with enough");
+    }
+
+    function test_mock_errorCodeZero_reverts() public {
+        _begin(false);
+        vm.expectRevert(MockInferenceHub.NotAnError.selector);
+        hub.fail(mockId, 0);
     }
 }

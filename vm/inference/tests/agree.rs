@@ -1,10 +1,11 @@
 //! The engine, the program, every thread count and every way to cut a sequence give the same bits.
 
-use assay_inference::layout::{COUNT, PICKS, PROMPT_COUNT};
+use assay_inference::layout::{CHUNK_AT, COUNT, OP, PASS, PHASE, PICKS, PROMPT_COUNT};
 use assay_inference::native::{
     Bytes, Engine, Feed, Level, NativeMachine, Pick, Session, bytes, feed_many,
 };
 use assay_inference::ops;
+use assay_inference::program::Phase;
 use assay_inference::tensors::Format;
 use assay_inference::testing::{Random, Tiny, request};
 use assay_types::Tolerance;
@@ -328,6 +329,58 @@ fn whole_operators_leave_the_bytes_of_their_steps() {
         };
         let (result, ..) = compare_with_bulk(Tiny::default().model(), &payload, seed);
         assert_eq!(result, 1);
+    }
+}
+
+/// A choice writes the positions after the prompt anew. The copy of keys and values that whole heads are computed with must follow
+/// also where nothing of the choice's first chunk was done in bulk: cut within every head, or stepped.
+#[test]
+fn a_choice_done_by_steps_is_not_mixed_with_the_one_before() {
+    let tiny = Tiny {
+        format: Format::F32,
+        dim: 512,
+        heads: 1,
+        kv_heads: 1,
+        layers: 1,
+        ffn: 64,
+        context: 1024,
+        ..Tiny::default()
+    };
+    let choices = ["no, in the mill", &"qxzwvjkp".repeat(8)].map(|s| s.as_bytes().to_vec());
+    let payload = Payload {
+        sampling: Sampling::Choice(choices.to_vec()),
+        ..Payload::greedy(&"q".repeat(500), 100)
+    };
+    let request = request(&payload, Tolerance::default());
+    let engine = engine(&tiny, 1);
+    let output = bytes(engine.answer_exact(&request).encode());
+    let request = bytes(request);
+    for by_steps in [false, true] {
+        let mut steps = NativeMachine::new(request.clone(), output.clone(), tiny.model());
+        let mut bulk = engine.machine(request.clone(), output.clone());
+        let (mut result, mut cut) = (0, 0);
+        while result == 0 {
+            let at = |field| match bulk.arena() {
+                [] => 0,
+                _ => bulk.host().get::<u32>(field),
+            };
+            let second = at(PASS) == 2 && at(CHUNK_AT) == at(PROMPT_COUNT);
+            let attends = at(PHASE) == Phase::Forward as u32 && at(OP) == ops::Op::Attend as u32;
+            let slowly = second && attends;
+            cut += u32::from(slowly);
+            let (done, got) = match (slowly, by_steps) {
+                (true, true) => (1, bulk.step()),
+                (true, false) => bulk.advance(1),
+                _ => bulk.advance(u64::MAX),
+            };
+            for _ in 0..done {
+                result = steps.step();
+            }
+            assert_eq!(got, result);
+            assert!(bulk.arena() == steps.arena(), "after {cut} cuts");
+        }
+        assert_eq!(result, 1);
+        assert!(cut > CHUNK as u32, "only {cut} cuts");
     }
 }
 

@@ -63,6 +63,14 @@ impl Bulk {
         }
     }
 
+    /// Forgets the positions from the chunk's first on, which are written anew.
+    // INVARIANT: called at every macro step of the forward pass, so no position outlives a choice that goes back before it, whoever
+    //            computes that choice's chunks.
+    pub fn forget(&mut self, host: &mut NativeHost) {
+        let at: u32 = host.arena().get(CHUNK_AT);
+        self.filled.iter_mut().for_each(|n| *n = at.min(*n));
+    }
+
     /// Does what is left of the operator that is due, at most `most` macro steps of it; gives how many these are, and how the last one ends.
     /// None where it is better done step by step.
     pub fn run(&mut self, host: &mut NativeHost, most: u64) -> Option<(u64, Result<(), Stop>)> {

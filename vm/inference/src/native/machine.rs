@@ -37,7 +37,7 @@ impl NativeMachine {
         if most == 0 || self.result.is_some() {
             return (0, self.result.unwrap_or(0));
         }
-        if program::phase(&mut self.host) == Phase::Forward as u32
+        if self.keep_up()
             && let Some(bulk) = &mut self.bulk
             && let Some((steps, outcome)) = bulk.run(&mut self.host, most)
         {
@@ -51,12 +51,22 @@ impl NativeMachine {
         (1, self.step())
     }
 
+    /// Whether the forward pass is due. The bulk learns where it stands.
+    fn keep_up(&mut self) -> bool {
+        let is_forward = program::phase(&mut self.host) == Phase::Forward as u32;
+        if is_forward && let Some(bulk) = &mut self.bulk {
+            bulk.forget(&mut self.host);
+        }
+        is_forward
+    }
+
     /// Runs one macro step: 0 for a yield, 1 where the output is right, 1 + code where it is wrong. After that it stays.
     pub fn step(&mut self) -> u32 {
         if let Some(result) = self.result {
             return result;
         }
         assert_mode();
+        self.keep_up();
         let result = program::step(&mut self.host);
         self.result = (result != 0).then_some(result);
         result
