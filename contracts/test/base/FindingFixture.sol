@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ClaimRef, Request} from "../../src/interfaces/Types.sol";
-import {GameFixture} from "./GameFixture.sol";
+import {ClaimFixture} from "./ClaimFixture.sol";
 
 /// @notice Cheatcodes that only an attacker's tests need.
 interface AttackVm {
@@ -11,36 +10,10 @@ interface AttackVm {
     function prank(address sender, address origin) external;
 }
 
-/// @notice One claim and an attack on it. The tests of `test/findings` are named after what went wrong elsewhere
+/// @notice An attack on one claim. The tests of `test/findings` are named after what went wrong elsewhere
 ///         (docs/findings.md).
-abstract contract FindingFixture is GameFixture {
+abstract contract FindingFixture is ClaimFixture {
     AttackVm internal constant attackVm = AttackVm(address(vm));
-
-    Request internal req;
-    ClaimRef internal ref;
-    uint256 internal bond;
-
-    function setUp() public virtual override {
-        _start(true);
-    }
-
-    /// @dev A claim by the first executor, true or not, k = 32 over 2^50 steps.
-    function _start(bool executorLies) internal {
-        _games(5, 50, executorLies, 0xdead_beef_cafe);
-        req = _ask();
-        ref = _claim(req);
-        bond = game.challengerBond();
-    }
-
-    function _win(Match memory m) internal {
-        _playHonestly(m);
-        _prove(m);
-    }
-
-    /// @dev Wei of gas that the challenger is owed.
-    function _gasOf(Match memory m) internal view returns (uint256) {
-        return _state(m).challengerGas * 1 gwei;
-    }
 
     /// @dev What a challenger has who won against the claim and whose gas the pool covers.
     function _assertPaidInFull(Match memory m) internal view {

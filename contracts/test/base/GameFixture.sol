@@ -177,4 +177,15 @@ abstract contract GameFixture is Fixture {
     function _state(Match memory m) internal view returns (GameState memory) {
         return game.game(m.id);
     }
+
+    /// @dev Forgets which accounts and slots are warm, as between transactions.
+    function _cool() internal virtual {
+        vm.cool(address(game));
+        vm.cool(address(rollup));
+        vm.cool(address(inbox));
+        vm.cool(address(staking));
+        vm.cool(address(registry));
+        vm.cool(address(prover));
+        vm.cool(address(0));
+    }
 }

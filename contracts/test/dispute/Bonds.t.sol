@@ -3,34 +3,10 @@ pragma solidity 0.8.37;
 
 import {ClaimRef, GameStatus, Request, RequestParams} from "../../src/interfaces/Types.sol";
 import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
-import {GameFixture} from "../base/GameFixture.sol";
+import {ClaimFixture} from "../base/ClaimFixture.sol";
 
 /// @notice Who pays whom when games end.
-contract BondsTest is GameFixture {
-    Request private req;
-    ClaimRef private ref;
-    uint256 private bond;
-
-    function setUp() public override {
-        _start(true);
-    }
-
-    function _start(bool executorLies) private {
-        _games(5, 50, executorLies, 0xdead_beef_cafe);
-        req = _ask();
-        ref = _claim(req);
-        bond = game.challengerBond();
-    }
-
-    function _win(Match memory m) private {
-        _playHonestly(m);
-        _prove(m);
-    }
-
-    function _gasOf(Match memory m) private view returns (uint256) {
-        return uint256(_state(m).challengerGas) * 1 gwei;
-    }
-
+contract BondsTest is ClaimFixture {
     /// @dev [S] Losing to oneself never pays: at least half of the claim's bond is burned, however much gas was spent.
     function test_claimLost_atLeastHalfIsBurned_succeeds() public {
         // So high a price that the gas pool is short.

@@ -51,7 +51,7 @@ contract CostsTest is GameFixture {
     function test_costs_ofAGame_measured() public {
         (Request memory r, ClaimRef memory c) = _claimed(_params());
         uint256 bond = game.challengerBond();
-        this.cool();
+        _cool();
         vm.prank(CHALLENGER);
         game.open{value: bond}(r, c, payload, output);
         _cost("open", abi.encodeCall(game.open, (r, c, payload, output)));
@@ -59,7 +59,7 @@ contract CostsTest is GameFixture {
         _counted("open", _state(m).challengerGas);
         while (m.stride > 1) {
             Move memory mv = _moveOf(m, _contested(m));
-            this.cool();
+            _cool();
             vm.prank(_mover(m));
             game.move(mv);
             _cost("move", abi.encodeCall(game.move, (mv)));
@@ -68,7 +68,7 @@ contract CostsTest is GameFixture {
         _counted("move", _state(m).executorGas / 5);
         uint256 before = _state(m).challengerGas;
         Proof memory p = _proofOf(m, _contested(m));
-        this.cool();
+        _cool();
         vm.prank(CHALLENGER);
         game.prove(m.context, p);
         _cost("prove, without its step", abi.encodeCall(game.prove, (m.context, p)));
@@ -82,26 +82,26 @@ contract CostsTest is GameFixture {
         _play(won, _moveOf(won, 0));
         Match memory left = _open(r, c, ANYONE_ELSE);
         vm.warp(block.timestamp + ALLOWANCE);
-        this.cool();
+        _cool();
         vm.prank(executor);
         game.timeout(stopped.context);
         _cost("timeout by executor", abi.encodeCall(game.timeout, (stopped.context)));
         _counted("timeout by executor", _state(stopped).executorGas);
         uint256 before = _state(won).challengerGas;
-        this.cool();
+        _cool();
         vm.prank(CHALLENGER);
         game.timeout(won.context);
         _cost("timeout by challenger", abi.encodeCall(game.timeout, (won.context)));
         _counted("timeout by challenger", _state(won).challengerGas - before);
-        this.cool();
+        _cool();
         game.settleVoid(left.context);
         _cost("settleVoid", abi.encodeCall(game.settleVoid, (left.context)));
-        this.cool();
+        _cool();
         vm.prank(CHALLENGER);
         game.withdrawCredit(payable(CHALLENGER));
         _cost("withdrawCredit", abi.encodeCall(game.withdrawCredit, (payable(CHALLENGER))));
         vm.warp(uint256(inbox.status(_idOf(r)).deadline) + DIRECT);
-        this.cool();
+        _cool();
         inbox.refund(r);
         _cost("refund", abi.encodeCall(inbox.refund, (r)));
     }
@@ -121,7 +121,7 @@ contract CostsTest is GameFixture {
         results[0] = Result(r, output);
         ClaimRef memory c = _refOf(_post(_segment(EXECUTOR_KEY, 77, results)), 0, results);
         uint256 bond = game.challengerBond();
-        this.cool();
+        _cool();
         vm.prank(CHALLENGER);
         game.open{value: bond}(r, c, long, output);
         _cost("open, longest", abi.encodeCall(game.open, (r, c, long, output)));
@@ -130,26 +130,26 @@ contract CostsTest is GameFixture {
 
     function test_costs_ofAskingAndAnswering_measured() public {
         RequestParams memory p = _params();
-        this.cool();
+        _cool();
         vm.prank(ASKER);
         inbox.request{value: p.fee}(p, payload, userData);
         _cost("request", abi.encodeCall(inbox.request, (p, payload, userData)));
         Request memory r = _requestOf(p, ASKER, 0, 0, keccak256("entropy"));
         Segment[] memory batch = new Segment[](1);
         batch[0] = _segment(EXECUTOR_KEY, 1, _results(r));
-        this.cool();
+        _cool();
         vm.prank(SEQUENCER);
         rollup.postBatch(batch, new SignedRequest[](0));
         _cost("postBatch of one", abi.encodeCall(rollup.postBatch, (batch, new SignedRequest[](0))));
         Request memory late = _ask();
         vm.warp(uint256(p.inclusionDeadline) + 1);
-        this.cool();
+        _cool();
         vm.prank(other);
         rollup.claimDirect(late, output);
         _cost("claimDirect", abi.encodeCall(rollup.claimDirect, (late, output)));
         ClaimRef memory c = _refOf(0, 0, _results(r));
         vm.warp(block.timestamp + WINDOW);
-        this.cool();
+        _cool();
         rollup.finalize(r, c);
         _cost("finalize", abi.encodeCall(rollup.finalize, (r, c)));
     }
@@ -169,16 +169,5 @@ contract CostsTest is GameFixture {
         (r.maxTokens, r.modelLength) = (1, length);
         vm.prank(ASKER);
         assertEq(inbox.request{value: p.fee}(p, long, userData), _idOf(r), "request id");
-    }
-
-    /// @dev Forgets which accounts and slots are warm, as between transactions.
-    function cool() external {
-        vm.cool(address(game));
-        vm.cool(address(rollup));
-        vm.cool(address(inbox));
-        vm.cool(address(staking));
-        vm.cool(address(registry));
-        vm.cool(address(prover));
-        vm.cool(address(0));
     }
 }

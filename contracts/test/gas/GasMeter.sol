@@ -131,15 +131,9 @@ abstract contract GasMeter is GameFixture {
         cost.execution -= refund < most ? refund : most;
     }
 
-    function _cool() private {
-        vm.cool(address(game));
-        vm.cool(address(rollup));
-        vm.cool(address(inbox));
-        vm.cool(address(staking));
-        vm.cool(address(registry));
-        vm.cool(address(prover));
+    function _cool() internal override {
+        super._cool();
         vm.cool(address(consumer));
-        vm.cool(address(0));
     }
 
     /// @dev Calldata at 4 and 16 gas a byte, and execution.
