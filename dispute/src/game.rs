@@ -4,8 +4,11 @@
 
 use crate::clock::{Clock, Timestamp};
 use crate::multiproof::segment_proof;
-use assay_types::game::{dissection_root, next_history};
+use alloy::primitives::B256;
+use assay_node::blob::Blob;
+use assay_types::game::{dissection_root, low_248, next_blob_history, next_history};
 use assay_types::{Hash, StateRoot};
+use std::sync::Arc;
 
 /// One of the two players.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -35,6 +38,15 @@ pub struct Rules {
     pub trace_log2: u32,
     /// Seconds each side may think in total.
     pub allowance: u64,
+    /// Roots are posted in blobs, as their low 248 bits; else in calldata.
+    pub blobs: bool,
+}
+
+impl Rules {
+    /// The form in which a root is posted and compared.
+    pub fn posted(&self, root: StateRoot) -> StateRoot {
+        if self.blobs { low_248(root) } else { root }
+    }
 }
 
 /// `p + 1` roots at equal steps of `2^stride_log2` over `[start, start + p * 2^stride_log2]`, p a power of two.
@@ -43,6 +55,7 @@ pub struct Dissection {
     start: u64,
     stride_log2: u32,
     roots: Vec<StateRoot>,
+    blob: Option<Arc<Blob>>,
 }
 
 impl Dissection {
@@ -52,6 +65,7 @@ impl Dissection {
             start: 0,
             stride_log2: trace_log2,
             roots: vec![initial, last],
+            blob: None,
         }
     }
 
@@ -68,6 +82,11 @@ impl Dissection {
     /// All `p + 1` roots.
     pub fn roots(&self) -> &[StateRoot] {
         &self.roots
+    }
+
+    /// The blob that holds the roots 1 to p - 1 of a dissection that is in one.
+    pub fn blob(&self) -> Option<&Blob> {
+        self.blob.as_deref()
     }
 
     /// Trace index of root `i`, `0 <= i <= p`.
@@ -89,10 +108,16 @@ impl Dissection {
     pub fn segment(&self, i: u32) -> Segment {
         Segment {
             index: i,
+            pieces: self.pieces(),
             standing_start: self.roots[0],
             start: self.roots[i as usize],
             end: self.roots[i as usize + 1],
-            proof: segment_proof(&self.roots[1..], i),
+            standing_end: self.roots[self.roots.len() - 1],
+            blob: self.blob.clone(),
+            proof: match self.blob {
+                Some(_) => Vec::new(),
+                None => segment_proof(&self.roots[1..], i),
+            },
         }
     }
 }
@@ -102,13 +127,19 @@ impl Dissection {
 pub struct Segment {
     /// Which piece, from 0.
     pub index: u32,
+    /// Of how many.
+    pub pieces: u32,
     /// First root of the standing dissection.
     pub standing_start: StateRoot,
     /// Root at the piece's start.
     pub start: StateRoot,
     /// Root at its end.
     pub end: StateRoot,
-    /// See [`segment_proof`].
+    /// Last root of the standing dissection.
+    pub standing_end: StateRoot,
+    /// The blob with the standing dissection's inner roots, if they are in one.
+    pub blob: Option<Arc<Blob>>,
+    /// See [`segment_proof`]; empty where there is a blob.
     pub proof: Vec<Hash>,
 }
 
@@ -142,6 +173,9 @@ pub enum IllegalMove {
     /// The number of roots is not min(k, length).
     #[error("wrong number of roots for this segment")]
     WrongWidth,
+    /// A root does not fit a blob's element.
+    #[error("a root is not a field element")]
+    NoElement,
     /// The last root repeats the end of the named segment: nothing is contested.
     #[error("the last root does not differ from the segment's end")]
     SameEnd,
@@ -183,7 +217,11 @@ impl Game {
     ) -> Game {
         Game {
             rules,
-            standing: Dissection::opening(initial, last, rules.trace_log2),
+            standing: Dissection::opening(
+                rules.posted(initial),
+                rules.posted(last),
+                rules.trace_log2,
+            ),
             history,
             moves: 0,
             clock: Clock::start(rules.allowance, now),
@@ -267,6 +305,48 @@ impl Game {
         roots: &[StateRoot],
         now: Timestamp,
     ) -> Result<(), IllegalMove> {
+        if self.rules.blobs {
+            let (inner, end) = match roots.split_last() {
+                Some((end, inner)) if roots.len() == 1 << self.next_width_log2() => (inner, *end),
+                _ => return Err(IllegalMove::WrongWidth),
+            };
+            let inner: Vec<B256> = inner.iter().map(|root| B256::new(root.0.0)).collect();
+            let blob = Blob::of_elements(&inner).map_err(|_| IllegalMove::NoElement)?;
+            return self.dissect_by_blob(side, segment, Arc::new(blob), end, now);
+        }
+        let history = next_history(&self.history, segment, roots);
+        self.take(side, segment, roots, None, history, now)
+    }
+
+    /// As [`Game::dissect`], with the inner roots in `blob` and the last one, `end`, beside it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn dissect_by_blob(
+        &mut self,
+        side: Side,
+        segment: u32,
+        blob: Arc<Blob>,
+        end: StateRoot,
+        now: Timestamp,
+    ) -> Result<(), IllegalMove> {
+        let hash = Hash(blob.versioned_hash().0);
+        let history = next_blob_history(&self.history, segment, &hash, end);
+        let inner = (1 << self.next_width_log2()) - 1;
+        let roots = (0..inner).map(|i| StateRoot(Hash(blob.element(i).0)));
+        let roots: Vec<StateRoot> = roots.chain([end]).collect();
+        self.take(side, segment, &roots, Some(blob), history, now)
+    }
+
+    fn take(
+        &mut self,
+        side: Side,
+        segment: u32,
+        roots: &[StateRoot],
+        blob: Option<Arc<Blob>>,
+        history: Hash,
+        now: Timestamp,
+    ) -> Result<(), IllegalMove> {
         self.may_move(side, segment, now)?;
         if self.at_one_step() {
             return Err(IllegalMove::MustProve);
@@ -279,7 +359,7 @@ impl Game {
         if roots.last() == Some(&self.standing.roots[first + 1]) {
             return Err(IllegalMove::SameEnd);
         }
-        self.history = next_history(&self.history, segment, roots);
+        self.history = history;
         self.clock.press(side, now);
         self.moves += 1;
         let start_root = self.standing.roots[first];
@@ -289,6 +369,7 @@ impl Game {
             roots: std::iter::once(start_root)
                 .chain(roots.iter().copied())
                 .collect(),
+            blob,
         };
         Ok(())
     }
@@ -308,7 +389,7 @@ impl Game {
         if !self.at_one_step() {
             return Err(IllegalMove::TooLongToProve);
         }
-        if result == self.standing.roots[segment as usize + 1] {
+        if self.rules.posted(result) == self.standing.roots[segment as usize + 1] {
             return Err(IllegalMove::SameEnd);
         }
         self.outcome = Some(Outcome::Won(side));

@@ -2,15 +2,17 @@
 
 use crate::clock::Timestamp;
 use crate::game::{Game, IllegalMove, Outcome, Rules, Side};
-use alloy::primitives::{Address, B256, Bytes, keccak256};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::Log;
 use alloy::sol_types::SolEvent;
 use assay_bindings::convert::{b256, hash, state_roots};
-use assay_bindings::{DisputeGame, GameContext, Inbox, Request, Rollup};
+use assay_bindings::{BlobDisputeGame, DisputeGame, GameContext, Inbox, Request, Rollup};
+use assay_node::blob::Blob;
 use assay_node::deployment::Contracts;
 use assay_types::StateRoot;
 use assay_types::state::halted_root;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// `segmentId << 16 | index`: names a claim.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -302,6 +304,14 @@ pub enum LedgerError {
         /// Why the mirror refuses.
         reason: IllegalMove,
     },
+    /// The inner roots of a move are in a blob that was not read.
+    #[error("a move in game {id} is in blob {blob}, which could not be read")]
+    NoBlob {
+        /// The game.
+        id: B256,
+        /// The blob.
+        blob: B256,
+    },
     /// The mirror's history is not the one that the move names.
     #[error("a move in game {id} answers history {found}, but {expected} stands")]
     History {
@@ -347,16 +357,43 @@ impl Ledger {
     /// # Errors
     /// The log contradicts the ledger, which then keeps what it can and skips the rest.
     pub fn apply(&mut self, log: &Log, now: Timestamp) -> Result<(), LedgerError> {
+        self.apply_with_blob(log, now, None)
+    }
+
+    /// The blob that [`Ledger::apply_with_blob`] needs beside `log`.
+    pub fn blob_of(&self, log: &Log) -> Option<B256> {
+        if log.address() != self.contracts.game || !self.rules.blobs {
+            return None;
+        }
+        let moved = decode::<BlobDisputeGame::BlobMoved>(log).ok().flatten();
+        moved.map(|e| e.versionedHash)
+    }
+
+    /// As [`Ledger::apply`], with the blob that the log's transaction carried.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn apply_with_blob(
+        &mut self,
+        log: &Log,
+        now: Timestamp,
+        blob: Option<Arc<Blob>>,
+    ) -> Result<(), LedgerError> {
         let address = log.address();
         if address == self.contracts.inbox {
             self.apply_inbox(log)
         } else if address == self.contracts.rollup {
             self.apply_rollup(log, now)
         } else if address == self.contracts.game {
-            self.apply_game(log, now)
+            self.apply_game(log, now, blob)
         } else {
             Ok(())
         }
+    }
+
+    /// What the deployment fixes for all games.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Games on `claim` that are not over.
@@ -438,7 +475,12 @@ impl Ledger {
         Ok(())
     }
 
-    fn apply_game(&mut self, log: &Log, now: Timestamp) -> Result<(), LedgerError> {
+    fn apply_game(
+        &mut self,
+        log: &Log,
+        now: Timestamp,
+        blob: Option<Arc<Blob>>,
+    ) -> Result<(), LedgerError> {
         if let Some(e) = decode::<DisputeGame::GameOpened>(log)? {
             let (initial, first) = (StateRoot(hash(e.initialRoot)), hash(e.gameId));
             let play = Play {
@@ -449,6 +491,8 @@ impl Ledger {
             self.games.insert(e.gameId, play);
         } else if let Some(e) = decode::<DisputeGame::Moved>(log)? {
             self.apply_move(e, now)?;
+        } else if let Some(e) = decode::<BlobDisputeGame::BlobMoved>(log)? {
+            self.apply_blob_move(e, now, blob)?;
         } else if let Some(e) = decode::<DisputeGame::GameWon>(log)? {
             let play = self.play("GameWon", e.gameId)?;
             let winner = if e.winner == play.context.challenger {
@@ -470,27 +514,61 @@ impl Ledger {
     }
 
     fn apply_move(&mut self, e: DisputeGame::Moved, now: Timestamp) -> Result<(), LedgerError> {
-        let id = e.gameId;
+        let (play, turn, segment) = self.answered(e.gameId, e.history, e.segment, e.mover)?;
+        let (id, roots) = (play.id, state_roots(&e.roots));
+        play.game
+            .dissect(turn, segment, &roots, now)
+            .map_err(|reason| LedgerError::Refused { id, reason })
+    }
+
+    fn apply_blob_move(
+        &mut self,
+        e: BlobDisputeGame::BlobMoved,
+        now: Timestamp,
+        blob: Option<Arc<Blob>>,
+    ) -> Result<(), LedgerError> {
+        let (play, turn, segment) = self.answered(e.gameId, e.history, e.segment, e.mover)?;
+        let id = play.id;
+        let unread = LedgerError::NoBlob {
+            id,
+            blob: e.versionedHash,
+        };
+        let blob = blob.filter(|b| b.versioned_hash() == e.versionedHash);
+        play.game
+            .dissect_by_blob(
+                turn,
+                segment,
+                blob.ok_or(unread)?,
+                StateRoot(hash(e.end)),
+                now,
+            )
+            .map_err(|reason| LedgerError::Refused { id, reason })
+    }
+
+    /// The game in which `mover` answers `history` on piece `segment`, and the mover's side.
+    fn answered(
+        &mut self,
+        id: B256,
+        history: B256,
+        segment: U256,
+        mover: Address,
+    ) -> Result<(&mut Play, Side, u32), LedgerError> {
         let play = self.play("Moved", id)?;
         let expected = b256(play.game.history());
-        if e.history != expected {
-            let found = e.history;
+        if history != expected {
             return Err(LedgerError::History {
                 id,
-                found,
+                found: history,
                 expected,
             });
         }
-        let roots = state_roots(&e.roots);
         let refused = |reason| LedgerError::Refused { id, reason };
-        let segment = u32::try_from(e.segment).map_err(|_| refused(IllegalMove::NoSuchSegment))?;
+        let segment = u32::try_from(segment).map_err(|_| refused(IllegalMove::NoSuchSegment))?;
         let turn = play.game.turn();
-        if play.player(turn) != e.mover {
+        if play.player(turn) != mover {
             return Err(refused(IllegalMove::NotYourTurn));
         }
-        play.game
-            .dissect(turn, segment, &roots, now)
-            .map_err(refused)
+        Ok((play, turn, segment))
     }
 
     fn play(&mut self, event: &'static str, id: B256) -> Result<&mut Play, LedgerError> {

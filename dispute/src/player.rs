@@ -274,7 +274,8 @@ impl Job {
             self.side,
             action,
             self.responder.contracts().game,
-        ) else {
+        )?
+        else {
             tracing::error!(%game, "nothing can be contested: this side's claim is wrong, its clock will run out");
             return Ok(());
         };

@@ -12,6 +12,7 @@ use assay_node::chain::{Chain, ChainError};
 use assay_node::tx::Call;
 use revm::context::TxEnv;
 use revm::context::result::{EVMError, ExecutionResult};
+use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::database::CacheDB;
 use revm::database_interface::{DBErrorMarker, DatabaseRef};
 use revm::state::{AccountInfo, Bytecode};
@@ -98,6 +99,7 @@ impl Stage {
             beneficiary: header.beneficiary(),
             prevrandao: header.mix_hash().unwrap_or_default(),
             chain_id: self.chain.id(),
+            excess_blob_gas: header.excess_blob_gas().unwrap_or(0),
         };
         let call = call.clone();
         // revm asks for state synchronously, so it must not run on a worker of the runtime that answers it.
@@ -120,7 +122,11 @@ struct NextBlock {
     beneficiary: Address,
     prevrandao: B256,
     chain_id: u64,
+    excess_blob_gas: u64,
 }
+
+/// EIP-7691. The fraction sets the blob fee, which is part of what a game repays and of no decision.
+const BLOB_FEE_FRACTION: u64 = 5_007_716;
 
 fn transact(
     state: RemoteState,
@@ -128,6 +134,8 @@ fn transact(
     from: Address,
     call: &Call,
 ) -> Result<ExecutionResult, EVMError<StateError>> {
+    let blob_fee = BlobExcessGasAndPrice::new(block.excess_blob_gas, BLOB_FEE_FRACTION);
+    let blobs: Vec<B256> = call.blob.iter().map(|b| b.versioned_hash()).collect();
     let tx = TxEnv {
         caller: from,
         gas_limit: call.gas.unwrap_or(GAS_CAP.min(block.gas_limit)),
@@ -137,7 +145,13 @@ fn transact(
         data: call.data.clone(),
         chain_id: Some(block.chain_id),
         gas_priority_fee: Some(0),
-        tx_type: 2,
+        tx_type: if blobs.is_empty() { 2 } else { 3 },
+        max_fee_per_blob_gas: if blobs.is_empty() {
+            0
+        } else {
+            blob_fee.blob_gasprice
+        },
+        blob_hashes: blobs,
         ..TxEnv::default()
     };
     let mut evm = Context::mainnet()
@@ -154,6 +168,7 @@ fn transact(
             env.basefee = block.basefee;
             env.beneficiary = block.beneficiary;
             env.prevrandao = Some(block.prevrandao);
+            env.blob_excess_gas_and_price = Some(blob_fee);
         })
         .build_mainnet();
     Ok(evm.transact(tx)?.result)

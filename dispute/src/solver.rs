@@ -59,7 +59,7 @@ pub fn contested<T: Trace>(game: &Game, trace: &mut T) -> Result<Option<u32>, T:
         .roots()
         .iter()
         .zip(&own)
-        .position(|(theirs, ours)| theirs != ours);
+        .position(|(theirs, ours)| *theirs != game.rules().posted(*ours));
     // A difference at root 0 means that the game is about another run.
     Ok(first_difference
         .and_then(|i| i.checked_sub(1))
@@ -82,9 +82,10 @@ fn answer<T: Trace>(game: &Game, trace: &mut T, piece: u32) -> Result<Action, T:
     let indices: Vec<u64> = (1..=1u64 << width_log2)
         .map(|j| index + (j << stride_log2))
         .collect();
+    let roots = trace.roots(&indices)?;
     Ok(Action::Dissect {
         history,
         segment,
-        roots: trace.roots(&indices)?,
+        roots: roots.iter().map(|r| game.rules().posted(*r)).collect(),
     })
 }

@@ -4,15 +4,18 @@ use crate::clock::Timestamp;
 use crate::game::Rules;
 use crate::ledger::Ledger;
 use alloy::eips::BlockId;
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, Bytes, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::{Log, TransactionRequest};
 use alloy::sol_types::SolCall;
 use assay_bindings::DisputeGame;
+use assay_node::beacon::{Beacon, BeaconError};
+use assay_node::blob::{Blob, BlobError};
 use assay_node::chain::{BlockRef, Chain, ChainError};
 use assay_node::deployment::Deployment;
 use assay_node::follower::{FollowError, Follower, Update};
 use assay_node::store::{Change, Store, StoreError};
+use assay_node::url::RpcUrl;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -28,6 +31,9 @@ pub enum WatchError {
     /// The cache can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The roots of a move can't be read.
+    #[error(transparent)]
+    Blob(#[from] BeaconError),
     /// A contract answered with something else than its interface says.
     #[error(
         "{what} at {address} does not answer as the interface says: is the --deployment file of another version?"
@@ -45,11 +51,15 @@ pub enum WatchError {
 struct Entry {
     log: Log,
     time: Timestamp,
+    /// Bytes of the blob that the log speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blob: Option<Bytes>,
 }
 
 /// The ledger as of the newest block looked at.
 pub struct Watcher {
     chain: Chain,
+    beacon: Beacon,
     follower: Follower,
     store: Arc<dyn Store>,
     empty: Ledger,
@@ -81,6 +91,7 @@ impl Watcher {
         .confirmations(confirmations);
         let empty = Ledger::new(contracts, rules);
         let mut watcher = Watcher {
+            beacon: Beacon::new(chain.url().clone()),
             chain,
             follower,
             store,
@@ -92,6 +103,14 @@ impl Watcher {
         watcher.forget_from(watcher.follower.position())?;
         watcher.refold()?;
         Ok(watcher)
+    }
+
+    /// Reads blobs from `beacon` instead of the chain's own endpoint.
+    pub fn beacon(mut self, beacon: Option<RpcUrl>) -> Watcher {
+        if let Some(url) = beacon {
+            self.beacon = Beacon::new(url);
+        }
+        self
     }
 
     /// What the events so far add up to.
@@ -122,7 +141,8 @@ impl Watcher {
                     let mut entries = Vec::with_capacity(logs.len());
                     for log in logs {
                         let time = self.time_of(&log, &through).await?;
-                        entries.push(Entry { log, time });
+                        let blob = self.blob_of(&log, time, &through).await?;
+                        entries.push(Entry { log, time, blob });
                     }
                     self.save(&entries)?;
                     entries
@@ -150,6 +170,33 @@ impl Watcher {
                 .error("the block of a log", alloy::transports::RpcError::NullResp)
                 .into()
         })
+    }
+
+    /// The blob that `log` speaks of. One that nobody has any more belongs to a game that is over: its players had it.
+    async fn blob_of(
+        &self,
+        log: &Log,
+        time: Timestamp,
+        through: &BlockRef,
+    ) -> Result<Option<Bytes>, WatchError> {
+        let Some(hash) = self.ledger.blob_of(log) else {
+            return Ok(None);
+        };
+        let block = BlockRef {
+            number: log.block_number.unwrap_or(through.number),
+            timestamp: time,
+            ..*through
+        };
+        match self.beacon.blob(hash, &block).await {
+            Ok(blob) => Ok(Some(blob.to_bytes())),
+            Err(error @ BeaconError::Missing { .. })
+                if through.timestamp > time + 2 * self.empty.rules().allowance =>
+            {
+                tracing::warn!(%error, "the game is over: its moves are not read");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn save(&self, entries: &[Entry]) -> Result<(), WatchError> {
@@ -199,9 +246,17 @@ impl Watcher {
 }
 
 fn apply(ledger: &mut Ledger, entry: &Entry) {
-    if let Err(error) = ledger.apply(&entry.log, entry.time) {
+    let blob = entry.blob.as_ref().and_then(read_blob);
+    if let Err(error) = ledger.apply_with_blob(&entry.log, entry.time, blob) {
         tracing::error!(%error, block = entry.log.block_number, "an event contradicts the ledger");
     }
+}
+
+fn read_blob(bytes: &Bytes) -> Option<Arc<Blob>> {
+    let blob: Result<Blob, BlobError> = Blob::from_bytes(bytes.to_vec());
+    blob.map(Arc::new)
+        .inspect_err(|error| tracing::error!(%error, "a blob in the cache"))
+        .ok()
 }
 
 const PREFIX: &[u8] = b"log/";
@@ -248,6 +303,7 @@ async fn read_rules(chain: &Chain, game: Address) -> Result<Rules, WatchError> {
             .await?
             .into(),
         allowance: view(chain, game, "allowance", DisputeGame::allowanceCall {}).await?,
+        blobs: view(chain, game, "postsBlobs", DisputeGame::postsBlobsCall {}).await?,
     })
 }
 

@@ -124,6 +124,7 @@ fn ledger(n: u8, lies: u8) -> Ledger {
         arity_log2: 5,
         trace_log2: 50,
         allowance: 60,
+        blobs: false,
     };
     let mut ledger = Ledger::new(contracts, rules);
     for i in 0..n {

@@ -27,6 +27,7 @@ fn enumerate(arity_log2: u32, honest: Side) {
                 honest,
                 wrong_roots: 2,
                 thorough: true,
+                blobs: false,
             };
             let world = Counter {
                 period,
@@ -79,6 +80,7 @@ fn wrong_side_has_nothing_honest_to_do() {
         arity_log2: 2,
         trace_log2: 4,
         allowance: ALLOWANCE,
+        blobs: false,
     };
     let world = Counter {
         period: 9,
@@ -112,6 +114,7 @@ fn game_on_a_claim_lost_elsewhere_is_only_settled() {
         arity_log2: 1,
         trace_log2: 3,
         allowance: ALLOWANCE,
+        blobs: false,
     };
     let world = Counter {
         period: 5,

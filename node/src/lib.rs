@@ -3,6 +3,8 @@
 pub mod admin;
 pub mod anvil;
 pub mod args;
+pub mod beacon;
+pub mod blob;
 pub mod chain;
 pub mod config;
 pub mod crc;

@@ -30,6 +30,8 @@ contracts! {
     rollup Rollup "../abi/Rollup.json";
     /// The bisection game.
     dispute_game DisputeGame "../abi/DisputeGame.json";
+    /// The bisection game with its roots in blobs.
+    blob_dispute_game BlobDisputeGame "../abi/BlobDisputeGame.json";
     /// One step of the machine.
     one_step_prover OneStepProver "../abi/OneStepProver.json";
     /// Step family: control.
@@ -56,6 +58,7 @@ contracts! {
     review_judge ReviewJudge "../abi/ReviewJudge.json";
 }
 
+pub use blob_dispute_game::BlobDisputeGame::{BlobMove, BlobPiece, BlobProof};
 pub use dispute_game::DisputeGame::{ClaimGames, GameContext, GameState, Move, Proof};
 pub use inbox::Inbox::RequestStatus;
 pub use model_registry::ModelRegistry::{Model, Program};

@@ -1,7 +1,7 @@
 //! ABI types to and from `assay-types`, and between the copies of one struct in different contracts' modules.
 
 use crate::abi::{ClaimRef, GameContext, Model, Program, Request, RequestParams, SignedRequest};
-use crate::abi::{dispute_game::DisputeGame, inbox::Inbox};
+use crate::abi::{blob_dispute_game::BlobDisputeGame, dispute_game::DisputeGame, inbox::Inbox};
 use alloy::primitives::B256;
 use assay_types::{Hash, ModelId, ProgramId, StateRoot, Tolerance, program};
 
@@ -124,6 +124,9 @@ same_struct! {
         params
     }
     SignedRequest => Inbox::SignedRequest { payer, nonce, entropy, payload, userData, signature; params }
+    GameContext => BlobDisputeGame::GameContext {
+        requestId, segmentId, index, executor, challenger, claimBond, modelId, requestRoot, outputRoot
+    }
     ClaimRef => DisputeGame::ClaimRef { segmentId, index, outputHash, proof }
 }
 

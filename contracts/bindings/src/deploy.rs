@@ -3,9 +3,9 @@
 //! The contracts name each other as immutables, so their addresses follow from the deployer's nonces.
 
 use crate::abi::{
-    DisputeGame, Inbox, ModelRegistry, OneStepProver, Rollup, Staking, StepControl, StepFloat32,
-    StepFloat64, StepInteger, StepLanes, StepMemory, StepTable, StepVector, StepVectorF32,
-    StepVectorF64,
+    BlobDisputeGame, DisputeGame, Inbox, ModelRegistry, OneStepProver, Rollup, Staking,
+    StepControl, StepFloat32, StepFloat64, StepInteger, StepLanes, StepMemory, StepTable,
+    StepVector, StepVectorF32, StepVectorF64,
 };
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::SolConstructor;
@@ -38,6 +38,8 @@ pub struct Parameters {
     pub reopen_period: u64,
     /// log2 of k, the most pieces of a dissection.
     pub arity_log2: u8,
+    /// Dissections are posted in blobs; else in calldata.
+    pub blobs: bool,
     /// log2 of the number of trace indices.
     pub trace_log2: u8,
     /// Wei per gas that the challenger's bond reckons with.
@@ -68,6 +70,7 @@ impl Parameters {
             direct_period: 60,
             reopen_period: 60,
             arity_log2: assay_types::params::GAME_ARITY.ilog2() as u8,
+            blobs: false,
             trace_log2: assay_types::params::TRACE_LOG2 as u8,
             bond_gas_price: 10 * GWEI,
             tip_cap: 2 * GWEI,
@@ -194,12 +197,12 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         bondGasPrice: U256::from(p.bond_gas_price),
         tipCap: U256::from(p.tip_cap),
     };
-    push(
-        "DisputeGame",
-        to.game,
-        &DisputeGame::BYTECODE,
-        game.abi_encode(),
-    );
+    // Both modes have the same constructor.
+    let (name, code) = match p.blobs {
+        true => ("BlobDisputeGame", &BlobDisputeGame::BYTECODE),
+        false => ("DisputeGame", &DisputeGame::BYTECODE),
+    };
+    push(name, to.game, code, game.abi_encode());
     let rollup = Rollup::constructorCall {
         inbox_: to.inbox,
         staking_: to.staking,

@@ -29,6 +29,20 @@ pub fn commitment(
     keccak256((history, start, posted, claim, mover, opponent).abi_encode())
 }
 
+/// The same where the inner roots are in the blob `versioned_hash` (zero for the opening).
+pub fn blob_commitment(
+    history: B256,
+    start: StateRoot,
+    versioned_hash: B256,
+    end: StateRoot,
+    claim: U256,
+    mover: Address,
+    opponent: Address,
+) -> B256 {
+    let (start, end) = (B256::new(start.0.0), B256::new(end.0.0));
+    keccak256((history, start, versioned_hash, end, claim, mover, opponent).abi_encode())
+}
+
 /// Siblings that show the two ends of piece `segment` under the tree of `posted` roots, in the contract's order.
 pub fn piece_proof(posted: &[StateRoot], segment: usize) -> Vec<B256> {
     let mut level: Vec<_> = posted.iter().map(|r| r.0).collect();

@@ -12,6 +12,6 @@ pub mod sign;
 pub mod work;
 
 pub use abi::{
-    ClaimRef, DisputeGame, GameContext, Inbox, ModelRegistry, Request, RequestParams, ReviewJudge,
-    Rollup, Segment, SegmentResult, SignedRequest, Staking,
+    BlobDisputeGame, ClaimRef, DisputeGame, GameContext, Inbox, ModelRegistry, Request,
+    RequestParams, ReviewJudge, Rollup, Segment, SegmentResult, SignedRequest, Staking,
 };

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ClaimGames, ClaimRef, GameContext, GameState, Move, Proof, Request} from "./Types.sol";
+import {ClaimGames, ClaimRef, GameContext, GameState, Request} from "./Types.sol";
 import {ICredits} from "./ICredits.sol";
 import {IRollup} from "./IRollup.sol";
 
 /// @title The bisection game over one claim
 /// @notice Many games per claim at once, each between one challenger and the claim's executor
-///         (docs/encoding.md, section 8). The challenger moves first.
+///         (docs/encoding.md, section 8). The challenger moves first. `move` and `prove` stand at the contracts that post
+///         roots in calldata and in blobs.
 interface IDisputeGame is ICredits {
     /// @notice How a game was won.
     enum Reason {
@@ -23,8 +24,6 @@ interface IDisputeGame is ICredits {
         GameContext context,
         bytes32 initialRoot
     );
-    /// @notice `mover` answered `history` by splitting piece `segment` into `roots`.
-    event Moved(bytes32 indexed gameId, address indexed mover, bytes32 history, uint256 segment, bytes32[] roots);
     /// @notice One step was run: at `index` the machine goes from `beforeRoot` to `afterRoot`, not to `claimedRoot`.
     event StepProven(bytes32 indexed gameId, uint256 index, bytes32 beforeRoot, bytes32 afterRoot, bytes32 claimedRoot);
     /// @notice A game is over. Gas in wei as counted by the rules.
@@ -61,8 +60,6 @@ interface IDisputeGame is ICredits {
     error StaleMove(bytes32 expected, bytes32 given);
     /// @notice The piece is not one of the standing dissection.
     error NoSuchSegment(uint256 segment, uint256 pieces);
-    /// @notice The number of roots is not `min(k, length)`.
-    error WrongRootCount(uint256 expected, uint256 given);
     /// @notice The proof's length does not fit the piece.
     error WrongProofLength();
     /// @notice The last root is the standing one: nothing is contested.
@@ -94,12 +91,6 @@ interface IDisputeGame is ICredits {
         payable
         returns (bytes32 gameId);
 
-    /// @notice The player to move contests one piece with a finer dissection.
-    function move(Move calldata m) external;
-
-    /// @notice The player to move shows that a piece of length 1 is wrong, and wins.
-    function prove(GameContext calldata context, Proof calldata p) external;
-
     /// @notice Ends a game whose player to move has run out of time. Anyone.
     function timeout(GameContext calldata context) external;
 
@@ -109,7 +100,7 @@ interface IDisputeGame is ICredits {
     /// @notice A game's packed slot, unpacked.
     function game(bytes32 gameId) external view returns (GameState memory);
 
-    /// @notice Commitment that a move must match: `H(history, startRoot, dissectionRoot, claim, mover, opponent)`.
+    /// @notice Commitment that a move must match (docs/encoding.md, section 8).
     function commitment(bytes32 gameId) external view returns (bytes32);
 
     /// @notice Games of a claim, by claim key (`segmentId << 16 | index`).
@@ -129,6 +120,9 @@ interface IDisputeGame is ICredits {
 
     /// @notice log2 of k, the most pieces of one dissection.
     function arityLog2() external view returns (uint8);
+
+    /// @notice Whether roots are posted in blobs, as their low 248 bits; else in calldata.
+    function postsBlobs() external view returns (bool);
 
     /// @notice log2 of the number of trace indices.
     function traceLog2() external view returns (uint8);

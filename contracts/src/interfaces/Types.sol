@@ -229,6 +229,47 @@ struct Proof {
     bytes witness;
 }
 
+/// @notice A piece of a dissection that is in a blob, with its two ends shown. Roots are low 248 bits.
+/// @param segment which piece
+/// @param startRoot first root of the standing dissection
+/// @param versionedHash the blob with its inner roots; zero for the opening, which has none
+/// @param endRoot last root of the standing dissection
+/// @param left root at the piece's start; `startRoot` for piece 0
+/// @param right root at the piece's end; `endRoot` for the last piece
+/// @param openings the blob's commitment, the proof for `left` unless it is `startRoot`, the proof for `right` unless it is
+///        `endRoot`, each 48 bytes; nothing at all where there is no proof
+struct BlobPiece {
+    uint256 segment;
+    bytes32 startRoot;
+    bytes32 versionedHash;
+    bytes32 endRoot;
+    bytes32 left;
+    bytes32 right;
+    bytes openings;
+}
+
+/// @notice One move of a game whose roots are in blobs.
+/// @dev Fields as in `Move`.
+/// @param end the mover's last root; element i of the blob is its root i + 1, of `min(k, length)`
+/// @param blob which of the transaction's blobs has the new roots
+struct BlobMove {
+    bytes32 gameId;
+    uint256 claim;
+    address opponent;
+    bytes32 history;
+    BlobPiece piece;
+    bytes32 end;
+    uint256 blob;
+}
+
+/// @notice The ending by one step of a game whose roots are in blobs.
+/// @dev Fields as in `Proof`.
+struct BlobProof {
+    bytes32 history;
+    BlobPiece piece;
+    bytes witness;
+}
+
 /// @notice How a game stands.
 enum GameStatus {
     None,

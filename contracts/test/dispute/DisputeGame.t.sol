@@ -307,11 +307,11 @@ contract DisputeGameTest is GameFixture {
         Move memory mv = _moveOf(m, 0);
         bytes32[] memory roots = new bytes32[](31);
         mv.roots = roots;
-        _moveReverts(m, mv, abi.encodeWithSelector(IDisputeGame.WrongRootCount.selector, 32, 31));
+        _moveReverts(m, mv, abi.encodeWithSelector(DisputeGame.WrongRootCount.selector, 32, 31));
         mv.roots = new bytes32[](64);
-        _moveReverts(m, mv, abi.encodeWithSelector(IDisputeGame.WrongRootCount.selector, 32, 64));
+        _moveReverts(m, mv, abi.encodeWithSelector(DisputeGame.WrongRootCount.selector, 32, 64));
         mv.roots = new bytes32[](0);
-        _moveReverts(m, mv, abi.encodeWithSelector(IDisputeGame.WrongRootCount.selector, 32, 0));
+        _moveReverts(m, mv, abi.encodeWithSelector(DisputeGame.WrongRootCount.selector, 32, 0));
     }
 
     /// @dev [S] A mover must deny the end of the piece it names, or nothing would be contested below.

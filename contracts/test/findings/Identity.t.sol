@@ -11,6 +11,7 @@ import {
     RequestState,
     Result
 } from "../../src/interfaces/Types.sol";
+import {DisputeGame} from "../../src/dispute/DisputeGame.sol";
 import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
 import {IInbox} from "../../src/interfaces/IInbox.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
@@ -332,7 +333,7 @@ contract IdentityFindings is FindingFixture {
         _refusedStale(m, mv, "of an inner piece");
         mv = _moveOf(m, 0);
         mv.roots = new bytes32[](2);
-        _refused(executor, _move(mv), IDisputeGame.WrongRootCount.selector, "another number of steps");
+        _refused(executor, _move(mv), DisputeGame.WrongRootCount.selector, "another number of steps");
         _win(m);
         _assertPaidInFull(m);
     }

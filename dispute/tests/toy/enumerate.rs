@@ -5,6 +5,7 @@ use super::{Honest, World};
 use assay_dispute::action::Action;
 use assay_dispute::game::{Game, Outcome, Rules, Side};
 use assay_dispute::solver::next_actions;
+use assay_types::game::low_248;
 use assay_types::state::halted_root;
 use assay_types::{Hash, StateRoot, keccak256};
 
@@ -35,6 +36,14 @@ pub struct Setup {
     pub wrong_roots: u8,
     /// Whether the liar also tries to play with the clock and to break the rules.
     pub thorough: bool,
+    /// Whether roots are posted in blobs. The world is then a [`super::Low`] one.
+    pub blobs: bool,
+}
+
+impl Setup {
+    fn posted(&self, root: StateRoot) -> StateRoot {
+        if self.blobs { low_248(root) } else { root }
+    }
 }
 
 /// What an enumeration saw.
@@ -70,6 +79,7 @@ pub fn opening<W: World>(setup: &Setup, world: &W, first_history: Hash, now: u64
         arity_log2: setup.arity_log2,
         trace_log2: setup.trace_log2,
         allowance: ALLOWANCE,
+        blobs: setup.blobs,
     };
     Game::open(rules, world.truth(0), halted_root(0), first_history, now)
 }
@@ -83,7 +93,7 @@ pub fn play_all<W: World, B: Board>(
     board: B,
 ) -> Tally {
     let length = 1 << setup.trace_log2;
-    let truth = world.truth(length) == halted_root(0);
+    let truth = world.truth(length) == setup.posted(halted_root(0));
     assert_eq!(
         truth,
         setup.honest == Side::Executor,
@@ -93,7 +103,7 @@ pub fn play_all<W: World, B: Board>(
         length,
         arity: 1 << setup.arity_log2,
         allowance: ALLOWANCE,
-        claimed: halted_root(0),
+        claimed: setup.posted(halted_root(0)),
         world,
         opened: now,
         record: Vec::new(),
@@ -382,9 +392,9 @@ impl<W: World> Enumeration<'_, W> {
     }
 }
 
-/// A root that belongs to no state.
+/// A root that belongs to no state, in either form.
 fn wrong(i: u8) -> StateRoot {
-    StateRoot(keccak256(&[b"wrong", &[i]]))
+    low_248(StateRoot(keccak256(&[b"wrong", &[i]])))
 }
 
 /// Tries `attempt` on the game, the oracle and the board, which must agree on it and on what follows.

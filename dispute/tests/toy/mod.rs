@@ -8,6 +8,7 @@ pub mod oracle;
 
 use assay_dispute::trace::Trace;
 use assay_types::StateRoot;
+use assay_types::game::low_248;
 use std::convert::Infallible;
 
 /// A computation whose every state is known.
@@ -23,6 +24,28 @@ pub trait World {
 
     /// Roots before and after the step at `index` that `witness` shows; `None` if it shows nothing.
     fn run(&self, index: u64, witness: &[u8]) -> Option<(StateRoot, StateRoot)>;
+}
+
+/// A world whose roots are their low 248 bits, as blobs have them.
+pub struct Low<W>(pub W);
+
+impl<W: World> World for Low<W> {
+    fn truth(&self, index: u64) -> StateRoot {
+        low_248(self.0.truth(index))
+    }
+
+    fn witness(&self, index: u64) -> Vec<u8> {
+        self.0.witness(index)
+    }
+
+    fn false_witnesses(&self, index: u64) -> Vec<Vec<u8>> {
+        self.0.false_witnesses(index)
+    }
+
+    fn run(&self, index: u64, witness: &[u8]) -> Option<(StateRoot, StateRoot)> {
+        let (before, after) = self.0.run(index, witness)?;
+        Some((low_248(before), low_248(after)))
+    }
 }
 
 /// The honest run of a world.

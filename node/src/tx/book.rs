@@ -120,7 +120,11 @@ mod tests {
         Sent {
             call: Call::new("test", Address::ZERO, vec![]),
             gas: 21_000,
-            fees: Fees { max: 2, tip: 1 },
+            fees: Fees {
+                max: 2,
+                tip: 1,
+                blob: 0,
+            },
             hashes: vec![B256::ZERO],
             at: Instant::now(),
             settled: false,

@@ -1,6 +1,8 @@
 //! What is to be sent.
 
+use crate::blob::Blob;
 use alloy::primitives::{Address, Bytes, U256};
+use std::sync::Arc;
 
 /// A transaction to send.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct Call {
     pub value: U256,
     /// Gas limit; estimated if `None`.
     pub gas: Option<u64>,
+    /// A blob that travels with it.
+    pub blob: Option<Arc<Blob>>,
 }
 
 impl Call {
@@ -26,6 +30,7 @@ impl Call {
             data: data.into(),
             value: U256::ZERO,
             gas: None,
+            blob: None,
         }
     }
 
@@ -37,12 +42,21 @@ impl Call {
             data: code.into(),
             value: U256::ZERO,
             gas: None,
+            blob: None,
         }
     }
 
     /// With wei.
     pub fn value(self, value: U256) -> Call {
         Call { value, ..self }
+    }
+
+    /// With a blob.
+    pub fn blob(self, blob: Arc<Blob>) -> Call {
+        Call {
+            blob: Some(blob),
+            ..self
+        }
     }
 
     /// With a gas limit instead of an estimate.

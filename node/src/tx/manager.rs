@@ -3,14 +3,18 @@
 use super::book::{Book, Sent};
 use super::policy::Fees;
 use super::{Call, TxError, TxPolicy};
+use crate::blob::Blob;
 use crate::chain::Chain;
 use crate::key::Key;
 use crate::revert::ErrorBook;
-use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy::consensus::{
+    SignableTransaction, Signed, TxEip1559, TxEip4844, TxEip4844Variant, TxEip4844WithSidecar,
+    TxEnvelope,
+};
 use alloy::eips::BlockNumberOrTag;
 use alloy::eips::eip2718::Encodable2718;
 use alloy::network::TransactionBuilder;
-use alloy::primitives::{Address, B256, Bytes, TxKind};
+use alloy::primitives::{Address, B256, Bytes, Signature, TxKind};
 use alloy::providers::Provider;
 use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
 use alloy::signers::SignerSync;
@@ -78,10 +82,14 @@ impl TxManager {
             .with_from(self.address())
             .with_input(call.data.clone())
             .with_value(call.value);
-        match call.to {
+        let mut request = match call.to {
             Some(to) => request.with_to(to),
             None => request.into_create(),
+        };
+        if let Some(blob) = &call.blob {
+            request.blob_versioned_hashes = Some(vec![blob.versioned_hash()]);
         }
+        request
     }
 
     async fn submit(&self, call: Call) -> Result<(u64, Sent), TxError> {
@@ -108,6 +116,7 @@ impl TxManager {
         let fees = Fees {
             max,
             tip: fees.max_priority_fee_per_gas.min(max),
+            blob: self.blob_fee(&call).await?,
         };
 
         let mut book = self.book.lock().await;
@@ -148,6 +157,16 @@ impl TxManager {
         })
     }
 
+    /// Twice what a unit of blob gas costs now, for a call with a blob.
+    async fn blob_fee(&self, call: &Call) -> Result<u128, TxError> {
+        if call.blob.is_none() {
+            return Ok(0);
+        }
+        let fee = self.chain.provider().get_blob_base_fee().await;
+        let fee = fee.map_err(|e| self.chain.error("eth_blobBaseFee", e))?;
+        Ok((2 * fee).clamp(1, self.policy.max_fee_per_gas))
+    }
+
     pub(super) async fn chain_nonce(&self, at: BlockNumberOrTag) -> Result<u64, TxError> {
         let nonce = self
             .chain
@@ -165,6 +184,9 @@ impl TxManager {
         gas: u64,
         fees: Fees,
     ) -> Result<(B256, Vec<u8>), TxError> {
+        if let (Some(blob), Some(to)) = (&call.blob, call.to) {
+            return self.sign_with_blob(call, blob, to, nonce, gas, fees);
+        }
         let tx = TxEip1559 {
             chain_id: self.chain.id(),
             nonce,
@@ -176,13 +198,53 @@ impl TxManager {
             access_list: Default::default(),
             input: call.data.clone(),
         };
+        let signed = self.signed(call, tx)?;
+        let envelope = TxEnvelope::from(signed);
+        Ok((*envelope.tx_hash(), envelope.encoded_2718()))
+    }
+
+    fn sign_with_blob(
+        &self,
+        call: &Call,
+        blob: &Blob,
+        to: Address,
+        nonce: u64,
+        gas: u64,
+        fees: Fees,
+    ) -> Result<(B256, Vec<u8>), TxError> {
+        let sidecar = blob.sidecar().map_err(|e| TxError::Sign {
+            label: call.label,
+            reason: e.to_string(),
+        })?;
+        let tx = TxEip4844 {
+            chain_id: self.chain.id(),
+            nonce,
+            gas_limit: gas,
+            max_fee_per_gas: fees.max,
+            max_priority_fee_per_gas: fees.tip,
+            to,
+            value: call.value,
+            access_list: Default::default(),
+            blob_versioned_hashes: vec![blob.versioned_hash()],
+            max_fee_per_blob_gas: fees.blob,
+            input: call.data.clone(),
+        };
+        let tx = TxEip4844Variant::TxEip4844WithSidecar(TxEip4844WithSidecar { tx, sidecar });
+        let envelope = TxEnvelope::from(self.signed(call, tx)?);
+        Ok((*envelope.tx_hash(), envelope.encoded_2718()))
+    }
+
+    fn signed<T: SignableTransaction<Signature>>(
+        &self,
+        call: &Call,
+        tx: T,
+    ) -> Result<Signed<T>, TxError> {
         let signature = self.key.signer().sign_hash_sync(&tx.signature_hash());
         let signature = signature.map_err(|e| TxError::Sign {
             label: call.label,
             reason: e.to_string(),
         })?;
-        let envelope = TxEnvelope::from(tx.into_signed(signature));
-        Ok((*envelope.tx_hash(), envelope.encoded_2718()))
+        Ok(tx.into_signed(signature))
     }
 
     /// `Ok(false)`: the nonce is spent already.

@@ -27,21 +27,32 @@ impl Default for TxPolicy {
 }
 
 /// What is offered for a unit of gas, in wei.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fees {
     /// Most wei for a unit of gas.
     pub max: u128,
     /// Wei of it for the block's maker.
     pub tip: u128,
+    /// Most wei for a unit of blob gas; 0 where there is no blob.
+    pub blob: u128,
 }
 
 impl Fees {
-    /// Nodes want at least 10 % more to replace a transaction.
+    /// Nodes want at least 10 % more to replace a transaction, and twice of everything for one with a blob.
     pub fn bumped(self, cap: u128) -> Fees {
+        if self.blob != 0 {
+            let double = |fee: u128| (2 * fee).clamp(1, cap);
+            return Fees {
+                max: double(self.max),
+                tip: double(self.tip),
+                blob: double(self.blob),
+            };
+        }
         let raise = |fee: u128| (fee + fee / 4 + 1).min(cap);
         Fees {
             max: raise(self.max),
             tip: raise(self.tip),
+            blob: 0,
         }
     }
 }
@@ -52,7 +63,11 @@ mod tests {
 
     #[test]
     fn bumps_are_enough_to_replace_and_stop_at_the_cap() {
-        let mut fees = Fees { max: 100, tip: 1 };
+        let mut fees = Fees {
+            max: 100,
+            tip: 1,
+            blob: 0,
+        };
         for _ in 0..50 {
             let next = fees.bumped(10_000);
             assert!(next.max == 10_000 || next.max * 10 >= fees.max * 11);
@@ -60,6 +75,14 @@ mod tests {
             assert!(next.max <= 10_000 && next.tip <= 10_000);
             fees = next;
         }
-        assert_eq!((fees.max, fees.tip), (10_000, 10_000));
+        assert_eq!((fees.max, fees.tip, fees.blob), (10_000, 10_000, 0));
+        fees.max = 100;
+        (fees.tip, fees.blob) = (0, 3);
+        let doubled = Fees {
+            max: 200,
+            tip: 1,
+            blob: 6,
+        };
+        assert_eq!(fees.bumped(10_000), doubled, "all of it, for a blob");
     }
 }

@@ -38,3 +38,15 @@ pub fn next_history(history: &Hash, segment: u32, roots: &[StateRoot]) -> Hash {
     parts.extend(roots.iter().map(|r| &r.0.0[..]));
     keccak256(&parts)
 }
+
+/// A root as it is posted where roots are field elements of a blob: its low 248 bits.
+pub fn low_248(root: StateRoot) -> StateRoot {
+    let mut hash = root.0;
+    hash.0[0] = 0;
+    StateRoot(hash)
+}
+
+/// `history' = keccak(history ‖ segment (u32 BE) ‖ versioned hash ‖ last root)`: of a dissection in a blob.
+pub fn next_blob_history(history: &Hash, segment: u32, blob: &Hash, end: StateRoot) -> Hash {
+    keccak256(&[&history.0, &segment.to_be_bytes(), &blob.0, &end.0.0])
+}

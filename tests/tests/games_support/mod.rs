@@ -25,8 +25,12 @@ use assay_dispute::inputs::Inputs;
 use assay_dispute::ledger::{Ask, ClaimKey, Ledger, Play};
 use assay_machine::image::Image;
 use assay_machine::rom::Rom;
+use assay_node::blob::Blob;
 use assay_node::deployment::Contracts;
+use assay_node::tx::Call;
 use assay_prover::evm::{CHAIN_ID, Evm, Outcome, Snapshot, Tx};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Wei that every account starts with.
 const PURSE: u128 = 1_000_000_000_000_000_000_000;
@@ -47,6 +51,20 @@ pub struct Court {
     model: B256,
     bond: U256,
     segments: u64,
+    /// Every blob that was sent.
+    blobs: BTreeMap<B256, Arc<Blob>>,
+}
+
+/// `call` as a transaction of `from`.
+pub fn as_tx(from: Address, call: &Call) -> Tx {
+    Tx {
+        from,
+        to: call.to,
+        data: call.data.clone(),
+        value: call.value,
+        blobs: call.blob.iter().map(|b| b.versioned_hash()).collect(),
+        ..Tx::default()
+    }
 }
 
 /// A moment to come back to.
@@ -64,10 +82,22 @@ pub fn account(name: &str) -> Address {
 impl Court {
     /// Deploys the committed bytecode and registers `image` with the model `model`. The trace length is the image's.
     pub fn new(image: &Image, model: &Rom, arity_log2: u8, allowance: u64) -> Court {
+        Court::posting(image, model, arity_log2, allowance, false)
+    }
+
+    /// As [`Court::new`], with dissections in blobs if `blobs`.
+    pub fn posting(
+        image: &Image,
+        model: &Rom,
+        arity_log2: u8,
+        allowance: u64,
+        blobs: bool,
+    ) -> Court {
         let (deployer, sequencer) = (account("deployer"), account("sequencer"));
         let mut parameters = Parameters::devnet(sequencer);
         parameters.trace_log2 = image.limits.a + image.limits.b;
         (parameters.arity_log2, parameters.allowance) = (arity_log2, allowance);
+        parameters.blobs = blobs;
         parameters.unbonding_delay = parameters.window + 2 * allowance + 1;
         let mut evm = Evm::new();
         let executor =
@@ -98,6 +128,7 @@ impl Court {
             arity_log2: arity_log2.into(),
             trace_log2: parameters.trace_log2.into(),
             allowance,
+            blobs,
         };
         let bond = evm
             .view(addresses.game, &DisputeGame::challengerBondCall {})
@@ -111,6 +142,7 @@ impl Court {
             model: B256::ZERO,
             bond,
             segments: 0,
+            blobs: BTreeMap::new(),
         };
         court.register(image, model);
         court
@@ -250,14 +282,23 @@ impl Court {
     /// Sends what `action` is for `side` of game `id`; the ledger hears of it.
     pub fn act(&mut self, id: B256, side: Side, action: &Action) -> Outcome {
         let play = self.play(id);
-        let call = call_for(play, side, action, self.addresses.game).expect("an action to send");
+        let call = call_for(play, side, action, self.addresses.game);
+        let call = call.expect("blobs commit").expect("an action to send");
         let from = play.player(side);
-        self.send(Tx {
-            from,
-            to: call.to,
-            data: call.data,
-            ..Tx::default()
-        })
+        self.send_call(from, call)
+    }
+
+    /// Sends `call` from `from`, with its blob.
+    pub fn send_call(&mut self, from: Address, call: Call) -> Outcome {
+        self.keep_blob(&call);
+        self.send(as_tx(from, &call))
+    }
+
+    /// Remembers the blob of `call`, as a beacon node does once it is sent.
+    pub fn keep_blob(&mut self, call: &Call) {
+        if let Some(blob) = &call.blob {
+            self.blobs.insert(blob.versioned_hash(), blob.clone());
+        }
     }
 
     /// Sends a transaction; its events go to the ledger.
@@ -269,8 +310,10 @@ impl Court {
                 inner: log.clone(),
                 ..Log::default()
             };
+            let blob = self.ledger.blob_of(&log);
+            let blob = blob.and_then(|hash| self.blobs.get(&hash).cloned());
             self.ledger
-                .apply(&log, now)
+                .apply_with_blob(&log, now, blob)
                 .expect("the contracts' events make sense");
         }
         outcome

@@ -29,6 +29,8 @@ pub struct Tx {
     pub gas_price: u128,
     /// Gas limit; 0 means [`GAS_LIMIT`].
     pub gas_limit: u64,
+    /// Versioned hashes of the blobs that it carries.
+    pub blobs: Vec<B256>,
 }
 
 /// What a transaction or view did.
@@ -259,6 +261,9 @@ fn environment(tx: Tx) -> (TxEnv, u64) {
         } else {
             tx.gas_limit
         },
+        tx_type: if tx.blobs.is_empty() { 0 } else { 3 },
+        max_fee_per_blob_gas: tx.blobs.len().min(1) as u128 * tx.gas_price.max(1),
+        blob_hashes: tx.blobs,
         ..TxEnv::default()
     };
     let spec = revm::primitives::hardfork::SpecId::default();
