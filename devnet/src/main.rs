@@ -58,6 +58,12 @@ struct Common {
     /// Clock of each player of a game, seconds.
     #[arg(long, global = true, env = "ASSAY_ALLOWANCE", value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(10..=3600))]
     allowance: u64,
+    /// Most pieces of a dissection in a game, a power of two from 2 to 4096; if left out, 32, and 4096 in blobs.
+    #[arg(long, global = true, env = "ASSAY_ARITY", value_name = "K", value_parser = arity)]
+    arity: Option<u8>,
+    /// Post the dissections of games in blobs (EIP-4844) instead of calldata.
+    #[arg(long, global = true, env = "ASSAY_BLOBS")]
+    blobs: bool,
     /// What finds the answers: llama, exact, or the faster of both.
     #[arg(long, global = true, env = "ASSAY_BACKEND", default_value = "llama", value_parser = ["llama", "exact", "auto"])]
     backend: String,
@@ -159,11 +165,21 @@ fn settings(common: &Common, units: u64, fixed_ports: bool) -> anyhow::Result<Se
         rpc_port: common.port.unwrap_or(default(8545)),
         grpc_port: common.grpc_port.unwrap_or(default(7400)),
         allowance: common.allowance,
+        arity_log2: common.arity.unwrap_or(if common.blobs { 12 } else { 5 }),
+        blobs: common.blobs,
         backend: common.backend.clone(),
         root,
         data,
         talk: true,
     })
+}
+
+/// log2 of `--arity`.
+fn arity(text: &str) -> Result<u8, String> {
+    match text.parse::<u16>() {
+        Ok(k) if k.is_power_of_two() && (2..=4096).contains(&k) => Ok(k.ilog2() as u8),
+        _ => Err("a power of two from 2 to 4096".to_owned()),
+    }
 }
 
 /// What can't work is said before anything is started.

@@ -40,6 +40,10 @@ pub struct Settings {
     pub units: u64,
     /// Each player's clock, seconds.
     pub allowance: u64,
+    /// log2 of the most pieces of a dissection.
+    pub arity_log2: u8,
+    /// Dissections travel in blobs.
+    pub blobs: bool,
     /// Backend of the executors.
     pub backend: String,
     /// Print progress for people.
@@ -137,6 +141,7 @@ impl Network {
             settings.window,
         )?;
         parameters.allowance = settings.allowance;
+        (parameters.arity_log2, parameters.blobs) = (settings.arity_log2, settings.blobs);
         parameters.unbonding_delay = settings.window + 2 * settings.allowance + 60;
         let deployment = deploy(&rpc, (*model).as_ref(), &settings.model, &parameters).await?;
         deployment.save(&settings.data.join(DEPLOYMENT))?;

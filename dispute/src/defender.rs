@@ -45,7 +45,8 @@ impl Defender {
             store,
             shell.args.confirmations,
         )
-        .await?;
+        .await?
+        .beacon(shell.args.beacon_url.clone());
         let contracts = deployment.contracts.clone();
         let responder = Arc::new(Responder::new(
             shell.chain.clone(),

@@ -170,7 +170,8 @@ impl Watchtower {
             store.clone(),
             confirmations,
         )
-        .await?;
+        .await?
+        .beacon(shell.args.beacon_url.clone());
         let window = view(&chain, contracts.rollup, "window", Rollup::windowCall {}).await?;
         let tx = Arc::new(shell.tx_manager(key));
         let responder = Arc::new(Responder::new(

@@ -59,7 +59,8 @@ impl Direct {
             store,
             shell.args.confirmations,
         )
-        .await?;
+        .await?
+        .beacon(shell.args.beacon_url.clone());
         Ok(Direct {
             office,
             tx,

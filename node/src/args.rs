@@ -26,6 +26,11 @@ pub struct NodeArgs {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545")]
     pub rpc_url: RpcUrl,
 
+    /// Beacon API of the chain, where its games post their roots in blobs; the endpoint of --rpc-url if left out (anvil serves
+    /// both).
+    #[arg(long, value_name = "URL")]
+    pub beacon_url: Option<RpcUrl>,
+
     /// Chain id that the endpoint must have; the deployment file's if left out.
     #[arg(long, value_name = "ID")]
     pub chain_id: Option<u64>,

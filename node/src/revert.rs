@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Each contract's committed artifact.
-const ABIS: [(&str, &str); 7] = [
+const ABIS: [(&str, &str); 8] = [
     (
         "ModelRegistry",
         include_str!("../../contracts/abi/ModelRegistry.json"),
@@ -17,6 +17,10 @@ const ABIS: [(&str, &str); 7] = [
     ("Staking", include_str!("../../contracts/abi/Staking.json")),
     ("Inbox", include_str!("../../contracts/abi/Inbox.json")),
     ("Rollup", include_str!("../../contracts/abi/Rollup.json")),
+    (
+        "BlobDisputeGame",
+        include_str!("../../contracts/abi/BlobDisputeGame.json"),
+    ),
     (
         "DisputeGame",
         include_str!("../../contracts/abi/DisputeGame.json"),

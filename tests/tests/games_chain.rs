@@ -10,7 +10,7 @@ use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::providers::Provider;
 use assay_bindings::Request;
 use assay_bindings::deploy::families;
-use assay_bindings::{DisputeGame, Rollup};
+use assay_bindings::{BlobDisputeGame, DisputeGame, Rollup};
 use assay_dispute::action::Action;
 use assay_dispute::calls::{call_for, opening};
 use assay_dispute::claim_ref::claim_ref;
@@ -159,6 +159,60 @@ async fn watchtower_killed_in_mid_game_wins_and_collects() {
     net.wait_for::<Rollup::ClaimFinalized>(1, Duration::from_secs(120))
         .await;
     assert_eq!(net.game_events::<DisputeGame::GameOpened>().await.len(), 1);
+    tower.abort();
+    liar.abort();
+}
+
+/// A rollup whose dissections of `1 << arity_log2` roots travel in blobs.
+async fn blob_network(arity_log2: u8) -> Network {
+    Network::with(90, 90, |p| (p.blobs, p.arity_log2) = (true, arity_log2)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn roots_in_blobs_survive_a_reorganization_and_end_in_a_proof() {
+    let mut net = blob_network(9).await;
+    let payload = Payload::greedy("?", 4).encode();
+    let (id, request) = net.ask(&payload).await;
+    let mut wrong = truth(&net, id, &request, &payload);
+    wrong[6] ^= 1;
+    let tower = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    let liar = defender(&net, Some(Lie::Flip(Flip::Random(Some(7)))));
+    net.claim(id, &request, &wrong).await;
+    net.wait_for::<BlobDisputeGame::BlobMoved>(3, GAME).await;
+    // The chain forgets the last blocks, and every blob in them.
+    net.rpc("anvil_reorg", json!([2, []])).await;
+    let won = net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    assert_eq!(won[0].winner, net.address(Who::Watchtower));
+    assert_eq!(won[0].reason, 0, "by a one-step proof");
+    let moves = net.game_events::<BlobDisputeGame::BlobMoved>().await;
+    assert_eq!(moves.len(), 6, "512 roots a move");
+    assert!(moves.iter().all(|m| m.versionedHash[0] == 1));
+    net.wait_for::<DisputeGame::CreditWithdrawn>(1, GAME).await;
+    tower.abort();
+    liar.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn dissections_of_4096_roots_decide_a_game_in_five_blobs() {
+    let mut net = blob_network(12).await;
+    let payload = Payload::greedy("?", 4).encode();
+    let (id, request) = net.ask(&payload).await;
+    let mut wrong = truth(&net, id, &request, &payload);
+    wrong[6] ^= 1;
+    let tower = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    // Its trace is its own to the end: with five moves the proof would be the liar's, and no step bears it out.
+    let liar = defender(&net, Some(Lie::Flip(Flip::Random(Some(7)))));
+    net.claim(id, &request, &wrong).await;
+    let moves = net.wait_for::<BlobDisputeGame::BlobMoved>(5, GAME).await;
+    assert_eq!(moves.len(), 5);
+    let won = net
+        .wait_for::<DisputeGame::GameWon>(1, Duration::from_secs(200))
+        .await;
+    assert_eq!(won[0].winner, net.address(Who::Watchtower));
+    assert_eq!(
+        won[0].reason, 1,
+        "the liar can't prove and runs out of time"
+    );
     tower.abort();
     liar.abort();
 }
@@ -529,12 +583,12 @@ async fn responder_sends_only_what_its_rehearsal_lets_through() {
     let mut truth = ProgramTrace::new(Interpreter::new(Machine::new(image, roms)));
     let now = net.chain.head().await.expect("a head").timestamp;
     let actions = next_actions(&play.game, &mut truth, Side::Challenger, now).expect("infallible");
-    let call = call_for(&play, Side::Challenger, &actions[0], game).expect("a move");
-    refused(
-        call_for(&play, Side::Challenger, &Action::ClaimTimeout, game).expect("a call"),
-        "ClockRunning",
-    )
-    .await;
+    let by_challenger = |action| {
+        let call = call_for(&play, Side::Challenger, action, game);
+        call.expect("no blob is needed").expect("a call")
+    };
+    let call = by_challenger(&actions[0]);
+    refused(by_challenger(&Action::ClaimTimeout), "ClockRunning").await;
     let rehearsed = stage.rehearse(account, &call).await.expect("it runs");
     let receipt = responder.send(call.clone()).await.expect("it runs");
     assert_eq!(receipt.gas_used, rehearsed.gas_used);

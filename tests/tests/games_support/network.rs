@@ -66,6 +66,15 @@ pub struct Network {
 impl Network {
     /// Starts anvil with a block every second and deploys.
     pub async fn start(window: u64, allowance: u64) -> Network {
+        Network::with(window, allowance, |_| {}).await
+    }
+
+    /// As [`Network::start`], with other parameters changed by `change`.
+    pub async fn with(
+        window: u64,
+        allowance: u64,
+        change: impl FnOnce(&mut Parameters),
+    ) -> Network {
         let dir = tempfile::tempdir().expect("a folder");
         let config = dir.path().join("anvil.json");
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
@@ -83,6 +92,7 @@ impl Network {
         let mut parameters = Parameters::devnet(key(&keys, Who::Sequencer).address());
         (parameters.window, parameters.allowance) = (window, allowance);
         parameters.unbonding_delay = window + 2 * allowance + 60;
+        change(&mut parameters);
         let (addresses, creations) = plan(deployer.address(), 0, &parameters);
         let tx = manager(&chain, deployer);
         let deployed = creations.iter().map(|c| (c.name, c.address)).collect();
