@@ -6,7 +6,8 @@ use alloy::consensus::Transaction as _;
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::{Filter, Log};
-use alloy::sol_types::SolEventInterface;
+use alloy::sol_types::{SolEvent, SolEventInterface};
+use assay_bindings::BlobDisputeGame::BlobMoved;
 use assay_bindings::DisputeGame::DisputeGameEvents as G;
 use assay_bindings::Inbox::InboxEvents as I;
 use assay_bindings::ReviewJudge::ReviewJudgeEvents as J;
@@ -14,6 +15,7 @@ use assay_bindings::Rollup::RollupEvents as R;
 use assay_bindings::Staking::StakingEvents as S;
 use assay_node::deployment::Contracts;
 use assay_types::output::Output;
+use assay_types::params::{GAME_ARITY, TRACE_LOG2};
 use assay_types::request::{Part, Payload};
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
@@ -58,7 +60,7 @@ pub enum What {
         game: B256,
         mover: Address,
         segment: u64,
-        roots: usize,
+        blob: bool,
     },
     /// The one-step proof.
     Proven { game: B256, index: u64 },
@@ -109,6 +111,7 @@ pub struct Events {
     told: B256,
     gas: BTreeMap<B256, (u64, usize)>,
     moves: BTreeMap<B256, u32>,
+    arity_log2: u32,
 }
 
 impl Events {
@@ -131,6 +134,15 @@ impl Events {
             told: B256::ZERO,
             gas: BTreeMap::new(),
             moves: BTreeMap::new(),
+            arity_log2: GAME_ARITY.ilog2(),
+        }
+    }
+
+    /// Games split by `1 << arity_log2`, not by the usual number.
+    pub fn arity(self, arity_log2: u8) -> Events {
+        Events {
+            arity_log2: arity_log2.into(),
+            ..self
         }
     }
 
@@ -264,6 +276,14 @@ impl Events {
     }
 
     fn decode_game(&self, log: &Log) -> Option<What> {
+        if let Ok(moved) = BlobMoved::decode_log(&log.inner) {
+            return Some(What::Moved {
+                game: moved.gameId,
+                mover: moved.mover,
+                segment: moved.segment.saturating_to(),
+                blob: true,
+            });
+        }
         Some(match G::decode_log(&log.inner).ok()?.data {
             G::GameOpened(e) => What::Opened {
                 game: e.gameId,
@@ -274,7 +294,7 @@ impl Events {
                 game: e.gameId,
                 mover: e.mover,
                 segment: e.segment.saturating_to(),
-                roots: e.roots.len(),
+                blob: false,
             },
             G::StepProven(e) => What::Proven {
                 game: e.gameId,
@@ -342,18 +362,23 @@ impl Events {
                 game,
                 mover,
                 segment,
-                roots,
+                blob,
             } => {
                 let n = self.moves.entry(*game).or_default();
+                let left = |moves: u32| TRACE_LOG2.saturating_sub(self.arity_log2 * moves);
+                let roots = 1u64 << (left(*n) - left(*n + 1));
                 *n += 1;
-                let left = match 50u32.saturating_sub(5 * *n) {
+                let left = match left(*n) {
                     0 => "1 step".to_owned(),
                     left => format!("2^{left} steps"),
                 };
                 let who = name_of(*mover);
+                let place = if *blob { " in a blob" } else { "" };
                 (
                     "move",
-                    format!("{n:2} by {who}: piece {segment}, {roots} roots, {left} a piece"),
+                    format!(
+                        "{n:2} by {who}: piece {segment}, {roots} roots{place}, {left} a piece"
+                    ),
                 )
             }
             What::Proven { index, .. } => (

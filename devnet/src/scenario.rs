@@ -210,7 +210,8 @@ pub async fn run(
         &net.deployment.contracts,
         net.deployment.block,
         quiet,
-    );
+    )
+    .arity(net.settings.arity_log2);
     let mut story = Story::default();
     let honest = [Role::Executor, Role::Watchtower];
     let mut before = BTreeMap::new();

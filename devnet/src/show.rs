@@ -41,7 +41,8 @@ async fn show(net: &mut Network, started: Instant, dispute: bool) -> anyhow::Res
         &net.deployment.contracts,
         net.deployment.block,
         false,
-    );
+    )
+    .arity(net.settings.arity_log2);
     let mut story = Story::default();
     println!("\n-- a contract asks, an honest executor answers");
     let honest = ask_judge(net, REVIEW).await?;
