@@ -4,6 +4,7 @@ pub mod case;
 pub mod duel;
 pub mod network;
 pub mod program;
+pub mod toy_run;
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::Log;
@@ -64,10 +65,16 @@ pub fn account(name: &str) -> Address {
 impl Court {
     /// Deploys the committed bytecode and registers `image` with the model `model`. The trace length is the image's.
     pub fn new(image: &Image, model: &Rom, arity_log2: u8, allowance: u64) -> Court {
-        let (deployer, sequencer) = (account("deployer"), account("sequencer"));
-        let mut parameters = Parameters::devnet(sequencer);
-        parameters.trace_log2 = image.limits.a + image.limits.b;
+        let mut parameters = Parameters::devnet(account("sequencer"));
         (parameters.arity_log2, parameters.allowance) = (arity_log2, allowance);
+        Court::with(image, model, parameters)
+    }
+
+    /// The same with parameters of one's own; trace length and unbonding delay follow from the rest.
+    pub fn with(image: &Image, model: &Rom, mut parameters: Parameters) -> Court {
+        let (deployer, sequencer) = (account("deployer"), parameters.sequencer);
+        let (arity_log2, allowance) = (parameters.arity_log2, parameters.allowance);
+        parameters.trace_log2 = image.limits.a + image.limits.b;
         parameters.unbonding_delay = parameters.window + 2 * allowance + 1;
         let mut evm = Evm::new();
         let executor =
