@@ -2,7 +2,9 @@
 
 use crate::games_support::toy_run::{Run, program};
 use crate::games_support::{Court, account};
-use crate::rules::{Attempt, Claim, Flaw, GWEI, Game, Phase, Refusal, Root, Rules, Side, State, Who};
+use crate::rules::{
+    Attempt, Claim, Flaw, GWEI, Game, Phase, Refusal, Root, Rules, Side, State, Who,
+};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::{SolCall, SolError};
 use assay_bindings::abi::{GameContext, Move, Proof};
@@ -134,26 +136,34 @@ impl Chain {
         let posted_at = court.evm.now();
 
         let claim = &court.ledger.claims[&key];
-        let shown = claim_ref(claim, &court.ledger.segments[&key.segment]).expect("the leaf is known");
+        let shown =
+            claim_ref(claim, &court.ledger.segments[&key.segment]).expect("the leaf is known");
         let ask = &court.ledger.asks[&id];
         let req = ask.request.clone();
-        let opening = assay_dispute::calls::opening(ask, claim, &shown, court.addresses.game, U256::ZERO);
-        let finalize = Rollup::finalizeCall {
-            req,
-            claim: shown,
-        };
+        let opening =
+            assay_dispute::calls::opening(ask, claim, &shown, court.addresses.game, U256::ZERO);
+        let finalize = Rollup::finalizeCall { req, claim: shown };
         let fee = ask.request.params.fee;
         let players = [0, 1].map(|seat| address(Who::Challenger(seat)));
         let before = court.moment();
         let ids = players.map(|who| court.open(who, key));
         let contexts = ids.map(|id| court.play(id).context.clone());
         court.go_back(&before);
-        for who in [Who::Challenger(0), Who::Challenger(1), Who::Stranger(0), Who::Stranger(1)] {
+        for who in [
+            Who::Challenger(0),
+            Who::Challenger(1),
+            Who::Stranger(0),
+            Who::Stranger(1),
+        ] {
             court.evm.fund(address(who), big(1000 * GWEI * GWEI));
         }
-        let status = court.evm.view(court.addresses.inbox, &Inbox::statusCall { id });
+        let status = court
+            .evm
+            .view(court.addresses.inbox, &Inbox::statusCall { id });
         let status = status.decode::<Inbox::statusCall>();
-        let bond = court.evm.view(court.addresses.game, &DisputeGame::challengerBondCall {});
+        let bond = court
+            .evm
+            .view(court.addresses.game, &DisputeGame::challengerBondCall {});
         let challenger_bond = bond.decode::<DisputeGame::challengerBondCall>().to();
         let rules = Rules {
             length,
@@ -211,7 +221,7 @@ impl Chain {
             Err(Failure::Revert(data)) => data.clone(),
             other => panic!("{attempt:?} must be refused, {why:?}, but: {other:?} at {state:#?}"),
         };
-        let expected = self.error(moment, attempt, why);
+        let expected = self.error(attempt, why);
         assert!(
             given.starts_with(&expected),
             "{attempt:?} must be refused by {why:?}, not by {given} at {state:#?}"
@@ -235,7 +245,9 @@ impl Chain {
         let after = self.tallies();
         for (seat, side) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
             let more = after[seat][side] - before[seat][side];
-            let owner = state.tally(attempt).map(|(seat, side)| (seat, side as usize));
+            let owner = state
+                .tally(attempt)
+                .map(|(seat, side)| (seat, side as usize));
             if owner == Some((seat, side)) {
                 counted = more;
             } else {
@@ -322,15 +334,26 @@ impl Chain {
         let (from, value, data): (Address, u128, Bytes) = match attempt {
             Attempt::Open { seat, short } => {
                 let value = self.rules.challenger_bond - u128::from(*short);
-                (self.who(Who::Challenger(*seat)), value, self.opening.clone())
+                (
+                    self.who(Who::Challenger(*seat)),
+                    value,
+                    self.opening.clone(),
+                )
             }
             Attempt::Replay { seat } => {
-                let (from, data) = moment.records[*seat].last.clone().expect("there was a move");
+                let (from, data) = moment.records[*seat]
+                    .last
+                    .clone()
+                    .expect("there was a move");
                 (from, 0, data)
             }
             Attempt::Dissect { by, .. } => {
                 let m = self.dissection(state, moment, attempt);
-                (self.who(*by), 0, DisputeGame::moveCall { m }.abi_encode().into())
+                (
+                    self.who(*by),
+                    0,
+                    DisputeGame::moveCall { m }.abi_encode().into(),
+                )
             }
             Attempt::Prove { by, seat, .. } => {
                 let context = self.contexts[*seat].clone();
@@ -377,7 +400,10 @@ impl Chain {
             unreachable!("called for dissections")
         };
         let game = state.games[*of].as_ref().expect("a game to answer");
-        let (standing, opened) = (self.standing(game), (*piece).min(game.pieces() - 1) as usize);
+        let (standing, opened) = (
+            self.standing(game),
+            (*piece).min(game.pieces() - 1) as usize,
+        );
         let mut proof = piece_proof(&standing[1..], opened);
         if *flaw == Flaw::LongProof {
             proof.push(B256::ZERO);
@@ -406,7 +432,10 @@ impl Chain {
             unreachable!("called for proofs")
         };
         let game = state.games[*seat].as_ref().expect("a game to prove");
-        let (standing, opened) = (self.standing(game), (*piece).min(game.pieces() - 1) as usize);
+        let (standing, opened) = (
+            self.standing(game),
+            (*piece).min(game.pieces() - 1) as usize,
+        );
         let index = game.start + opened as u64 * game.stride;
         let witness = match shown {
             Root::True => self.run.witnesses[index as usize].clone(),
@@ -427,7 +456,7 @@ impl Chain {
     }
 
     /// The bytes that a refusal begins with: all of them where the model knows every argument.
-    fn error(&self, moment: &Moment, attempt: &Attempt, why: Refusal) -> Vec<u8> {
+    fn error(&self, attempt: &Attempt, why: Refusal) -> Vec<u8> {
         use DisputeGame as G;
         let seat = match attempt {
             Attempt::Open { seat, .. }
@@ -527,7 +556,12 @@ impl Chain {
         let games = self.view(game, &DisputeGame::claimGamesCall { claimKey: claim });
         assert_eq!(
             (games.open, games.lost, games.gas, games.pool),
-            (state.open, state.claim == Claim::Lost, state.gas, state.pool),
+            (
+                state.open,
+                state.claim == Claim::Lost,
+                state.gas,
+                state.pool
+            ),
             "{state:#?}"
         );
         for seat in 0..2 {
@@ -560,7 +594,11 @@ impl Chain {
             1u64 << slot.strideLog2.to::<u64>(),
             1u64 << slot.piecesLog2.to::<u64>(),
         ];
-        assert_eq!(board, [game.start, game.stride, game.pieces()], "{state:#?}");
+        assert_eq!(
+            board,
+            [game.start, game.stride, game.pieces()],
+            "{state:#?}"
+        );
         let standing = self.standing(game);
         let expected = commitment(
             b256(moment.records[seat].history),
@@ -574,7 +612,11 @@ impl Chain {
         // A proof charges the winner's clock as well; nobody reads it any more.
         if game.phase == Phase::Running {
             let last_at = self.posted_at + game.last_at;
-            let clocks: [u64; 3] = [slot.challengerUsed.to(), slot.executorUsed.to(), slot.lastAt.to()];
+            let clocks: [u64; 3] = [
+                slot.challengerUsed.to(),
+                slot.executorUsed.to(),
+                slot.lastAt.to(),
+            ];
             assert_eq!(clocks, [game.used[0], game.used[1], last_at], "{state:#?}");
         }
     }
@@ -620,16 +662,28 @@ impl Chain {
         };
         assert_eq!(status.state, expected, "{state:#?}");
         let paid = self.view(a.inbox, &Inbox::creditCall { account: executor });
-        let fee = if is_final { self.fee - self.work_burn } else { 0 };
+        let fee = if is_final {
+            self.fee - self.work_burn
+        } else {
+            0
+        };
         assert_eq!(paid, big(fee), "{state:#?}");
-        assert_eq!(self.everything(), self.total, "no wei comes or goes: {state:#?}");
+        assert_eq!(
+            self.everything(),
+            self.total,
+            "no wei comes or goes: {state:#?}"
+        );
     }
 
     /// Everybody takes its credit; what stays in the game contract then, at the end of everything, is dust of the pool.
     pub fn pay_out(&mut self, state: &State) {
         let game = self.court.addresses.game;
         let executor = self.court.executor.address();
-        let payees = [self.who(Who::Challenger(0)), self.who(Who::Challenger(1)), executor];
+        let payees = [
+            self.who(Who::Challenger(0)),
+            self.who(Who::Challenger(1)),
+            executor,
+        ];
         for (who, credit) in payees.into_iter().zip(state.money.credit) {
             if credit == 0 {
                 continue;
@@ -641,6 +695,9 @@ impl Chain {
             assert_eq!(self.court.evm.balance(who) - before, big(credit));
         }
         let dust = self.court.evm.balance(game);
-        assert!(dust <= U256::from(2), "{dust} wei stay behind at {state:#?}");
+        assert!(
+            dust <= U256::from(2),
+            "{dust} wei stay behind at {state:#?}"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use crate::chain::{Chain, Moment, Prices};
 use crate::players::Cast;
 use crate::rules::{Claim, Game, Phase, Root, Rules, Side, State};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::mem::discriminant;
 
 /// One family of claims.
@@ -61,7 +61,8 @@ impl Tally {
 // Symmetry: the rules read no absolute time, so only what is left of window and clocks counts, and none of it once the claim is
 // decided. Credits and wei are only ever added to; they are compared on every edge, before a state is found to be known. Two
 // challengers of one cast are told apart by nothing but their addresses, which nothing orders, so their games may change places.
-// A stranger leaves no trace at all: any number of them are the one that could call at any moment.
+// A stranger leaves no trace at all: any number of them are the one that could call at any moment. And of a standing dissection
+// only the worths of its pieces' ends count, as players choose pieces by nothing else (see `players::pieces`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Key {
     window: u64,
@@ -74,10 +75,18 @@ struct Key {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct GameKey {
     phase: Phase,
-    board: Option<(Side, u64, u64, Vec<Root>)>,
+    board: Option<Board>,
     /// Seconds left to the side to move, and used by the other.
     clock: Option<(u64, u64)>,
     spent: [u64; 2],
+}
+
+/// Whose move it is, steps in a piece, pieces, and every pair of worths at a piece's ends.
+type Board = (Side, u64, u64, BTreeSet<(Root, Root)>);
+
+fn board(game: &Game) -> Board {
+    let ends = game.roots.windows(2).map(|ends| (ends[0], ends[1]));
+    (game.turn, game.stride, game.pieces(), ends.collect())
 }
 
 fn key(family: &Family, rules: &Rules, state: &State) -> Key {
@@ -87,7 +96,7 @@ fn key(family: &Family, rules: &Rules, state: &State) -> Key {
         let left = g.deadline(rules).saturating_sub(state.now);
         GameKey {
             phase: g.phase,
-            board: (runs && stands).then(|| (g.turn, g.start, g.stride, g.roots.clone())),
+            board: (runs && stands).then(|| board(g)),
             clock: (runs && stands).then(|| (left, g.used[g.turn.other() as usize])),
             spent: if runs { g.spent } else { [0, 0] },
         }
@@ -97,7 +106,11 @@ fn key(family: &Family, rules: &Rules, state: &State) -> Key {
         games.sort();
     }
     Key {
-        window: if stands { rules.window.saturating_sub(state.now) } else { 0 },
+        window: if stands {
+            rules.window.saturating_sub(state.now)
+        } else {
+            0
+        },
         claim: state.claim,
         gas: state.gas,
         pool: state.pool,
@@ -168,7 +181,11 @@ pub fn walk(family: &Family) -> Tally {
         "N = {}, k = {}, {}, {:?}, {:?}: {} states, {} edges, {} refused, {} ends; counted gas is {least} to {most} over the receipt's",
         rules.length,
         rules.arity,
-        if rules.claim_is_true { "true claim" } else { "false claim" },
+        if rules.claim_is_true {
+            "true claim"
+        } else {
+            "false claim"
+        },
         family.cast,
         family.prices,
         tally.states,
@@ -223,7 +240,9 @@ fn check_step(rules: &Rules, before: &State, after: &State) {
         for side in [Side::Challenger, Side::Executor] {
             let left = |g: &Game, now: u64| {
                 let thinks = if g.turn == side { now - g.last_at } else { 0 };
-                rules.allowance.saturating_sub(g.used[side as usize] + thinks)
+                rules
+                    .allowance
+                    .saturating_sub(g.used[side as usize] + thinks)
             };
             assert!(
                 left(new, after.now) <= left(old, before.now),
@@ -250,10 +269,17 @@ fn check(family: &Family, rules: &Rules, state: &State) {
         .iter()
         .filter(|g| g.phase == Phase::Won(Side::Challenger))
         .count();
-    assert_eq!(wins, usize::from(state.claim == Claim::Lost), "a bond is spent once");
+    assert_eq!(
+        wins,
+        usize::from(state.claim == Claim::Lost),
+        "a bond is spent once"
+    );
     if state.claim == Claim::Lost {
         assert_eq!(money.slashed, rules.claim_bond);
-        assert!(money.burned >= rules.claim_bond / 2, "half of a claim's bond burns");
+        assert!(
+            money.burned >= rules.claim_bond / 2,
+            "half of a claim's bond burns"
+        );
     }
     let losses = games
         .iter()
@@ -264,13 +290,21 @@ fn check(family: &Family, rules: &Rules, state: &State) {
         "half of a lost challenger's bond burns"
     );
     if family.cast.executor {
-        assert_ne!(state.claim, Claim::Lost, "a true claim never loses: {state:#?}");
+        assert_ne!(
+            state.claim,
+            Claim::Lost,
+            "a true claim never loses: {state:#?}"
+        );
     }
     for (seat, honest) in family.cast.challengers.into_iter().enumerate() {
         if !honest || rules.claim_is_true {
             continue;
         }
-        assert_ne!(state.claim, Claim::Final, "a false claim never becomes final: {state:#?}");
+        assert_ne!(
+            state.claim,
+            Claim::Final,
+            "a false claim never becomes final: {state:#?}"
+        );
         if let Some(game) = &state.games[seat] {
             assert_ne!(
                 game.phase,
@@ -283,12 +317,20 @@ fn check(family: &Family, rules: &Rules, state: &State) {
 
 /// What holds where nothing is left to do.
 fn check_end(family: &Family, rules: &Rules, state: &State) {
-    assert_ne!(state.claim, Claim::Standing, "no claim is stuck: {state:#?}");
+    assert_ne!(
+        state.claim,
+        Claim::Standing,
+        "no claim is stuck: {state:#?}"
+    );
     assert_eq!(state.open, 0, "no game is stuck: {state:#?}");
     let money = &state.money;
     if family.cast.executor {
         assert_eq!(state.claim, Claim::Final);
-        assert_eq!((money.slashed, money.unlocked), (0, rules.claim_bond), "its bond is whole");
+        assert_eq!(
+            (money.slashed, money.unlocked),
+            (0, rules.claim_bond),
+            "its bond is whole"
+        );
     }
     for (seat, honest) in family.cast.challengers.into_iter().enumerate() {
         if honest && !rules.claim_is_true {
@@ -298,8 +340,13 @@ fn check_end(family: &Family, rules: &Rules, state: &State) {
                 Some(Phase::Void) | None => 0,
                 other => panic!("{other:?}"),
             };
-            let bond = state.games[seat].as_ref().map_or(0, |_| rules.challenger_bond);
-            assert!(money.credit[seat] >= bond + quarter, "its bond is whole: {state:#?}");
+            let bond = state.games[seat]
+                .as_ref()
+                .map_or(0, |_| rules.challenger_bond);
+            assert!(
+                money.credit[seat] >= bond + quarter,
+                "its bond is whole: {state:#?}"
+            );
         }
     }
 }

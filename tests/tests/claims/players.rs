@@ -75,14 +75,7 @@ impl Cast {
         out
     }
 
-    fn play(
-        &self,
-        rules: &Rules,
-        state: &State,
-        seat: usize,
-        game: &Game,
-        out: &mut Vec<Attempt>,
-    ) {
+    fn play(&self, rules: &Rules, state: &State, seat: usize, game: &Game, out: &mut Vec<Attempt>) {
         if game.answered(rules).is_some() {
             out.push(Attempt::Replay { seat });
         }
@@ -152,9 +145,24 @@ impl Cast {
             let last = pieces - 1;
             out.push(proof(0, mover));
             out.push(dissection(mover, 0, lies(game, 0, 2 * width), Flaw::None));
-            out.push(dissection(mover, 0, vec![game.roots[1]; width as usize], Flaw::None));
-            out.push(dissection(mover, pieces, lies(game, last, width), Flaw::None));
-            out.push(dissection(mover, last, lies(game, last, width), Flaw::LongProof));
+            out.push(dissection(
+                mover,
+                0,
+                vec![game.roots[1]; width as usize],
+                Flaw::None,
+            ));
+            out.push(dissection(
+                mover,
+                pieces,
+                lies(game, last, width),
+                Flaw::None,
+            ));
+            out.push(dissection(
+                mover,
+                last,
+                lies(game, last, width),
+                Flaw::LongProof,
+            ));
         }
         // A move of the other game, as its player made or could make it, in this one.
         let of = 1 - seat;
