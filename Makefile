@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint slither fmt bench bench-inference bench-disputes bench-machine fuzz floats neon conformance mutants clean
+.PHONY: help setup setup-contracts build devnet test lint slither fmt bench bench-inference bench-disputes bench-machine fuzz model floats neon conformance mutants clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -78,6 +78,9 @@ fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operat
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} ASSAY_MODULES=$${ASSAY_MODULES:-20000} cargo test --release -p assay-tests --test machine -- floats:: fuzz:: smith:: --nocapture
 	ASSAY_CASES=$${ASSAY_CASES:-20000} cargo test --release -p assay-tests --test inference -- fuzz:: --nocapture
 	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} scripts/forge.sh test --offline --match-test testFuzz
+
+model: ## Every order of everything around one claim, the contracts beside a model (minutes)
+	cargo test --release -p assay-tests --test claims -- --include-ignored --nocapture
 
 floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 10^8 and on every f32 (some hours)
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} cargo test --release -p assay-tests --test machine floats:: -- --nocapture

@@ -3,6 +3,7 @@
 //! The computation is a real program of a few instructions; every attempt goes to the contract, which must accept it
 //! exactly where the oracle does, and then be in the mirror's state.
 
+use crate::games_support::toy_run::{Run, program};
 use crate::games_support::{Court, Moment, account, as_tx};
 use crate::toy::enumerate::{ALLOWANCE, Board, Setup, Tally, play_all};
 use crate::toy::oracle::Attempt;
@@ -17,83 +18,15 @@ use assay_dispute::action::Action;
 use assay_dispute::calls::call_for;
 use assay_dispute::game::{Game, Outcome, Side};
 use assay_dispute::ledger::ClaimKey;
-use assay_machine::access::replay::FixedRoots;
-use assay_machine::image::{Image, Limits};
-use assay_machine::isa::{IMM_FORM, Instr, Op};
-use assay_machine::machine::Machine;
 use assay_machine::rom::Rom;
-use assay_machine::step::{record, replay};
+use assay_machine::step::replay;
 use assay_node::blob::Blob;
 use assay_prover::evm::{Failure, Tx};
-use assay_types::params::STACK_CELLS;
 use assay_types::request::Payload;
 use assay_types::{Hash, Header, StateRoot, Status};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// A program of one macro step of `2^trace_log2` micro steps that has halted with `code` at index `halts` (at least 2).
-fn program(trace_log2: u8, halts: u64, code: u64) -> Image {
-    // Index 0 enters; then constants are loaded; the last instruction halts. Instruction 0 traps, as in every program.
-    let constants = (0..halts - 2).map(|i| Instr {
-        op: Op::Const as u16,
-        d: 2 + i as u16,
-        imm: i + 1,
-        ..Instr::default()
-    });
-    let halt = Instr {
-        op: Op::Halt as u16 | IMM_FORM,
-        imm: code,
-        ..Instr::default()
-    };
-    let code = std::iter::once(Instr::default())
-        .chain(constants)
-        .chain([halt])
-        .collect();
-    let limits = Limits {
-        pages: 0,
-        max_pages: 0,
-        volatile_log2: 0,
-        stack_cells: STACK_CELLS,
-        a: 0,
-        b: trace_log2,
-        entry: 1,
-    };
-    Image::new(limits, code, vec![], vec![], vec![], vec![])
-}
-
-/// Every state of a program's run.
-struct Run {
-    states: Vec<StateRoot>,
-    witnesses: Vec<Vec<u8>>,
-    limits: Limits,
-    fixed: FixedRoots,
-}
-
-impl Run {
-    fn new(image: Arc<Image>, roms: [Rom; 3]) -> Run {
-        let (limits, length) = (image.limits, 1u64 << image.limits.b);
-        let fixed = FixedRoots {
-            code: image.program.code,
-            segments: image.program.segments,
-            roms: roms.each_ref().map(Rom::root),
-        };
-        let mut machine = Machine::new(image, roms);
-        let (mut states, mut witnesses) = (vec![machine.root()], Vec::new());
-        for index in 0..length {
-            witnesses.push(record(&mut machine, index));
-            states.push(machine.root());
-        }
-        // What a mover would show after the end.
-        witnesses.push(record(&mut machine, length));
-        Run {
-            states,
-            witnesses,
-            limits,
-            fixed,
-        }
-    }
-}
 
 impl World for Run {
     fn truth(&self, index: u64) -> StateRoot {

@@ -4,6 +4,7 @@ pub mod case;
 pub mod duel;
 pub mod network;
 pub mod program;
+pub mod toy_run;
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::Log;
@@ -93,11 +94,18 @@ impl Court {
         allowance: u64,
         blobs: bool,
     ) -> Court {
-        let (deployer, sequencer) = (account("deployer"), account("sequencer"));
-        let mut parameters = Parameters::devnet(sequencer);
-        parameters.trace_log2 = image.limits.a + image.limits.b;
+        let mut parameters = Parameters::devnet(account("sequencer"));
         (parameters.arity_log2, parameters.allowance) = (arity_log2, allowance);
         parameters.blobs = blobs;
+        Court::with(image, model, parameters)
+    }
+
+    /// The same with parameters of one's own; trace length and unbonding delay follow from the rest.
+    pub fn with(image: &Image, model: &Rom, mut parameters: Parameters) -> Court {
+        let (deployer, sequencer) = (account("deployer"), parameters.sequencer);
+        let (arity_log2, allowance) = (parameters.arity_log2, parameters.allowance);
+        let blobs = parameters.blobs;
+        parameters.trace_log2 = image.limits.a + image.limits.b;
         parameters.unbonding_delay = parameters.window + 2 * allowance + 1;
         let mut evm = Evm::new();
         let executor =
