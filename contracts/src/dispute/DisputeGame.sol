@@ -59,7 +59,7 @@ contract DisputeGame is GameBase {
         if (m.roots[m.roots.length - 1] == m.right) revert NothingContested();
         _checkStanding(m, g.piecesLog2);
 
-        bytes32 history = keccak256(abi.encodePacked(m.history, uint32(m.segment), m.roots));
+        bytes32 history = Dissection.next(m.history, m.segment, m.roots);
         bytes32 posted = Dissection.rootOf(m.roots);
         commitment[m.gameId] = _commit(history, m.left, posted, m.claim, m.opponent, msg.sender);
         emit Moved(m.gameId, msg.sender, m.history, m.segment, m.roots);
@@ -124,8 +124,18 @@ contract DisputeGame is GameBase {
     function _commit(bytes32 history, bytes32 startRoot, bytes32 posted, uint256 claim, address mover, address opponent)
         private
         pure
-        returns (bytes32)
+        returns (bytes32 result)
     {
-        return keccak256(abi.encode(history, startRoot, posted, claim, mover, opponent));
+        // Why assembly: twice a move; `abi.encode` of the same six words costs two and a half times as much.
+        assembly ("memory-safe") {
+            let spare := mload(0x40)
+            mstore(spare, history)
+            mstore(add(spare, 32), startRoot)
+            mstore(add(spare, 64), posted)
+            mstore(add(spare, 96), claim)
+            mstore(add(spare, 128), mover)
+            mstore(add(spare, 160), opponent)
+            result := keccak256(spare, 192)
+        }
     }
 }

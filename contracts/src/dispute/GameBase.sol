@@ -192,7 +192,9 @@ abstract contract GameBase is IDisputeGame, Credits {
         context.index = claim.index;
         context.executor = executor;
         context.challenger = msg.sender;
-        context.claimBond = uint128(rollup.bondOf(req));
+        // As the rollup's `bondOf`, which would have the whole request handed over again.
+        uint128 least = rollup.claimBond();
+        context.claimBond = req.params.minBond > least ? req.params.minBond : least;
         context.modelId = req.params.modelId;
         context.requestRoot = RomTree.root(_romHeader(req, id), payload);
         context.outputRoot = RomTree.root("", output);
@@ -366,15 +368,21 @@ abstract contract GameBase is IDisputeGame, Credits {
 
     /// @dev Wei of a call that executed `executionGas`, at the prices that are repaid.
     function _spentWei(uint256 executionGas) internal view returns (uint256) {
-        uint256 standard = TX_GAS + BYTE_GAS * msg.data.length + executionGas;
-        uint256 floor = TX_GAS + FLOOR_BYTE_GAS * msg.data.length;
-        uint256 cap = block.basefee + _tipCap;
-        return (standard > floor ? standard : floor) * (tx.gasprice < cap ? tx.gasprice : cap);
+        // Gas and its price are far below 2^64 each.
+        unchecked {
+            uint256 standard = TX_GAS + BYTE_GAS * msg.data.length + executionGas;
+            uint256 floor = TX_GAS + FLOOR_BYTE_GAS * msg.data.length;
+            uint256 cap = block.basefee + _tipCap;
+            return (standard > floor ? standard : floor) * (tx.gasprice < cap ? tx.gasprice : cap);
+        }
     }
 
     function _plus(uint256 gwei_, uint256 more) private pure returns (uint256) {
-        uint256 sum = gwei_ + more;
-        return sum > MAX_GAS_GWEI ? MAX_GAS_GWEI : sum;
+        // INVARIANT: gwei_ <= MAX_GAS_GWEI, and `more` is wei / 10^9, so the sum does not wrap.
+        unchecked {
+            uint256 sum = gwei_ + more;
+            return sum > MAX_GAS_GWEI ? MAX_GAS_GWEI : sum;
+        }
     }
 
     /// @dev Returns what was really added, for the claim's sum.
