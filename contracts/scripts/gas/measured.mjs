@@ -5,6 +5,9 @@ import { join } from "node:path";
 export const ARITIES = [2, 16, 32, 64, 4096];
 export const BATCHES = [1, 10, 100, 1000];
 
+/** Blob gas of a move whose roots are in a blob. */
+export const BLOB_GAS = 131_072;
+
 /** Gas of any transaction. */
 export const BASE = 21_000;
 /** The reaches set for the contracts, and the limits of the chain. */
@@ -89,6 +92,7 @@ export function measured(root) {
     batches: Object.fromEntries(BATCHES.map((n) => [n, costs(group(root, `batch_${n}`).batch)])),
     batchSplit: group(root, "batch_100_split").batch,
     disputes: Object.fromEntries(ARITIES.map((k) => [k, dispute(root, k)])),
+    blobs: dispute(root, "4096_blobs"),
     disputeSplit: group(root, "dispute_k32_split"),
   };
 }

@@ -1,5 +1,5 @@
 // docs/gas.md, rendered.
-import { ARITIES, BASE, BATCHES, BLOCK_LIMITS, POOL_BYTES, REACH, TX_LIMIT, costs } from "./measured.mjs";
+import { ARITIES, BASE, BATCHES, BLOB_GAS, BLOCK_LIMITS, POOL_BYTES, REACH, TX_LIMIT, costs } from "./measured.mjs";
 
 const n = (x) => Math.round(x).toLocaleString("en-US");
 const percent = (part, whole) => `${Math.round((100 * part) / whole)} %`;
@@ -125,15 +125,19 @@ function moves(m) {
     const [least, most] = [Math.min(...list.map((c) => c.today)), dearest.today];
     return { k, list, dearest, least, most };
   });
+  const blob = m.blobs.moves.reduce((a, b) => (b.today > a.today ? b : a));
   const range = rows.map((r) => `| ${r.k} | ${r.list.length} | ${n(r.least)} | ${n(r.most)} | ${exceeds(r.dearest)} |\n`);
   return `## Moves
 
 A trace of 2^50 steps. The dearest move at each arity; 4096 is the largest that the game can be deployed with. The last move is shorter where log2 k does not divide 50.
 
-${table("k", rows.map((r) => [r.k, r.dearest]))}
+${table("k", [...rows.map((r) => [r.k, r.dearest]), ["4096, in a blob", blob]])}
 | k | moves | cheapest, floor 40 | dearest, floor 40 | the dearest |
 |---|---|---|---|---|
-${range.join("")}`;
+${range.join("")}
+Where a deployment posts roots in blobs (EIP-4844), a move carries one, ${n(BLOB_GAS)} of blob gas beside the figures above, and opens two elements of the blob that it answers at 50,000 gas each; the first move opens none. Its
+gas does not depend on k.
+`;
 }
 
 function endings(m) {
@@ -160,6 +164,7 @@ function disputes(m) {
     const { moves: list, whole } = m.disputes[k];
     return [`${k}: ${list.length} moves, then the ${list.length % 2 ? "executor" : "challenger"} proves`, whole];
   });
+  rows.push([`4096 in blobs: as above, and ${n(BLOB_GAS * m.blobs.moves.length)} blob gas`, m.blobs.whole]);
   return `## A whole dispute
 
 Open, every move, and the proof of the median step, summed. Who is to prove tells the truth, so with an odd number of moves the challenger lies; an executor's proof is the cheaper, as nothing is slashed.

@@ -44,20 +44,7 @@ contract BlobDisputeGame is GameBase {
         uint64 allowance_,
         uint256 bondGasPrice,
         uint256 tipCap
-    )
-        GameBase(
-            rollup_,
-            inbox_,
-            staking_,
-            registry_,
-            prover_,
-            arityLog2_,
-            allowance_,
-            bondGasPrice,
-            tipCap,
-            MOVE_GAS
-        )
-    {}
+    ) GameBase(rollup_, inbox_, staking_, registry_, prover_, arityLog2_, allowance_, bondGasPrice, tipCap, MOVE_GAS) {}
 
     /// @notice The player to move contests one piece with a finer dissection, which is in a blob of this transaction.
     function move(BlobMove calldata m) external {

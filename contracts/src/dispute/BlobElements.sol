@@ -20,13 +20,10 @@ library BlobElements {
 
     /// @notice Reverts unless element `index` (below 4096) of the blob is `value`. `commitment` and `proof` are points, each
     ///         48 bytes, compressed.
-    function check(
-        bytes32 versionedHash,
-        uint256 index,
-        bytes32 value,
-        bytes calldata commitment,
-        bytes calldata proof
-    ) internal view {
+    function check(bytes32 versionedHash, uint256 index, bytes32 value, bytes calldata commitment, bytes calldata proof)
+        internal
+        view
+    {
         bytes memory input = abi.encodePacked(versionedHash, point(index), value, commitment, proof);
         (bool ok, bytes memory output) = POINT_EVALUATION.staticcall(input);
         // INVARIANT: a chain without the precompile, where a call to it "succeeds" and returns nothing, opens nothing.

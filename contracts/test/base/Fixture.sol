@@ -93,9 +93,7 @@ abstract contract Fixture is TestBase {
         prover = new ToyProver(uint256(1) << traceLog2, registry.initialRoot(programId), last);
         staking = new Staking(rollupAt, gameAt, unbonding);
         inbox = new Inbox(rollupAt, registry, MAX_WORK, DIRECT, REOPEN);
-        game = new DisputeGame(
-            Rollup(rollupAt), address(inbox), staking, registry, prover, arityLog2, ALLOWANCE, 10 gwei, 2 gwei
-        );
+        game = _newGame(Rollup(rollupAt), arityLog2);
         rollup = new Rollup(inbox, staking, game, SEQUENCER, CLAIM_BOND, WINDOW, workPerWindow, priceFloor, doublings);
         modelId = _registerModel(0, 0);
         vm.deal(ASKER, 1000 ether);
@@ -105,6 +103,10 @@ abstract contract Fixture is TestBase {
         vm.deal(address(this), 10_000 ether);
         staking.deposit{value: 100 ether}(executor);
         staking.deposit{value: 100 ether}(other);
+    }
+
+    function _newGame(Rollup at_, uint8 arityLog2) internal virtual returns (DisputeGame) {
+        return new DisputeGame(at_, address(inbox), staking, registry, prover, arityLog2, ALLOWANCE, 10 gwei, 2 gwei);
     }
 
     /// @dev External, so that a test can expect its revert.

@@ -68,6 +68,7 @@ interface Vm {
     function store(address target, bytes32 slot, bytes32 value) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
     function mockCall(address target, bytes calldata data, bytes calldata result) external;
+    function blobhashes(bytes32[] calldata hashes) external;
     function clearMockedCalls() external;
     function etch(address target, bytes calldata code) external;
     function readFile(string calldata path) external view returns (string memory);
