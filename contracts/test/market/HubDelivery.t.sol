@@ -158,8 +158,11 @@ contract HubDeliveryTest is MarketFixture {
     /// @dev [S] A delivery in the middle of somebody's own token transfer does not make that consumer fail.
     function test_deliver_whileATokenComesIn_consumerAsksAgain_succeeds() public {
         RequestParams memory p = _params();
-        bytes memory ask = abi.encodeCall(InferenceHub.request, (p, payload, userData, _orderTerms(ETHER, 2 ether)));
-        busybody.arm(address(hub), ask, 3 ether);
+        token.mint(address(busybody), 7);
+        vm.prank(address(busybody));
+        token.approve(address(hub), 7);
+        bytes memory ask = abi.encodeCall(InferenceHub.request, (p, payload, userData, _orderTerms(address(token), 7)));
+        busybody.arm(address(hub), ask, 1 ether);
         (Request memory r, ClaimRef memory c) = _final(address(busybody));
         HookToken hooked = new HookToken();
         Disturber disturber = new Disturber();
@@ -170,8 +173,9 @@ contract HubDeliveryTest is MarketFixture {
         disturber.disturb{value: 1 ether}(hub, hooked, ask, address(rollup), delivery);
         assertTrue(busybody.succeeded(), "asked");
         assertEq(uint256(inbox.status(_idOf(r)).result), uint256(Callback.Done), "heard");
-        assertEq(address(hub).balance, 3 ether, "two escrows in ether");
-        assertEq(hooked.balanceOf(address(hub)), 5, "and one in the token");
+        assertEq(address(hub).balance, 1 ether, "the first escrow");
+        assertEq(token.balanceOf(address(hub)), 7, "the consumer's");
+        assertEq(hooked.balanceOf(address(hub)), 5, "and the disturber's");
     }
 
     /// @dev [S] A consumer that delivers another result through the hub meanwhile takes its own fee and no more.
