@@ -76,6 +76,10 @@ interface IInbox is ICredits {
         payable
         returns (bytes32 id);
 
+    /// @notice Asks for `signed.payer`, who signed and needs no ether: the caller sends `fee + callbackFee`. A refund goes where the
+    ///         signer said. What a batch would skip reverts with `Refused`.
+    function requestFor(SignedRequest calldata signed) external payable returns (bytes32 id);
+
     /// @notice Adds the value sent to `payer`'s deposit, which pays for signed requests.
     function deposit(address payer) external payable;
 

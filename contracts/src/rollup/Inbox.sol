@@ -96,6 +96,16 @@ contract Inbox is IInbox, Credits, Eip712 {
     }
 
     /// @inheritdoc IInbox
+    function requestFor(SignedRequest calldata s) external payable returns (bytes32 id) {
+        uint256 due = uint256(s.params.fee) + s.params.callbackFee;
+        if (msg.value != due) revert WrongValue(due, msg.value);
+        AdmitError reason;
+        // INVARIANT: the caller pays; what the signer has deposited is not touched.
+        (reason, id) = _openSigned(s, due, msg.value);
+        if (reason != AdmitError.None) revert Refused(reason);
+    }
+
+    /// @inheritdoc IInbox
     function admit(SignedRequest[] calldata signed) external onlyRollup {
         for (uint256 i = 0; i < signed.length; ++i) {
             SignedRequest calldata s = signed[i];
@@ -304,24 +314,33 @@ contract Inbox is IInbox, Credits, Eip712 {
     }
 
     function _admit(SignedRequest calldata s) private returns (AdmitError) {
-        if (nonceUsed(s.payer, s.nonce)) return AdmitError.NonceUsed;
         uint256 due = uint256(s.params.fee) + s.params.callbackFee;
         Account storage account = deposits[s.payer];
-        if (due > account.balance) return AdmitError.CannotPay;
+        (AdmitError reason, bytes32 id) = _openSigned(s, due, account.balance);
+        if (reason != AdmitError.None) return reason;
+        account.balance -= uint112(due);
+        emit DepositCharged(s.payer, id, due);
+        return AdmitError.None;
+    }
+
+    /// @dev Opens what `s.payer` signed, if `available` covers what is `due` for it; the caller takes the money.
+    function _openSigned(SignedRequest calldata s, uint256 due, uint256 available)
+        private
+        returns (AdmitError reason, bytes32 id)
+    {
+        if (nonceUsed(s.payer, s.nonce)) return (AdmitError.NonceUsed, 0);
+        if (due > available) return (AdmitError.CannotPay, 0);
         Request memory req;
         req.requester = s.payer;
         req.origin = ORIGIN_SIGNED;
         req.nonce = s.nonce;
         req.entropy = s.entropy;
-        AdmitError reason = _complete(req, s.params, s.payload, s.userData);
-        if (reason != AdmitError.None) return reason;
-        if (!Ecdsa.isBy(s.signature, signedRequestDigest(s), s.payer)) return AdmitError.BadSignature;
-        // INVARIANT: a nonce is spent with its request, so no signature opens two.
+        reason = _complete(req, s.params, s.payload, s.userData);
+        if (reason != AdmitError.None) return (reason, 0);
+        if (!Ecdsa.isBy(s.signature, signedRequestDigest(s), s.payer)) return (AdmitError.BadSignature, 0);
+        // INVARIANT: a nonce is spent with its request, so no signature opens two, whichever way it comes.
         _nonces[s.payer][s.nonce >> 8] |= 1 << (s.nonce & 0xff);
-        account.balance -= uint112(due);
-        bytes32 id = _open(req, s.payload, s.userData);
-        emit DepositCharged(s.payer, id, due);
-        return AdmitError.None;
+        id = _open(req, s.payload, s.userData);
     }
 
     /// @dev A consumer hears its result once it is final, or at once if it is Optimistic and has heard of any overturn.
