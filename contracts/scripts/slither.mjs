@@ -58,9 +58,9 @@ function compile() {
 function findings(buildInfo) {
   const report = join(work, "report.json");
   rmSync(report, { force: true });
-  // It asks forge for the folder of dependencies; there are none.
+  // It asks forge for the folder of dependencies; what comes by npm is not ours to answer for.
   const path = [join(root, "node_modules/.bin"), process.env.PATH].join(delimiter);
-  const args = [".", "--ignore-compile", "--foundry-build-info-directory", buildInfo, "--fail-none", "--json", report];
+  const args = [".", "--ignore-compile", "--foundry-build-info-directory", buildInfo, "--fail-none", "--filter-paths", "node_modules", "--json", report];
   const { status, stderr } = run(join(venv, "bin/slither"), args, { ...process.env, PATH: path });
   const result = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : {};
   if (status !== 0 || !result.success) throw new Error(`slither ended with ${status}: ${result.error ?? stderr}`);
