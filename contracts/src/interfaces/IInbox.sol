@@ -26,7 +26,8 @@ interface IInbox is ICredits {
     event Requested(bytes32 indexed id, address indexed requester, Request request, bytes payload, bytes userData);
     /// @notice A signed request of a batch was left out.
     event SignedRequestSkipped(address indexed payer, uint64 nonce, AdmitError reason);
-    /// @notice A request moved. `deadline` is the inclusion deadline in force when it is Open.
+    /// @notice A request moved, but for Open -> Claimed: that is the rollup's `ResultClaimed`. `deadline` is the inclusion
+    ///         deadline in force when it is Open.
     event StateChanged(
         bytes32 indexed id, RequestState from, RequestState to, uint64 segmentId, uint16 index, uint40 deadline
     );
@@ -94,6 +95,12 @@ interface IInbox is ICredits {
     /// @notice Open -> Claimed. Returns false, and does nothing, unless Open. Rollup only.
     /// @param burn wei of the fee that are burned if this claim becomes final; at most half of it
     function claim(bytes32 id, uint64 segmentId, uint16 index, uint80 burn) external returns (bool claimed);
+
+    /// @notice As `claim` for a run of results, `ids[0]` being result `from` of the segment. Stops at the first that is not
+    ///         Open and says how many were. Rollup only.
+    function claimMany(uint64 segmentId, uint16 from, bytes32[] calldata ids, uint80[] calldata burns)
+        external
+        returns (uint256 claimed);
 
     /// @notice Claimed -> Final: burns what the claim's work costs, credits the rest of `fee` to `executor`. Rollup only; it
     ///         has checked everything.

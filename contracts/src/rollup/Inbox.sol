@@ -151,14 +151,17 @@ contract Inbox is IInbox, Credits, Eip712 {
 
     /// @inheritdoc IInbox
     function claim(bytes32 id, uint64 segmentId, uint16 index, uint80 burn) external onlyRollup returns (bool claimed) {
-        RequestStatus memory s = status(id);
-        if (s.state != RequestState.Open) return false;
-        (s.segmentId, s.index, s.burn) = (segmentId, index, burn);
-        unchecked {
-            ++s.claims;
-        }
-        _transition(id, s, RequestState.Open, RequestState.Claimed);
-        return true;
+        return _claim(id, segmentId, index, burn);
+    }
+
+    /// @inheritdoc IInbox
+    function claimMany(uint64 segmentId, uint16 from, bytes32[] calldata ids, uint80[] calldata burns)
+        external
+        onlyRollup
+        returns (uint256 claimed)
+    {
+        // INVARIANT: one by one, so an id that is named twice is not Open the second time.
+        while (claimed < ids.length && _claim(ids[claimed], segmentId, uint16(from + claimed), burns[claimed])) ++claimed;
     }
 
     /// @inheritdoc IInbox
@@ -242,13 +245,21 @@ contract Inbox is IInbox, Credits, Eip712 {
 
     // ---- inside -----------------------------------------------------------------------------------------------------
 
-    /// @dev The one place where a request changes its state; each path names its edge.
+    /// @dev The one place where a request changes its state, but for `_claim`; each path names its edge.
     // INVARIANT: None -> Open -> Claimed -> Final, Claimed -> Open, Open -> Refunded, and nothing else.
     function _transition(bytes32 id, RequestStatus memory s, RequestState from, RequestState to) private {
         if (s.state != from) revert WrongState(id, s.state);
         s.state = to;
         _slots[id] = pack(s);
         emit StateChanged(id, from, to, s.segmentId, s.index, s.deadline);
+    }
+
+    /// @dev Open -> Claimed, if Open. Says nothing, as the rollup says all that there is to say (`ResultClaimed`).
+    function _claim(bytes32 id, uint64 segmentId, uint16 index, uint80 burn) private returns (bool) {
+        StatusSlot slot = _slots[id];
+        if (!slot.isOpen()) return false;
+        _slots[id] = slot.claimedBy(segmentId, index, burn);
+        return true;
     }
 
     /// @dev Seed policy: the request's own block. Good for a devnet, where nobody shops for blocks; a later block's
