@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Callback, Request, RequestParams, RequestState, RequestStatus, SignedRequest} from "./Types.sol";
 import {ICredits} from "./ICredits.sol";
+import {IModelRegistry} from "./IModelRegistry.sol";
 
 /// @title Where questions come in
 /// @notice Holds the requests' money and the one status slot that each has.
@@ -144,6 +145,9 @@ interface IInbox is ICredits {
 
     /// @notice The one contract that moves requests.
     function rollup() external view returns (address);
+
+    /// @notice Where the models are that can be asked.
+    function registry() external view returns (IModelRegistry);
 
     /// @notice Seconds from a rejection to the fresh inclusion deadline.
     function reopenPeriod() external view returns (uint64);

@@ -44,7 +44,8 @@ contract Inbox is IInbox, Credits, Eip712 {
 
     /// @inheritdoc IInbox
     address public immutable rollup;
-    IModelRegistry private immutable _registry;
+    /// @inheritdoc IInbox
+    IModelRegistry public immutable registry;
     /// @inheritdoc IInbox
     uint256 public immutable maxWork;
     /// @inheritdoc IInbox
@@ -71,7 +72,7 @@ contract Inbox is IInbox, Credits, Eip712 {
         uint64 directPeriod_,
         uint64 reopenPeriod_
     ) {
-        (rollup, _registry, maxWork) = (rollup_, registry_, maxWork_);
+        (rollup, registry, maxWork) = (rollup_, registry_, maxWork_);
         (directPeriod, reopenPeriod) = (directPeriod_, reopenPeriod_);
     }
 
@@ -280,7 +281,7 @@ contract Inbox is IInbox, Credits, Eip712 {
         if (!_paramsFit(params) || userData.length > MAX_USER_DATA) return AdmitError.BadParams;
         req.maxTokens = RequestLaws.maxTokens(payload);
         if (req.maxTokens == 0) return AdmitError.BadPayload;
-        Model memory model = _registry.model(params.modelId);
+        Model memory model = registry.model(params.modelId);
         if (model.programId == 0) return AdmitError.UnknownModel;
         // INVARIANT: no request can cost a watchtower more than maxWork.
         uint256 work = RequestLaws.work(model.length, payload.length, req.maxTokens);

@@ -47,11 +47,12 @@ contract Rollup is IRollup, Eip712 {
     }
 
     bytes32 private constant SEGMENT_TYPEHASH = keccak256("Segment(uint64 number,uint64 expiry,bytes32 root)");
+    uint256 private constant MAX_SEQUENCERS = 16;
     /// @dev What the rollup itself may need after a consumer has burned all that it was given.
     uint256 private constant CALLBACK_MARGIN = 40_000;
 
     /// @inheritdoc IRollup
-    address public immutable sequencer;
+    uint64 public immutable turnLength;
     /// @inheritdoc IRollup
     uint128 public immutable claimBond;
     /// @inheritdoc IRollup
@@ -65,6 +66,9 @@ contract Rollup is IRollup, Eip712 {
     IInbox private immutable _inbox;
     IStaking private immutable _staking;
     IDisputeGame private immutable _game;
+    uint256 private immutable _sequencerCount;
+    /// @dev The first of the list: one alone is not looked up.
+    address private immutable _firstSequencer;
 
     /// @inheritdoc IRollup
     uint64 public segmentCount;
@@ -72,31 +76,56 @@ contract Rollup is IRollup, Eip712 {
     /// @inheritdoc IRollup
     mapping(uint64 segmentId => SegmentRecord) public segments;
     mapping(address executor => mapping(uint256 word => uint256 bits)) private _numbers;
+    // INVARIANT: written by the constructor alone, so nobody is ever taken off it or put on it.
+    address[] private _sequencers;
 
     constructor(
         IInbox inbox_,
         IStaking staking_,
         IDisputeGame game_,
-        address sequencer_,
+        address[] memory sequencers_,
+        uint64 turnLength_,
         uint128 claimBond_,
-        uint64 window_,
-        uint256 workPerWindow_,
-        uint256 workPriceFloor_,
-        uint8 workPriceDoublings_
+        WorkLaw memory law
     ) {
         (_inbox, _staking, _game) = (inbox_, staking_, game_);
-        (sequencer, claimBond, window, workPerWindow) = (sequencer_, claimBond_, window_, workPerWindow_);
-        (workPriceFloor, workPriceDoublings) = (workPriceFloor_, workPriceDoublings_);
-        bool wired = inbox_.rollup() == address(this) && staking_.rollup() == address(this)
-            && staking_.game() == address(game_) && address(game_.rollup()) == address(this);
+        (turnLength, claimBond) = (turnLength_, claimBond_);
+        (window, workPerWindow) = (uint64(law.window), law.perWindow);
+        (workPriceFloor, workPriceDoublings) = (law.floor, uint8(law.doublings));
+        bool takeTurns = turnLength_ != 0 && _distinct(sequencers_);
+        if (!(takeTurns && _wired(inbox_, staking_, game_))) revert BadParameters();
+        (_sequencers, _sequencerCount, _firstSequencer) = (sequencers_, sequencers_.length, sequencers_[0]);
         // INVARIANT: stake can't leave before every claim that it backs is decided.
-        bool bonded = staking_.unbondingDelay() > uint256(window_) + 2 * uint256(game_.allowance());
+        bool bonded = staking_.unbondingDelay() > law.window + 2 * uint256(game_.allowance());
         // INVARIANT: the largest request fits what is kept for direct claims, or censorship would be final.
-        bool direct = WorkMeter.directCap(workPerWindow_) >= inbox_.maxWork();
-        bool counts = window_ != 0 && workPerWindow_ <= type(uint96).max;
-        bool priced = workPriceFloor_ != 0 && workPriceDoublings_ != 0;
-        if (!(wired && bonded && direct && counts && priced)) revert BadParameters();
+        bool direct = WorkMeter.directCap(law.perWindow) >= inbox_.maxWork();
+        bool counts = law.window != 0 && law.window <= type(uint64).max && law.perWindow <= type(uint96).max;
+        bool priced = law.floor != 0 && law.doublings != 0 && law.doublings <= type(uint8).max;
+        if (!(bonded && direct && counts && priced)) revert BadParameters();
         _checkPrices(inbox_.maxWork());
+    }
+
+    /// @dev One to sixteen accounts, each once, none of them zero.
+    function _distinct(address[] memory list) private pure returns (bool) {
+        if (list.length == 0 || list.length > MAX_SEQUENCERS) return false;
+        for (uint256 i = 0; i < list.length; ++i) {
+            if (list[i] == address(0)) return false;
+            for (uint256 j = 0; j < i; ++j) {
+                if (list[i] == list[j]) return false;
+            }
+        }
+        return true;
+    }
+
+    // INVARIANT: whoever moves a request, a bond or a claim names this rollup, and the game plays for the very requests,
+    //            bonds and models that are claimed on here.
+    function _wired(IInbox inbox, IStaking staking, IDisputeGame game) private view returns (bool) {
+        bool movers = inbox.rollup() == address(this) && staking.rollup() == address(this)
+            && staking.game() == address(game) && address(game.rollup()) == address(this);
+        bool stakes = game.inbox() == address(inbox) && address(game.staking()) == address(staking);
+        // A prover without code would let no step be proven, and the clock decide every game.
+        return movers && stakes && address(game.registry()) == address(inbox.registry())
+            && address(game.prover()).code.length != 0;
     }
 
     function _checkPrices(uint256 maxWork) private view {
@@ -115,7 +144,8 @@ contract Rollup is IRollup, Eip712 {
 
     /// @inheritdoc IRollup
     function postBatch(Segment[] calldata batch, SignedRequest[] calldata signed) external {
-        if (msg.sender != sequencer) revert NotSequencer(msg.sender);
+        address whose = sequencerAt(block.timestamp);
+        if (msg.sender != whose) revert NotSequencer(msg.sender, whose);
         if (signed.length != 0) _inbox.admit(signed);
         for (uint256 i = 0; i < batch.length; ++i) {
             _postSegment(batch[i]);
@@ -215,6 +245,16 @@ contract Rollup is IRollup, Eip712 {
             revert NotTheClaim(requestId);
         }
         return (segment.executor, segment.postedAt);
+    }
+
+    /// @inheritdoc IRollup
+    function sequencerAt(uint256 time) public view returns (address) {
+        return _sequencerCount == 1 ? _firstSequencer : _sequencers[time / turnLength % _sequencerCount];
+    }
+
+    /// @inheritdoc IRollup
+    function sequencers() external view returns (address[] memory) {
+        return _sequencers;
     }
 
     /// @inheritdoc IRollup
