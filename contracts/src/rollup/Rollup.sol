@@ -280,12 +280,15 @@ contract Rollup is IRollup, Eip712 {
 
     /// @inheritdoc IRollup
     function leastFee(uint256 work) external view returns (uint256) {
-        return _leastFee(WorkSlot.wrap(block.timestamp), work, true);
+        // An idle share: nothing lies below its level.
+        return _feeFor(WorkShare(WorkMeter.directCap(workPerWindow), 0, 0), _law(), work);
     }
 
     /// @inheritdoc IRollup
     function presentFee(uint256 work) external view returns (uint256 batch, uint256 direct) {
-        return (_leastFee(_work, work, false), _leastFee(_work, work, true));
+        WorkLaw memory law = _law();
+        batch = _feeFor(_work.share(block.timestamp, law, false), law, work);
+        direct = _feeFor(_work.share(block.timestamp, law, true), law, work);
     }
 
     /// @inheritdoc IRollup
@@ -454,8 +457,8 @@ contract Rollup is IRollup, Eip712 {
         return WorkLaw(workPerWindow, window, workPriceFloor, workPriceDoublings);
     }
 
-    function _leastFee(WorkSlot slot, uint256 work, bool direct) private view returns (uint256) {
-        (bool fits, uint256 burned,) = slot.add(block.timestamp, _law(), work, direct);
+    function _feeFor(WorkShare memory share, WorkLaw memory law, uint256 work) private pure returns (uint256) {
+        (bool fits, uint256 burned) = WorkMeter.pour(share, law, work);
         return fits ? 2 * burned : type(uint256).max;
     }
 

@@ -10,7 +10,7 @@ pragma solidity 0.8.37;
 /// | 160-255 | level of the direct claims' share |
 type WorkSlot is uint256;
 
-using {WorkMeter.add, WorkMeter.levels, WorkMeter.share, WorkMeter.filled} for WorkSlot global;
+using {WorkMeter.levels, WorkMeter.share, WorkMeter.filled} for WorkSlot global;
 
 /// @notice What a deployment fixes about work.
 /// @param perWindow most work in any stretch of one window
@@ -50,17 +50,6 @@ library WorkMeter {
     /// @notice Level at which nothing more may be claimed directly.
     function directCap(uint256 perWindow) internal pure returns (uint256) {
         return perWindow / 10;
-    }
-
-    /// @notice The slot with `work` added, if it still fits, and the wei that it burns.
-    function add(WorkSlot slot, uint256 time, WorkLaw memory law, uint256 work, bool direct)
-        internal
-        pure
-        returns (bool fits, uint256 burned, WorkSlot next)
-    {
-        WorkShare memory s = share(slot, time, law, direct);
-        (fits, burned) = pour(s, law, work);
-        next = fits ? filled(slot, time, law, s.level, direct) : slot;
     }
 
     /// @notice The share of the direct claims or of the batches at `time`, to be poured into.
