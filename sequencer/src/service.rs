@@ -4,6 +4,7 @@ use crate::chain_view::{ChainView, state};
 use crate::core::{Core, Counts, Shared, now_ms};
 use crate::flags::Flags;
 use crate::record::Record;
+use crate::work::least_life;
 use crate::{follow, grpc, intake, post};
 use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolValue;
@@ -34,6 +35,13 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
         bail!(
             "this key is {sequencer}'s, but the rollup takes batches from {} alone: pass the key of one of them",
             list.join(", ")
+        );
+    }
+    let (least, most) = (least_life(view.turns()), flags.max_segment_life.into());
+    if least > most {
+        bail!(
+            "a segment must live for {least} s to outlast the other sequencers' turns, and --max-segment-life is {most}: \
+             raise it"
         );
     }
     shell

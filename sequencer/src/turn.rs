@@ -29,6 +29,20 @@ impl Turns {
         self.sequencers[(time / self.length) as usize % self.sequencers.len()]
     }
 
+    /// Most seconds that any of them waits until it may send.
+    pub fn longest_wait(&self) -> u64 {
+        match self.sequencers.len() as u64 {
+            1 => 0,
+            count => (count - 1)
+                .saturating_mul(self.length)
+                .saturating_add(self.caution()),
+        }
+    }
+
+    fn caution(&self) -> u64 {
+        CAUTION.min(self.length / 4)
+    }
+
     /// Seconds from `now` until `account` may send a batch; 0 if it may now, `None` if it never may.
     pub fn wait(&self, account: Address, now: u64) -> Option<u64> {
         let index = self.sequencers.iter().position(|a| *a == account)?;
@@ -40,7 +54,7 @@ impl Turns {
         let round = length * self.sequencers.len() as u128;
         let begin = length * index as u128;
         let into = (now % round + round - begin) % round;
-        let useful = self.length - CAUTION.min(self.length / 4);
+        let useful = self.length - self.caution();
         if into < u128::from(useful) {
             return Some(0);
         }
@@ -67,6 +81,7 @@ mod tests {
             assert_eq!(one.at(now), account(1));
             assert_eq!(one.wait(account(1), now), Some(0));
         }
+        assert_eq!(one.longest_wait(), 0);
         assert_eq!(one.wait(account(2), 0), None, "not of the list");
     }
 
@@ -102,6 +117,8 @@ mod tests {
                 }
             }
             assert!(sent[1] && sent[2]);
+            let waits = (0..2 * length).filter_map(|now| two.wait(account(1), now));
+            assert_eq!(waits.max(), Some(two.longest_wait()), "{length}");
         }
     }
 
@@ -110,6 +127,7 @@ mod tests {
         let two = turns(2, u64::MAX);
         assert_eq!(two.wait(account(1), 5), Some(0));
         assert_eq!(two.wait(account(2), 5), Some(u64::MAX - 5));
+        assert_eq!(turns(16, u64::MAX).longest_wait(), u64::MAX);
         assert_eq!(Turns::new(vec![], 1), None);
         assert_eq!(Turns::new(vec![account(1)], 0), None);
     }

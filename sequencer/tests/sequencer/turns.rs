@@ -43,6 +43,11 @@ async fn where_the_first_one_is_dead_the_second_one_answers_in_its_turn() {
     let start = first_turn(&world).await;
     let id = world.ask("Is it good?").await;
     assert_eq!(peer.assignment().await.0, id, "it collects meanwhile");
+    // Half a minute as ever, and as long as it may wait.
+    let brief = peer.segment(&[id], 30 + TURN, world.now().await);
+    let (standing, reason) = peer.offer(brief).await;
+    assert_eq!(standing, SegmentStanding::Refused, "{reason}");
+    assert!(reason.contains("expires"), "{reason}");
     let segment = peer.segment(&[id], 600, world.now().await);
     assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
     assert_eq!(state_of(&world, id).await, state::OPEN);
@@ -59,6 +64,26 @@ async fn where_the_first_one_is_dead_the_second_one_answers_in_its_turn() {
     assert!(log.contains("it is this sequencer's turn to post"), "{log}");
     // It waits, it does not try in vain.
     assert!(!log.contains("NotSequencer"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn turns_longer_than_any_segment_may_live_are_refused_at_the_start() {
+    let sequencer = signer(SEQUENCER).address();
+    let world = World::with(Parameters {
+        sequencers: vec![sequencer, signer(STRANGER).address()],
+        turn_length: 400,
+        ..Parameters::devnet(sequencer)
+    })
+    .await;
+    let mut command = world.command(&["--max-segment-life", "441"]);
+    let output = command.output().expect("the binary is built");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{text}");
+    assert!(
+        text.contains("442") && text.contains("--max-segment-life"),
+        "{text}"
+    );
+    let (_running, _client) = world.sequencer(&["--max-segment-life", "442"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
