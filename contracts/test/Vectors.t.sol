@@ -45,8 +45,14 @@ contract VectorsTest is TestBase {
         inbox = new Inbox(to[1], registry, 1, 1, 1);
         // The rollup wants to see its game, which comes after it.
         vm.mockCall(to[2], abi.encodeCall(IDisputeGame.rollup, ()), abi.encode(to[1]));
+        vm.mockCall(to[2], abi.encodeCall(IDisputeGame.inbox, ()), abi.encode(inbox));
+        vm.mockCall(to[2], abi.encodeCall(IDisputeGame.staking, ()), abi.encode(staking));
+        vm.mockCall(to[2], abi.encodeCall(IDisputeGame.registry, ()), abi.encode(registry));
+        vm.mockCall(to[2], abi.encodeCall(IDisputeGame.prover, ()), abi.encode(registry));
         vm.mockCall(to[2], abi.encodeCall(IDisputeGame.allowance, ()), abi.encode(1));
-        rollup = new Rollup(inbox, staking, IDisputeGame(to[2]), DEPLOYER, 2, 30, 10, 1, 1);
+        address[] memory sequencers = new address[](1);
+        sequencers[0] = DEPLOYER;
+        rollup = new Rollup(inbox, staking, IDisputeGame(to[2]), sequencers, 1, 2, WorkLaw(10, 30, 1, 1));
         vm.clearMockedCalls();
         vm.etch(to[2], "");
         game = new DisputeGame(

@@ -435,6 +435,10 @@ impl Ledger {
             };
             let leaves = &mut self.segments.entry(e.segmentId).or_default().leaves;
             leaves.insert(e.index, (e.requestId, keccak256(&e.output)));
+            // The one change of state that the inbox says nothing of.
+            if let Some(ask) = self.asks.get_mut(&e.requestId) {
+                ask.change(RequestState::Claimed);
+            }
             let claim = Claim {
                 key,
                 request_id: e.requestId,

@@ -182,10 +182,10 @@ mod tests {
         }
         let book = ErrorBook::assay();
         for (signature, name) in [
-            ("NotSequencer(address)", "NotSequencer"),
+            ("NotSequencer(address,address)", "NotSequencer"),
             ("ClaimNotLost()", "ClaimNotLost"),
         ] {
-            assert_eq!(book.decode(&data(signature, &[[0; 32]])).name, name);
+            assert_eq!(book.decode(&data(signature, &[[0; 32]; 2])).name, name);
         }
     }
 

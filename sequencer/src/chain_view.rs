@@ -1,5 +1,6 @@
 //! What the sequencer asks the contracts, with what never changes remembered.
 
+use crate::turn::Turns;
 use alloy::contract;
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::DynProvider;
@@ -53,6 +54,7 @@ pub struct ChainView {
     claim_bond: U256,
     max_work: U256,
     law: WorkLaw,
+    turns: Turns,
     models: Mutex<BTreeMap<B256, Model>>,
     head: Mutex<(BlockRef, Instant)>,
 }
@@ -94,6 +96,16 @@ impl ChainView {
                 .await
                 .map_err(fail("Rollup.workPriceDoublings"))?,
         };
+        let list = rollup.sequencers().call().await;
+        let length = rollup.turnLength().call().await;
+        let turns = Turns::new(
+            list.map_err(fail("Rollup.sequencers"))?,
+            length.map_err(fail("Rollup.turnLength"))?,
+        );
+        let turns = turns.ok_or_else(|| {
+            let none = RpcError::local_usage_str("it names no sequencer");
+            chain.error("Rollup.sequencers", none)
+        })?;
         let head = Mutex::new((chain.head().await?, Instant::now()));
         let (claim_bond, models) = (U256::from(claim_bond), Mutex::default());
         Ok(ChainView {
@@ -105,6 +117,7 @@ impl ChainView {
             claim_bond,
             max_work,
             law,
+            turns,
             models,
             head,
             chain: chain.clone(),
@@ -138,6 +151,11 @@ impl ChainView {
     /// How much work a window takes and what it burns.
     pub fn law(&self) -> WorkLaw {
         self.law
+    }
+
+    /// Who posts batches, and when.
+    pub fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// Most work of one segment: a tenth of a window, which the largest request fits (the rollup's constructor sees to
@@ -245,8 +263,8 @@ impl ChainView {
         Ok(U256::from(account.staked))
     }
 
-    /// How full the batches' share of the window is. Nobody else adds to it and it only drains, so what fits and is paid for
-    /// now still does when the next batch is mined.
+    /// How full the batches' share of the window is. In its turn nobody else adds to it and it only drains, so what fits and
+    /// is paid for now still does when the next batch is mined.
     pub async fn batches(&self) -> Result<Share, ChainError> {
         let left = self
             .rollup
@@ -256,15 +274,6 @@ impl ChainView {
             .map_err(self.fail("Rollup.workLeft"))?
             .batch;
         Ok(self.law.batches(left))
-    }
-
-    /// The account that may post batches.
-    pub async fn sequencer(&self) -> Result<Address, ChainError> {
-        self.rollup
-            .sequencer()
-            .call()
-            .await
-            .map_err(self.fail("Rollup.sequencer"))
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Counts {
     pub pending_segments: Gauge,
     /// Executors connected.
     pub executors: Gauge,
+    /// Whether batches are posted now.
+    pub turn: Gauge,
     /// Next block to look at.
     pub next_block: Gauge,
 }
@@ -80,6 +82,10 @@ impl Counts {
             queued: m.gauge("queued_requests", "Requests that wait for an executor"),
             pending_segments: m.gauge("pending_segments", "Segments that wait for a batch"),
             executors: m.gauge("executors", "Executors connected"),
+            turn: m.gauge(
+                "turn",
+                "1 while it is this sequencer's turn to post, else 0",
+            ),
             next_block: m.gauge("next_block", "Next block to look at"),
         }
     }

@@ -17,5 +17,6 @@ pub mod route;
 pub mod segment;
 pub mod service;
 pub mod sessions;
+pub mod turn;
 pub mod wire;
 pub mod work;

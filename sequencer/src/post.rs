@@ -4,7 +4,7 @@ use crate::core::{Core, Shared, now_ms};
 use crate::entry::Worth;
 use crate::line::{Fit, Key, Waiting, next_batch};
 use crate::segment::{Offer, Progress};
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::SolCall;
 use assay_bindings::abi::rollup::Rollup::postBatchCall;
 use assay_bindings::hashes::{output_tokens, work};
@@ -33,6 +33,7 @@ struct Batch {
 /// Posts until shutdown.
 pub async fn run(shared: Arc<Shared>, tx: TxManager) {
     let shell = shared.shell.clone();
+    let mut turn = None;
     while !shell.shutdown.is_set() {
         shell.health.beat(
             "poster",
@@ -48,6 +49,13 @@ pub async fn run(shared: Arc<Shared>, tx: TxManager) {
             break;
         }
         while !shell.shutdown.is_set() {
+            if !is_my_turn(&shared, tx.address(), &mut turn) {
+                // What waits in vain is told so all the same.
+                let now = shared.view.now();
+                shared.core().sift(now, now_ms());
+                shared.settle();
+                break;
+            }
             match round(&shared, &tx).await {
                 Ok(true) => {}
                 Ok(false) => {
@@ -93,6 +101,26 @@ pub async fn wait_for_earlier(tx: &TxManager, patience: Duration) -> Result<(), 
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     Ok(())
+}
+
+/// Whether a batch may be sent now; says so where that is news. `told` is what it said last.
+fn is_my_turn(shared: &Shared, me: Address, told: &mut Option<bool>) -> bool {
+    let (turns, now) = (shared.view.turns(), shared.view.now());
+    let wait = turns.wait(me, now);
+    let mine = wait == Some(0);
+    shared.counts.turn.set(mine.into());
+    if *told != Some(mine) && turns.sequencers().len() > 1 {
+        match mine {
+            true => tracing::info!("it is this sequencer's turn to post"),
+            false => {
+                tracing::info!(of = %turns.at(now), seconds = wait, "not this sequencer's turn to post: it collects")
+            }
+        }
+    }
+    *told = Some(mine);
+    let entry = json!({ "mine": mine, "of": turns.at(now), "wait_s": wait });
+    shared.shell.status.set("turn", entry);
+    mine
 }
 
 /// Posts one batch; `false` if there was nothing to post.
@@ -236,14 +264,8 @@ impl Core {
         }
     }
 
-    /// The next batch at chain time `now`, of work that `share` takes and `limit` bytes; its segments become Submitted.
-    fn next_batch(
-        &mut self,
-        now: u64,
-        now_ms: u64,
-        mut share: Share,
-        limit: usize,
-    ) -> Option<Batch> {
+    /// The segments that may go into a batch at chain time `now`, and what each takes. Those that never will are refused.
+    fn sift(&mut self, now: u64, now_ms: u64) -> (Vec<Waiting>, BTreeMap<Key, Load>) {
         let (mut waiting, mut loads) = (Vec::new(), BTreeMap::new());
         for key in self.pending() {
             let Some(held) = self.segments.get(&key) else {
@@ -268,6 +290,18 @@ impl Core {
             });
             loads.insert(key, load);
         }
+        (waiting, loads)
+    }
+
+    /// The next batch at chain time `now`, of work that `share` takes and `limit` bytes; its segments become Submitted.
+    fn next_batch(
+        &mut self,
+        now: u64,
+        now_ms: u64,
+        mut share: Share,
+        limit: usize,
+    ) -> Option<Batch> {
+        let (waiting, mut loads) = self.sift(now, now_ms);
         let mut notes = Vec::new();
         let segments = next_batch(waiting, limit, |segment| {
             let claims = &loads[&segment.key].claims;

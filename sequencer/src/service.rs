@@ -4,8 +4,9 @@ use crate::chain_view::{ChainView, state};
 use crate::core::{Core, Counts, Shared, now_ms};
 use crate::flags::Flags;
 use crate::record::Record;
+use crate::work::least_life;
 use crate::{follow, grpc, intake, post};
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolValue;
 use anyhow::{Context, bail};
 use assay_bindings::SignedRequest;
@@ -27,11 +28,20 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     }
     let key = shell.key()?;
     let view = ChainView::open(shell.chain.clone(), shell.deployment.contracts.clone()).await?;
-    let sequencer = view.sequencer().await?;
-    if key.address() != sequencer {
+    let sequencer = key.address();
+    let list = view.turns().sequencers();
+    if !list.contains(&sequencer) {
+        let list: Vec<String> = list.iter().map(Address::to_string).collect();
         bail!(
-            "this key is {}'s, but the rollup takes batches from {sequencer} alone: pass that key",
-            key.address()
+            "this key is {sequencer}'s, but the rollup takes batches from {} alone: pass the key of one of them",
+            list.join(", ")
+        );
+    }
+    let (least, most) = (least_life(view.turns()), flags.max_segment_life.into());
+    if least > most {
+        bail!(
+            "a segment must live for {least} s to outlast the other sequencers' turns, and --max-segment-life is {most}: \
+             raise it"
         );
     }
     shell

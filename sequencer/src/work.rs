@@ -4,6 +4,7 @@ use crate::admit::{Refusal, Terms, admit};
 use crate::core::{Shared, now_ms, verdict};
 use crate::segment::{Limits, Offer, Progress, recover};
 use crate::sessions::{Introduction, Outgoing};
+use crate::turn::Turns;
 use crate::wire;
 use alloy::primitives::{Address, B256, U256};
 use assay_node::chain::ChainError;
@@ -14,8 +15,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
-/// Seconds of life that an offered segment must have left.
-pub const MIN_SEGMENT_LIFE: u64 = 30;
+/// Seconds of life that an offered segment must have left when it may be posted.
+const MIN_SEGMENT_LIFE: u64 = 30;
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(20);
@@ -128,7 +129,7 @@ async fn greet(
     };
     // Welcome goes out before the session can be given work, so it is the first thing heard.
     let work_timeout = u32::try_from(shared.flags.work_timeout).unwrap_or(u32::MAX);
-    let min_segment_life = MIN_SEGMENT_LIFE as u32;
+    let min_segment_life = least_life(shared.view.turns()) as u32;
     send(
         out,
         Message::Welcome(v1::Welcome {
@@ -295,6 +296,11 @@ fn known(shared: &Shared, executor: Address, number: u64) -> Option<v1::SegmentV
     })
 }
 
+/// Seconds of life that an offered segment must have left: it may have to wait for the others' turns.
+pub fn least_life(turns: &Turns) -> u64 {
+    turns.longest_wait().saturating_add(MIN_SEGMENT_LIFE)
+}
+
 /// Takes a new offer, if it may be taken.
 fn receive(
     shared: &Shared,
@@ -302,7 +308,7 @@ fn receive(
     free_stake: U256,
 ) -> Result<Result<(), JournalError>, Refusal> {
     let limits = Limits {
-        least_life: MIN_SEGMENT_LIFE,
+        least_life: least_life(shared.view.turns()),
         most_life: shared.flags.max_segment_life.into(),
         bytes: shared.flags.max_segment_bytes(),
     };

@@ -2,6 +2,7 @@
 //!
 //! The contracts name each other as immutables, so their addresses follow from the deployer's nonces.
 
+use crate::abi::rollup::Rollup::WorkLaw;
 use crate::abi::{
     BlobDisputeGame, DisputeGame, Inbox, ModelRegistry, OneStepProver, Rollup, Staking,
     StepControl, StepFloat32, StepFloat64, StepInteger, StepLanes, StepMemory, StepTable,
@@ -13,8 +14,10 @@ use alloy::sol_types::SolConstructor;
 /// Everything that a deployment fixes for ever.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Parameters {
-    /// The one account that posts batches.
-    pub sequencer: Address,
+    /// The accounts that post batches, in the order of their turns: one to sixteen, each once.
+    pub sequencers: Vec<Address>,
+    /// Seconds of a sequencer's turn.
+    pub turn_length: u64,
     /// Least wei that a claim locks. A quarter of it repays challengers: more than four times the gas of a whole game.
     pub claim_bond: u128,
     /// Challenge window, seconds.
@@ -49,12 +52,13 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// The devnet's: a window of 30 seconds and two minutes of clock.
+    /// The devnet's: one sequencer, a window of 30 seconds and two minutes of clock.
     pub fn devnet(sequencer: Address) -> Parameters {
         const ETHER: u128 = 1_000_000_000_000_000_000;
         const GWEI: u128 = 1_000_000_000;
         Parameters {
-            sequencer,
+            sequencers: vec![sequencer],
+            turn_length: 20,
             claim_bond: ETHER,
             window: 30,
             allowance: 120,
@@ -207,12 +211,15 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         inbox_: to.inbox,
         staking_: to.staking,
         game_: to.game,
-        sequencer_: p.sequencer,
+        sequencers_: p.sequencers.clone(),
+        turnLength_: p.turn_length,
         claimBond_: p.claim_bond,
-        window_: p.window,
-        workPerWindow_: U256::from(p.work_per_window),
-        workPriceFloor_: U256::from(p.work_price_floor),
-        workPriceDoublings_: p.work_price_doublings,
+        law: WorkLaw {
+            perWindow: U256::from(p.work_per_window),
+            window: U256::from(p.window),
+            floor: U256::from(p.work_price_floor),
+            doublings: U256::from(p.work_price_doublings),
+        },
     };
     push("Rollup", to.rollup, &Rollup::BYTECODE, rollup.abi_encode());
     (to, out)

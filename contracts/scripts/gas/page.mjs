@@ -102,7 +102,7 @@ function parts(m) {
   const floor = (p) => 64 * p.bytes;
   const lines = [
     ["storage (the request's slot, written cold; the segment's share)", storage / 100],
-    ["events (the output and the new state, 8 gas a byte)", events / 100],
+    ["events (the output, 8 gas a byte)", events / 100],
     ["hash of the request struct (as a call of \`Inbox.idOf\`)", hash],
     ["price of its work (as a call of \`Rollup.leastFee\`)", price],
     ["the transaction's 21,000, a hundredth", BASE / 100],

@@ -169,6 +169,26 @@ abstract contract GameBase is IDisputeGame, Credits {
     }
 
     /// @inheritdoc IDisputeGame
+    function inbox() external view returns (address) {
+        return _inbox;
+    }
+
+    /// @inheritdoc IDisputeGame
+    function staking() external view returns (IStaking) {
+        return _staking;
+    }
+
+    /// @inheritdoc IDisputeGame
+    function registry() external view returns (IModelRegistry) {
+        return _registry;
+    }
+
+    /// @inheritdoc IDisputeGame
+    function prover() external view returns (IOneStepProver) {
+        return _prover;
+    }
+
+    /// @inheritdoc IDisputeGame
     function gameIdOf(GameContext calldata context) external view returns (bytes32) {
         return _id(context);
     }

@@ -2,8 +2,11 @@
 pragma solidity 0.8.37;
 
 import {ClaimGames, ClaimRef, GameContext, GameState, Request} from "./Types.sol";
+import {IOneStepProver} from "../machine/IOneStepProver.sol";
 import {ICredits} from "./ICredits.sol";
+import {IModelRegistry} from "./IModelRegistry.sol";
 import {IRollup} from "./IRollup.sol";
+import {IStaking} from "./IStaking.sol";
 
 /// @title The bisection game over one claim
 /// @notice Many games per claim at once, each between one challenger and the claim's executor
@@ -114,6 +117,18 @@ interface IDisputeGame is ICredits {
 
     /// @notice The rollup whose claims are played for.
     function rollup() external view returns (IRollup);
+
+    /// @notice The inbox whose requests are answered.
+    function inbox() external view returns (address);
+
+    /// @notice Where the bonds are that are played for.
+    function staking() external view returns (IStaking);
+
+    /// @notice Where the models' programs are.
+    function registry() external view returns (IModelRegistry);
+
+    /// @notice Who decides the last step.
+    function prover() external view returns (IOneStepProver);
 
     /// @notice Seconds that each player may use in one game.
     function allowance() external view returns (uint64);

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Callback, Request, RequestParams, RequestState, RequestStatus, SignedRequest} from "./Types.sol";
 import {ICredits} from "./ICredits.sol";
+import {IModelRegistry} from "./IModelRegistry.sol";
 
 /// @title Where questions come in
 /// @notice Holds the requests' money and the one status slot that each has.
@@ -26,7 +27,8 @@ interface IInbox is ICredits {
     event Requested(bytes32 indexed id, address indexed requester, Request request, bytes payload, bytes userData);
     /// @notice A signed request of a batch was left out.
     event SignedRequestSkipped(address indexed payer, uint64 nonce, AdmitError reason);
-    /// @notice A request moved. `deadline` is the inclusion deadline in force when it is Open.
+    /// @notice A request moved, but for Open -> Claimed: that is the rollup's `ResultClaimed`. `deadline` is the inclusion
+    ///         deadline in force when it is Open.
     event StateChanged(
         bytes32 indexed id, RequestState from, RequestState to, uint64 segmentId, uint16 index, uint40 deadline
     );
@@ -99,6 +101,12 @@ interface IInbox is ICredits {
     /// @param burn wei of the fee that are burned if this claim becomes final; at most half of it
     function claim(bytes32 id, uint64 segmentId, uint16 index, uint80 burn) external returns (bool claimed);
 
+    /// @notice As `claim` for a run of results, `ids[0]` being result `from` of the segment. Stops at the first that is not
+    ///         Open and says how many were. Rollup only.
+    function claimMany(uint64 segmentId, uint16 from, bytes32[] calldata ids, uint80[] calldata burns)
+        external
+        returns (uint256 claimed);
+
     /// @notice Claimed -> Final: burns what the claim's work costs, credits the rest of `fee` to `executor`. Rollup only; it
     ///         has checked everything.
     function settle(bytes32 id, address executor, Request calldata req) external;
@@ -141,6 +149,9 @@ interface IInbox is ICredits {
 
     /// @notice The one contract that moves requests.
     function rollup() external view returns (address);
+
+    /// @notice Where the models are that can be asked.
+    function registry() external view returns (IModelRegistry);
 
     /// @notice Seconds from a rejection to the fresh inclusion deadline.
     function reopenPeriod() external view returns (uint64);

@@ -55,8 +55,8 @@ interface IRollup {
     /// @notice A callback was made; `success` is false where the consumer reverted (it can be retried).
     event Delivered(bytes32 indexed requestId, IInbox.Mode mode, address consumer, bool success);
 
-    /// @notice The caller is not the sequencer.
-    error NotSequencer(address caller);
+    /// @notice It is not the caller's turn to post but that of `whose`.
+    error NotSequencer(address caller, address whose);
     /// @notice The caller is not the game contract.
     error NotGame(address caller);
     /// @notice The leaf is not in the segment, or the request's standing claim is another one.
@@ -78,10 +78,11 @@ interface IRollup {
     /// @notice Deployment parameters that contradict each other.
     error BadParameters();
 
-    /// @notice Admits signed requests, then turns results into claims. Bad entries are skipped with an event. Sequencer only.
+    /// @notice Admits signed requests, then turns results into claims. Bad entries are skipped with an event. Only the
+    ///         sequencer whose turn it is.
     function postBatch(Segment[] calldata segments, SignedRequest[] calldata signed) external;
 
-    /// @notice Claims a request that the sequencer left past its deadline. Any executor with free stake.
+    /// @notice Claims a request that the sequencers left past its deadline. Any executor with free stake.
     function claimDirect(Request calldata req, bytes calldata output) external returns (uint64 segmentId);
 
     /// @notice Makes a claim final: unlocks the bond, burns what its work costs, credits the rest of the fee. Anyone, after the window, with no game open or lost.
@@ -159,6 +160,12 @@ interface IRollup {
     /// @notice How often that price doubles until a share of the window is full.
     function workPriceDoublings() external view returns (uint8);
 
-    /// @notice The one account that posts batches.
-    function sequencer() external view returns (address);
+    /// @notice Who posts batches at `time`, unix seconds: the accounts of the list, a turn each, one after the other.
+    function sequencerAt(uint256 time) external view returns (address);
+
+    /// @notice All who post batches, in the order of their turns.
+    function sequencers() external view returns (address[] memory);
+
+    /// @notice Length of a turn, in seconds.
+    function turnLength() external view returns (uint64);
 }

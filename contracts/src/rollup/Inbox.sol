@@ -44,7 +44,8 @@ contract Inbox is IInbox, Credits, Eip712 {
 
     /// @inheritdoc IInbox
     address public immutable rollup;
-    IModelRegistry private immutable _registry;
+    /// @inheritdoc IInbox
+    IModelRegistry public immutable registry;
     /// @inheritdoc IInbox
     uint256 public immutable maxWork;
     /// @inheritdoc IInbox
@@ -71,7 +72,7 @@ contract Inbox is IInbox, Credits, Eip712 {
         uint64 directPeriod_,
         uint64 reopenPeriod_
     ) {
-        (rollup, _registry, maxWork) = (rollup_, registry_, maxWork_);
+        (rollup, registry, maxWork) = (rollup_, registry_, maxWork_);
         (directPeriod, reopenPeriod) = (directPeriod_, reopenPeriod_);
     }
 
@@ -161,14 +162,17 @@ contract Inbox is IInbox, Credits, Eip712 {
 
     /// @inheritdoc IInbox
     function claim(bytes32 id, uint64 segmentId, uint16 index, uint80 burn) external onlyRollup returns (bool claimed) {
-        RequestStatus memory s = status(id);
-        if (s.state != RequestState.Open) return false;
-        (s.segmentId, s.index, s.burn) = (segmentId, index, burn);
-        unchecked {
-            ++s.claims;
-        }
-        _transition(id, s, RequestState.Open, RequestState.Claimed);
-        return true;
+        return _claim(id, segmentId, index, burn);
+    }
+
+    /// @inheritdoc IInbox
+    function claimMany(uint64 segmentId, uint16 from, bytes32[] calldata ids, uint80[] calldata burns)
+        external
+        onlyRollup
+        returns (uint256 claimed)
+    {
+        // INVARIANT: one by one, so an id that is named twice is not Open the second time.
+        while (claimed < ids.length && _claim(ids[claimed], segmentId, uint16(from + claimed), burns[claimed])) ++claimed;
     }
 
     /// @inheritdoc IInbox
@@ -252,13 +256,21 @@ contract Inbox is IInbox, Credits, Eip712 {
 
     // ---- inside -----------------------------------------------------------------------------------------------------
 
-    /// @dev The one place where a request changes its state; each path names its edge.
+    /// @dev The one place where a request changes its state, but for `_claim`; each path names its edge.
     // INVARIANT: None -> Open -> Claimed -> Final, Claimed -> Open, Open -> Refunded, and nothing else.
     function _transition(bytes32 id, RequestStatus memory s, RequestState from, RequestState to) private {
         if (s.state != from) revert WrongState(id, s.state);
         s.state = to;
         _slots[id] = pack(s);
         emit StateChanged(id, from, to, s.segmentId, s.index, s.deadline);
+    }
+
+    /// @dev Open -> Claimed, if Open. Says nothing, as the rollup says all that there is to say (`ResultClaimed`).
+    function _claim(bytes32 id, uint64 segmentId, uint16 index, uint80 burn) private returns (bool) {
+        StatusSlot slot = _slots[id];
+        if (!slot.isOpen()) return false;
+        _slots[id] = slot.claimedBy(segmentId, index, burn);
+        return true;
     }
 
     /// @dev Seed policy: the request's own block. Good for a devnet, where nobody shops for blocks; a later block's
@@ -279,7 +291,7 @@ contract Inbox is IInbox, Credits, Eip712 {
         if (!_paramsFit(params) || userData.length > MAX_USER_DATA) return AdmitError.BadParams;
         req.maxTokens = RequestLaws.maxTokens(payload);
         if (req.maxTokens == 0) return AdmitError.BadPayload;
-        Model memory model = _registry.model(params.modelId);
+        Model memory model = registry.model(params.modelId);
         if (model.programId == 0) return AdmitError.UnknownModel;
         // INVARIANT: no request can cost a watchtower more than maxWork.
         uint256 work = RequestLaws.work(model.length, payload.length, req.maxTokens);

@@ -12,6 +12,8 @@ library RequestLaws {
     uint8 internal constant PAYLOAD_VERSION = 1;
     /// @dev Version, sampling, max tokens, temperature, number of stop strings, number of parts.
     uint256 internal constant MIN_PAYLOAD = 13;
+    /// @dev A request's encoding: ten words of its own and ten of its parameters.
+    uint256 private constant REQUEST_BYTES = 640;
 
     /// @notice Id of a request: binds every field, the chain and the inbox.
     function id(Request memory req, address inbox) internal view returns (bytes32) {
@@ -19,8 +21,17 @@ library RequestLaws {
     }
 
     /// @notice As `id`, from calldata.
-    function idOf(Request calldata req, address inbox) internal view returns (bytes32) {
-        return keccak256(abi.encode(block.chainid, inbox, req));
+    // INVARIANT: a request is static and encoded as it came, so equal ids mean equal words. `id` hashed clean ones: a request
+    //            with a dirty word has an id that nobody ever opened.
+    function idOf(Request calldata req, address inbox) internal view returns (bytes32 result) {
+        // Why assembly: Solidity checks and copies the twenty words one by one, at ten times the gas; a batch hashes hundreds.
+        assembly ("memory-safe") {
+            let spare := mload(0x40)
+            mstore(spare, chainid())
+            mstore(add(spare, 32), inbox)
+            calldatacopy(add(spare, 64), req, REQUEST_BYTES)
+            result := keccak256(spare, add(REQUEST_BYTES, 64))
+        }
     }
 
     /// @notice Sampler's seed of a request.
@@ -50,7 +61,7 @@ library RequestLaws {
     }
 
     function _u32le(bytes calldata data, uint256 offset) private pure returns (uint256) {
-        return uint256(uint8(data[offset])) | uint256(uint8(data[offset + 1])) << 8 | uint256(uint8(data[offset + 2]))
-            << 16 | uint256(uint8(data[offset + 3])) << 24;
+        uint256 big = uint32(bytes4(data[offset:offset + 4]));
+        return big >> 24 | (big >> 8 & 0xff00) | (big & 0xff00) << 8 | (big & 0xff) << 24;
     }
 }

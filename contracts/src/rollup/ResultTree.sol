@@ -8,8 +8,15 @@ import {TAG_NODE, TAG_RESULT} from "../generated/Params.sol";
 ///         two are zero, which no leaf is.
 library ResultTree {
     /// @notice Leaf of one result.
-    function leaf(bytes32 requestId, bytes32 outputHash) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(TAG_RESULT, requestId, outputHash));
+    /// @dev Why assembly: as `_node`.
+    function leaf(bytes32 requestId, bytes32 outputHash) internal pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            let spare := mload(0x40)
+            mstore8(spare, TAG_RESULT)
+            mstore(add(spare, 1), requestId)
+            mstore(add(spare, 33), outputHash)
+            result := keccak256(spare, 65)
+        }
     }
 
     /// @notice Root over `leaves`, which it overwrites; at least one.
@@ -17,10 +24,11 @@ library ResultTree {
         uint256 count = leaves.length;
         bytes32 missing = 0;
         while (count > 1) {
-            uint256 pairs = (count + 1) / 2;
-            for (uint256 i = 0; i < pairs; ++i) {
-                bytes32 right = 2 * i + 1 < count ? leaves[2 * i + 1] : missing;
-                leaves[i] = _node(leaves[2 * i], right);
+            uint256 pairs = count / 2;
+            _hashPairs(leaves, pairs);
+            if (count & 1 == 1) {
+                leaves[pairs] = _node(leaves[count - 1], missing);
+                ++pairs;
             }
             missing = _node(missing, missing);
             count = pairs;
@@ -42,7 +50,31 @@ library ResultTree {
         return node;
     }
 
-    function _node(bytes32 left, bytes32 right) private pure returns (bytes32) {
-        return keccak256(abi.encodePacked(TAG_NODE, left, right));
+    /// @dev Writes the nodes over the first `pairs` pairs of `nodes` into its first words.
+    function _hashPairs(bytes32[] memory nodes, uint256 pairs) private pure {
+        // Why assembly: a node a result; in place it costs about 100 gas instead of 350.
+        assembly ("memory-safe") {
+            let spare := mload(0x40)
+            mstore8(spare, TAG_NODE)
+            let from := add(nodes, 32)
+            let to := from
+            for { let end := add(to, shl(5, pairs)) } lt(to, end) { to := add(to, 32) } {
+                mcopy(add(spare, 1), from, 64)
+                mstore(to, keccak256(spare, 65))
+                from := add(from, 64)
+            }
+        }
+    }
+
+    /// @dev Why assembly: 65 bytes do not fit the scratch space as Solidity hashes them; beyond the free pointer they cost a
+    ///      third.
+    function _node(bytes32 left, bytes32 right) private pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            let spare := mload(0x40)
+            mstore8(spare, TAG_NODE)
+            mstore(add(spare, 1), left)
+            mstore(add(spare, 33), right)
+            result := keccak256(spare, 65)
+        }
     }
 }

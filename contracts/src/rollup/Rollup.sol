@@ -21,7 +21,7 @@ import {Ecdsa} from "./Ecdsa.sol";
 import {Eip712} from "./Eip712.sol";
 import {RequestLaws} from "./RequestLaws.sol";
 import {ResultTree} from "./ResultTree.sol";
-import {WorkLaw, WorkMeter, WorkSlot} from "./WorkMeter.sol";
+import {WorkLaw, WorkMeter, WorkShare, WorkSlot} from "./WorkMeter.sol";
 
 /// @title Batches of answers, their finality and their delivery
 contract Rollup is IRollup, Eip712 {
@@ -32,12 +32,27 @@ contract Rollup is IRollup, Eip712 {
         uint16 count;
     }
 
+    /// @dev What the next result of a segment meets.
+    /// @param segmentId the segment
+    /// @param claimed results claimed so far
+    /// @param most results that the next run may have
+    /// @param free stake that is left
+    struct Tally {
+        uint64 segmentId;
+        uint16 claimed;
+        uint256 most;
+        uint256 free;
+        WorkLaw law;
+        WorkShare share;
+    }
+
     bytes32 private constant SEGMENT_TYPEHASH = keccak256("Segment(uint64 number,uint64 expiry,bytes32 root)");
+    uint256 private constant MAX_SEQUENCERS = 16;
     /// @dev What the rollup itself may need after a consumer has burned all that it was given.
     uint256 private constant CALLBACK_MARGIN = 40_000;
 
     /// @inheritdoc IRollup
-    address public immutable sequencer;
+    uint64 public immutable turnLength;
     /// @inheritdoc IRollup
     uint128 public immutable claimBond;
     /// @inheritdoc IRollup
@@ -51,6 +66,9 @@ contract Rollup is IRollup, Eip712 {
     IInbox private immutable _inbox;
     IStaking private immutable _staking;
     IDisputeGame private immutable _game;
+    uint256 private immutable _sequencerCount;
+    /// @dev The first of the list: one alone is not looked up.
+    address private immutable _firstSequencer;
 
     /// @inheritdoc IRollup
     uint64 public segmentCount;
@@ -58,31 +76,56 @@ contract Rollup is IRollup, Eip712 {
     /// @inheritdoc IRollup
     mapping(uint64 segmentId => SegmentRecord) public segments;
     mapping(address executor => mapping(uint256 word => uint256 bits)) private _numbers;
+    // INVARIANT: written by the constructor alone, so nobody is ever taken off it or put on it.
+    address[] private _sequencers;
 
     constructor(
         IInbox inbox_,
         IStaking staking_,
         IDisputeGame game_,
-        address sequencer_,
+        address[] memory sequencers_,
+        uint64 turnLength_,
         uint128 claimBond_,
-        uint64 window_,
-        uint256 workPerWindow_,
-        uint256 workPriceFloor_,
-        uint8 workPriceDoublings_
+        WorkLaw memory law
     ) {
         (_inbox, _staking, _game) = (inbox_, staking_, game_);
-        (sequencer, claimBond, window, workPerWindow) = (sequencer_, claimBond_, window_, workPerWindow_);
-        (workPriceFloor, workPriceDoublings) = (workPriceFloor_, workPriceDoublings_);
-        bool wired = inbox_.rollup() == address(this) && staking_.rollup() == address(this)
-            && staking_.game() == address(game_) && address(game_.rollup()) == address(this);
+        (turnLength, claimBond) = (turnLength_, claimBond_);
+        (window, workPerWindow) = (uint64(law.window), law.perWindow);
+        (workPriceFloor, workPriceDoublings) = (law.floor, uint8(law.doublings));
+        bool takeTurns = turnLength_ != 0 && _distinct(sequencers_);
+        if (!(takeTurns && _wired(inbox_, staking_, game_))) revert BadParameters();
+        (_sequencers, _sequencerCount, _firstSequencer) = (sequencers_, sequencers_.length, sequencers_[0]);
         // INVARIANT: stake can't leave before every claim that it backs is decided.
-        bool bonded = staking_.unbondingDelay() > uint256(window_) + 2 * uint256(game_.allowance());
+        bool bonded = staking_.unbondingDelay() > law.window + 2 * uint256(game_.allowance());
         // INVARIANT: the largest request fits what is kept for direct claims, or censorship would be final.
-        bool direct = WorkMeter.directCap(workPerWindow_) >= inbox_.maxWork();
-        bool counts = window_ != 0 && workPerWindow_ <= type(uint96).max;
-        bool priced = workPriceFloor_ != 0 && workPriceDoublings_ != 0;
-        if (!(wired && bonded && direct && counts && priced)) revert BadParameters();
+        bool direct = WorkMeter.directCap(law.perWindow) >= inbox_.maxWork();
+        bool counts = law.window != 0 && law.window <= type(uint64).max && law.perWindow <= type(uint96).max;
+        bool priced = law.floor != 0 && law.doublings != 0 && law.doublings <= type(uint8).max;
+        if (!(bonded && direct && counts && priced)) revert BadParameters();
         _checkPrices(inbox_.maxWork());
+    }
+
+    /// @dev One to sixteen accounts, each once, none of them zero.
+    function _distinct(address[] memory list) private pure returns (bool) {
+        if (list.length == 0 || list.length > MAX_SEQUENCERS) return false;
+        for (uint256 i = 0; i < list.length; ++i) {
+            if (list[i] == address(0)) return false;
+            for (uint256 j = 0; j < i; ++j) {
+                if (list[i] == list[j]) return false;
+            }
+        }
+        return true;
+    }
+
+    // INVARIANT: whoever moves a request, a bond or a claim names this rollup, and the game plays for the very requests,
+    //            bonds and models that are claimed on here.
+    function _wired(IInbox inbox, IStaking staking, IDisputeGame game) private view returns (bool) {
+        bool movers = inbox.rollup() == address(this) && staking.rollup() == address(this)
+            && staking.game() == address(game) && address(game.rollup()) == address(this);
+        bool stakes = game.inbox() == address(inbox) && address(game.staking()) == address(staking);
+        // A prover without code would let no step be proven, and the clock decide every game.
+        return movers && stakes && address(game.registry()) == address(inbox.registry())
+            && address(game.prover()).code.length != 0;
     }
 
     function _checkPrices(uint256 maxWork) private view {
@@ -101,7 +144,8 @@ contract Rollup is IRollup, Eip712 {
 
     /// @inheritdoc IRollup
     function postBatch(Segment[] calldata batch, SignedRequest[] calldata signed) external {
-        if (msg.sender != sequencer) revert NotSequencer(msg.sender);
+        address whose = sequencerAt(block.timestamp);
+        if (msg.sender != whose) revert NotSequencer(msg.sender, whose);
         if (signed.length != 0) _inbox.admit(signed);
         for (uint256 i = 0; i < batch.length; ++i) {
             _postSegment(batch[i]);
@@ -114,14 +158,16 @@ contract Rollup is IRollup, Eip712 {
         RequestStatus memory s = _inbox.status(id);
         if (s.state != RequestState.Open) revert ClaimRefused(ResultError.NotOpen);
         if (block.timestamp <= s.deadline) revert NotYetDirect(uint256(s.deadline) + 1);
-        segmentId = segmentCount++;
         bytes32 root = ResultTree.leaf(id, keccak256(output));
+        Tally memory t = _tally(msg.sender, true);
+        segmentId = t.segmentId;
         segments[segmentId] = SegmentRecord(root, msg.sender, uint40(block.timestamp), 1);
-        uint256 bond = bondOf(req);
-        uint256 free = _staking.freeStake(msg.sender);
-        ResultError reason = _claim(id, req, output, segmentId, 0, free, true);
+        (ResultError reason, uint256 burned) = _price(req, output, t);
         if (reason != ResultError.None) revert ClaimRefused(reason);
+        if (!_inbox.claim(id, segmentId, 0, uint80(burned))) revert ClaimRefused(ResultError.NotOpen);
+        _work = _work.filled(block.timestamp, t.law, t.share.level, true);
         emit ResultClaimed(id, segmentId, 0, msg.sender, output);
+        uint256 bond = bondOf(req);
         _staking.lock(msg.sender, bond);
         emit SegmentPosted(segmentId, msg.sender, 0, root, 1, 1, bond);
     }
@@ -202,6 +248,16 @@ contract Rollup is IRollup, Eip712 {
     }
 
     /// @inheritdoc IRollup
+    function sequencerAt(uint256 time) public view returns (address) {
+        return _sequencerCount == 1 ? _firstSequencer : _sequencers[time / turnLength % _sequencerCount];
+    }
+
+    /// @inheritdoc IRollup
+    function sequencers() external view returns (address[] memory) {
+        return _sequencers;
+    }
+
+    /// @inheritdoc IRollup
     function bondOf(Request calldata req) public view returns (uint256) {
         return req.params.minBond > claimBond ? req.params.minBond : claimBond;
     }
@@ -224,12 +280,15 @@ contract Rollup is IRollup, Eip712 {
 
     /// @inheritdoc IRollup
     function leastFee(uint256 work) external view returns (uint256) {
-        return _leastFee(WorkSlot.wrap(block.timestamp), work, true);
+        // An idle share: nothing lies below its level.
+        return _feeFor(WorkShare(WorkMeter.directCap(workPerWindow), 0, 0), _law(), work);
     }
 
     /// @inheritdoc IRollup
     function presentFee(uint256 work) external view returns (uint256 batch, uint256 direct) {
-        return (_leastFee(_work, work, false), _leastFee(_work, work, true));
+        WorkLaw memory law = _law();
+        batch = _feeFor(_work.share(block.timestamp, law, false), law, work);
+        direct = _feeFor(_work.share(block.timestamp, law, true), law, work);
     }
 
     /// @inheritdoc IRollup
@@ -247,69 +306,128 @@ contract Rollup is IRollup, Eip712 {
         if (numberUsed(segment.executor, segment.number)) return _skip(segment, SegmentError.NumberUsed);
 
         bytes32[] memory ids = new bytes32[](count);
-        bytes32[] memory hashes = new bytes32[](count);
         bytes32[] memory leaves = new bytes32[](count);
         for (uint256 i = 0; i < count; ++i) {
-            ids[i] = RequestLaws.idOf(segment.results[i].request, address(_inbox));
-            hashes[i] = keccak256(segment.results[i].output);
-            leaves[i] = ResultTree.leaf(ids[i], hashes[i]);
+            Result calldata result = segment.results[i];
+            ids[i] = RequestLaws.idOf(result.request, address(_inbox));
+            leaves[i] = ResultTree.leaf(ids[i], keccak256(result.output));
         }
         // INVARIANT: the signed root is the one computed from the posted bytes, so what is claimed is available.
         bytes32 root = ResultTree.root(leaves);
         bytes32 digest = segmentDigest(segment.number, segment.expiry, root);
         if (!Ecdsa.isBy(segment.signature, digest, segment.executor)) return _skip(segment, SegmentError.BadSignature);
         _numbers[segment.executor][segment.number >> 8] |= 1 << (segment.number & 0xff);
-        _postResults(segment, ids, hashes, root);
+        _postResults(segment, ids, root);
     }
 
-    function _postResults(Segment calldata segment, bytes32[] memory ids, bytes32[] memory hashes, bytes32 root)
-        private
-    {
-        uint64 segmentId = segmentCount++;
-        segments[segmentId] = SegmentRecord(root, segment.executor, uint40(block.timestamp), uint16(ids.length));
-        uint256 free = _staking.freeStake(segment.executor);
-        uint256 locked = 0;
-        uint16 claimed = 0;
-        for (uint256 i = 0; i < ids.length; ++i) {
-            Result calldata result = segment.results[i];
-            ResultError reason =
-                _claim(ids[i], result.request, result.output, segmentId, uint16(i), free - locked, false);
-            if (reason == ResultError.None) {
-                locked += bondOf(result.request);
-                ++claimed;
-                emit ResultClaimed(ids[i], segmentId, uint16(i), segment.executor, result.output);
-            } else {
-                emit ResultSkipped(ids[i], segmentId, uint16(i), hashes[i], reason);
-            }
+    function _postResults(Segment calldata segment, bytes32[] memory ids, bytes32 root) private {
+        Tally memory t = _tally(segment.executor, false);
+        segments[t.segmentId] = SegmentRecord(root, segment.executor, uint40(block.timestamp), uint16(ids.length));
+        uint256 free = t.free;
+        t.most = ids.length;
+        for (uint256 i = 0; i < ids.length;) {
+            i = _postRun(segment, ids, t, i);
         }
+        uint256 locked = free - t.free;
         if (locked != 0) _staking.lock(segment.executor, locked);
-        emit SegmentPosted(segmentId, segment.executor, segment.number, root, uint16(ids.length), claimed, locked);
+        if (t.claimed != 0) _work = _work.filled(block.timestamp, t.law, t.share.level, false);
+        emit SegmentPosted(t.segmentId, segment.executor, segment.number, root, uint16(ids.length), t.claimed, locked);
     }
 
-    /// @dev Turns one result into a claim, or says why not. Never reverts on anything that a result can contain.
-    function _claim(
-        bytes32 id,
-        Request calldata req,
-        bytes calldata output,
-        uint64 segmentId,
-        uint16 index,
-        uint256 free,
-        bool direct
-    ) private returns (ResultError) {
-        if (uint256(req.payloadLength) + output.length > MAX_REQUEST_OUTPUT_BYTES) {
-            return ResultError.Oversized;
+    /// @dev Opens the next segment, of `executor`.
+    function _tally(address executor, bool direct) private returns (Tally memory t) {
+        t.segmentId = segmentCount++;
+        t.free = _staking.freeStake(executor);
+        t.law = _law();
+        t.share = _work.share(block.timestamp, t.law, direct);
+    }
+
+    /// @dev Claims results from `from` on in one call, up to the first that can't be a claim, which is skipped. Where that
+    ///      is one that is not Open, those behind it were priced in vain, so the next run is short.
+    /// @return next the first result that is still to be looked at
+    // INVARIANT: each result meets what the claims before it left and nothing else: the same outcome as one by one.
+    function _postRun(Segment calldata segment, bytes32[] memory ids, Tally memory t, uint256 from)
+        private
+        returns (uint256 next)
+    {
+        (uint256 free, uint256 level, uint256 area) = (t.free, t.share.level, t.share.area);
+        (uint80[] memory burns, ResultError reason) = _priceRun(segment, t, from, t.most);
+        next = from;
+        if (burns.length != 0) {
+            next += _inbox.claimMany(t.segmentId, uint16(from), _slice(ids, from, burns.length), burns);
         }
-        if (bondOf(req) > free) return ResultError.NoStake;
+        if (next < from + burns.length) {
+            // An id that was never opened is not Open either: a result for another hash, seed or chain ends here.
+            reason = ResultError.NotOpen;
+            (t.free, t.share.level, t.share.area) = (free, level, area);
+            _priceRun(segment, t, from, next - from);
+        }
+        t.claimed += uint16(next - from);
+        for (uint256 i = from; i < next; ++i) {
+            emit ResultClaimed(ids[i], t.segmentId, uint16(i), segment.executor, segment.results[i].output);
+        }
+        t.most = reason == ResultError.None ? 2 * t.most : 1;
+        if (reason == ResultError.None) return next;
+        bytes32 outputHash = keccak256(segment.results[next].output);
+        emit ResultSkipped(ids[next], t.segmentId, uint16(next), outputHash, reason);
+        ++next;
+    }
+
+    /// @dev What `most` results from `from` on burn, as if they were Open, up to the first that can't be a claim.
+    function _priceRun(Segment calldata segment, Tally memory t, uint256 from, uint256 most)
+        private
+        view
+        returns (uint80[] memory burns, ResultError reason)
+    {
+        uint256 left = segment.results.length - from;
+        burns = new uint80[](most < left ? most : left);
+        for (uint256 i = 0; i < burns.length; ++i) {
+            Result calldata result = segment.results[from + i];
+            uint256 burned;
+            (reason, burned) = _price(result.request, result.output, t);
+            if (reason != ResultError.None) {
+                // Why assembly: an array can't be cut short otherwise.
+                assembly ("memory-safe") {
+                    mstore(burns, i)
+                }
+                return (burns, reason);
+            }
+            burns[i] = uint80(burned);
+        }
+    }
+
+    /// @dev What a result burns as the next claim, or why it can't be one. Never reverts on anything that it can contain.
+    function _price(Request calldata req, bytes calldata output, Tally memory t)
+        private
+        view
+        returns (ResultError, uint256 burned)
+    {
+        if (uint256(req.payloadLength) + output.length > MAX_REQUEST_OUTPUT_BYTES) {
+            return (ResultError.Oversized, 0);
+        }
+        uint256 bond = bondOf(req);
+        if (bond > t.free) return (ResultError.NoStake, 0);
         uint256 tokens = RequestLaws.outputTokens(output, req.maxTokens);
         uint256 work = RequestLaws.work(req.modelLength, req.payloadLength, tokens);
-        (bool fits, uint256 burned, WorkSlot next) = _work.add(block.timestamp, _law(), work, direct);
-        if (!fits) return ResultError.WindowFull;
+        (uint256 level, uint256 area) = (t.share.level, t.share.area);
+        bool fits;
+        (fits, burned) = WorkMeter.pour(t.share, t.law, work);
+        if (!fits) return (ResultError.WindowFull, 0);
         // INVARIANT: half of a fee at least is its executor's, at whatever price the batch meets.
-        if (2 * burned > req.params.fee) return ResultError.FeeTooLow;
-        // An id that was never opened is not Open either: a result for another hash, seed or chain ends here.
-        if (!_inbox.claim(id, segmentId, index, uint80(burned))) return ResultError.NotOpen;
-        _work = next;
-        return ResultError.None;
+        if (2 * burned > req.params.fee) {
+            (t.share.level, t.share.area) = (level, area);
+            return (ResultError.FeeTooLow, 0);
+        }
+        t.free -= bond;
+        return (ResultError.None, burned);
+    }
+
+    function _slice(bytes32[] memory list, uint256 from, uint256 count) private pure returns (bytes32[] memory part) {
+        if (count == list.length) return list;
+        part = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            part[i] = list[from + i];
+        }
     }
 
     function _deliver(bytes32 id, Request calldata req, IInbox.Mode mode, bytes memory data)
@@ -339,8 +457,8 @@ contract Rollup is IRollup, Eip712 {
         return WorkLaw(workPerWindow, window, workPriceFloor, workPriceDoublings);
     }
 
-    function _leastFee(WorkSlot slot, uint256 work, bool direct) private view returns (uint256) {
-        (bool fits, uint256 burned,) = slot.add(block.timestamp, _law(), work, direct);
+    function _feeFor(WorkShare memory share, WorkLaw memory law, uint256 work) private pure returns (uint256) {
+        (bool fits, uint256 burned) = WorkMeter.pour(share, law, work);
         return fits ? 2 * burned : type(uint256).max;
     }
 

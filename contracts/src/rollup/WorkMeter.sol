@@ -10,7 +10,7 @@ pragma solidity 0.8.37;
 /// | 160-255 | level of the direct claims' share |
 type WorkSlot is uint256;
 
-using {WorkMeter.add, WorkMeter.levels} for WorkSlot global;
+using {WorkMeter.levels, WorkMeter.share, WorkMeter.filled} for WorkSlot global;
 
 /// @notice What a deployment fixes about work.
 /// @param perWindow most work in any stretch of one window
@@ -22,6 +22,16 @@ struct WorkLaw {
     uint256 window;
     uint256 floor;
     uint256 doublings;
+}
+
+/// @notice One share of the window while claims fill it.
+/// @param cap level at which it is full
+/// @param level level now
+/// @param area area below the price up to `level`, so that a claim costs one area
+struct WorkShare {
+    uint256 cap;
+    uint256 level;
+    uint256 area;
 }
 
 /// @title How much work may be claimed in a window, and what it burns
@@ -42,21 +52,43 @@ library WorkMeter {
         return perWindow / 10;
     }
 
-    /// @notice The slot with `work` added, if it still fits, and the wei that it burns.
-    function add(WorkSlot slot, uint256 time, WorkLaw memory law, uint256 work, bool direct)
+    /// @notice The share of the direct claims or of the batches at `time`, to be poured into.
+    function share(WorkSlot slot, uint256 time, WorkLaw memory law, bool direct)
         internal
         pure
-        returns (bool fits, uint256 burned, WorkSlot next)
+        returns (WorkShare memory s)
     {
         (uint256 batched, uint256 directly) = levels(slot, time, law);
-        uint256 cap = direct ? directCap(law.perWindow) : batchCap(law.perWindow);
-        uint256 level = direct ? directly : batched;
-        if (level + work > cap) return (false, 0, slot);
-        burned = cost(law, cap, level, work);
-        if (direct) directly += work;
-        else batched += work;
-        // INVARIANT: perWindow < 2^96, so whatever fits its cap fits its field.
-        return (true, burned, WorkSlot.wrap(uint256(uint64(time)) | batched << 64 | directly << 160));
+        s.cap = direct ? directCap(law.perWindow) : batchCap(law.perWindow);
+        s.level = direct ? directly : batched;
+        s.area = _area(law, s.cap, s.level);
+    }
+
+    /// @notice Adds `work` to a share, if it still fits, and says what it burns.
+    function pour(WorkShare memory s, WorkLaw memory law, uint256 work)
+        internal
+        pure
+        returns (bool fits, uint256 burned)
+    {
+        uint256 level = s.level + work;
+        if (level > s.cap) return (false, 0);
+        uint256 area = _area(law, s.cap, level);
+        burned = _priceOf(law, s.cap, area - s.area);
+        (s.level, s.area) = (level, area);
+        return (true, burned);
+    }
+
+    /// @notice The slot at `time` with one share at `level`.
+    // INVARIANT: perWindow < 2^96, so whatever fits its cap fits its field.
+    function filled(WorkSlot slot, uint256 time, WorkLaw memory law, uint256 level, bool direct)
+        internal
+        pure
+        returns (WorkSlot)
+    {
+        (uint256 batched, uint256 directly) = levels(slot, time, law);
+        if (direct) directly = level;
+        else batched = level;
+        return WorkSlot.wrap(uint256(uint64(time)) | batched << 64 | directly << 160);
     }
 
     /// @notice Both levels at `time`, which is not before the slot's.
@@ -75,9 +107,12 @@ library WorkMeter {
     /// @notice Wei burned for `work` that lifts a share of `cap` from `level`; `level + work <= cap`. Rounded up.
     // INVARIANT: cutting work into pieces never makes it cheaper, and no work is free.
     function cost(WorkLaw memory law, uint256 cap, uint256 level, uint256 work) internal pure returns (uint256) {
-        uint256 area = law.floor * (_area(law, cap, level + work) - _area(law, cap, level));
+        return _priceOf(law, cap, _area(law, cap, level + work) - _area(law, cap, level));
+    }
+
+    function _priceOf(WorkLaw memory law, uint256 cap, uint256 area) private pure returns (uint256) {
         uint256 unit = 2 * law.doublings * cap << UNIT_LOG2;
-        return (area + unit - 1) / unit;
+        return (law.floor * area + unit - 1) / unit;
     }
 
     /// @dev The price doubles `doublings` times from level 0 to `cap` and is a straight line between two doublings. This is

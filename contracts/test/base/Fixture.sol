@@ -20,6 +20,7 @@ import {Inbox} from "../../src/rollup/Inbox.sol";
 import {ModelRegistry} from "../../src/rollup/ModelRegistry.sol";
 import {Rollup} from "../../src/rollup/Rollup.sol";
 import {Staking} from "../../src/rollup/Staking.sol";
+import {WorkLaw} from "../../src/rollup/WorkMeter.sol";
 import {TestBase} from "./TestBase.sol";
 import {ToyProver} from "./ToyProver.sol";
 
@@ -71,6 +72,8 @@ abstract contract Fixture is TestBase {
     uint256 internal workPerWindow = WORK_PER_WINDOW;
     uint256 internal priceFloor = PRICE_FLOOR;
     uint8 internal doublings = DOUBLINGS;
+    address[] internal sequencers = [SEQUENCER];
+    uint64 internal turnLength = 60;
 
     function setUp() public virtual {
         _deploy(5, 50, true);
@@ -94,7 +97,7 @@ abstract contract Fixture is TestBase {
         staking = new Staking(rollupAt, gameAt, unbonding);
         inbox = new Inbox(rollupAt, registry, MAX_WORK, DIRECT, REOPEN);
         game = _newGame(Rollup(rollupAt), arityLog2);
-        rollup = new Rollup(inbox, staking, game, SEQUENCER, CLAIM_BOND, WINDOW, workPerWindow, priceFloor, doublings);
+        rollup = new Rollup(inbox, staking, game, sequencers, turnLength, CLAIM_BOND, _law());
         modelId = _registerModel(0, 0);
         vm.deal(ASKER, 1000 ether);
         vm.deal(payer, 1000 ether);
@@ -107,6 +110,10 @@ abstract contract Fixture is TestBase {
 
     function _newGame(Rollup at_, uint8 arityLog2) internal virtual returns (DisputeGame) {
         return new DisputeGame(at_, address(inbox), staking, registry, prover, arityLog2, ALLOWANCE, 10 gwei, 2 gwei);
+    }
+
+    function _law() internal view returns (WorkLaw memory) {
+        return WorkLaw(workPerWindow, WINDOW, priceFloor, doublings);
     }
 
     /// @dev External, so that a test can expect its revert.

@@ -82,6 +82,8 @@ interface Vm {
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
     function cool(address who) external;
+    function snapshotState() external returns (uint256 id);
+    function revertToState(uint256 id) external returns (bool ok);
     function toString(uint256 value) external pure returns (string memory);
 }
 

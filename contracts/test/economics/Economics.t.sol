@@ -16,6 +16,7 @@ import {DisputeGame} from "../../src/dispute/DisputeGame.sol";
 import {Inbox} from "../../src/rollup/Inbox.sol";
 import {Rollup} from "../../src/rollup/Rollup.sol";
 import {Staking} from "../../src/rollup/Staking.sol";
+import {WorkLaw} from "../../src/rollup/WorkMeter.sol";
 import {Recorder} from "../base/Consumers.sol";
 import {GameFixture} from "../base/GameFixture.sol";
 
@@ -86,12 +87,15 @@ contract EconomicsTest is GameFixture {
             inbox,
             staking,
             game,
-            SEQUENCER,
+            sequencers,
+            uint64(_parameter("Rollup.turnLength")),
             uint128(_parameter("Rollup.claimBond")),
-            uint64(_parameter("Rollup.window")),
-            _parameter("Rollup.workPerWindow"),
-            _parameter("Rollup.workPriceFloor"),
-            uint8(_parameter("Rollup.workPriceDoublings"))
+            WorkLaw(
+                _parameter("Rollup.workPerWindow"),
+                _parameter("Rollup.window"),
+                _parameter("Rollup.workPriceFloor"),
+                _parameter("Rollup.workPriceDoublings")
+            )
         );
         (bytes32 root, bytes memory leaf, bytes32[33] memory siblings) = _modelProof(LARGE_MODEL);
         largeModel = registry.registerModel(root, LARGE_MODEL, programId, 0, 0, leaf, siblings, "file:large");

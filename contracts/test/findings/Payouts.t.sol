@@ -95,7 +95,7 @@ contract PayoutFindings is FindingFixture {
     }
 
     function deployCheaperRollup() external {
-        new Rollup(inbox, staking, game, SEQUENCER, CLAIM_BOND / 2, WINDOW, WORK_PER_WINDOW, PRICE_FLOOR, DOUBLINGS);
+        new Rollup(inbox, staking, game, sequencers, turnLength, CLAIM_BOND / 2, _law());
     }
 
     /// @dev Sherlock 2024-02 Optimism #164 (family 003-H), and Code4rena 2024-03 Taiko H-02 on bonds that

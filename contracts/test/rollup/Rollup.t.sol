@@ -24,7 +24,7 @@ contract RollupTest is Fixture {
     // ---- postBatch --------------------------------------------------------------------------------------------------
 
     function test_postBatch_byAnyoneElse_reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(IRollup.NotSequencer.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotSequencer.selector, address(this), SEQUENCER));
         rollup.postBatch(new Segment[](0), new SignedRequest[](0));
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {WorkLaw, WorkMeter, WorkSlot} from "../../src/rollup/WorkMeter.sol";
+import {WorkLaw, WorkMeter, WorkShare, WorkSlot} from "../../src/rollup/WorkMeter.sol";
 import {TestBase} from "../base/TestBase.sol";
 import {WorkPrice} from "../base/WorkPrice.sol";
 
@@ -18,6 +18,19 @@ contract WorkMeterTest is TestBase {
         law.window = 1 + window % 30 days;
         law.floor = 1 + floor % 1e15;
         law.doublings = 1 + doublings % 30;
+    }
+
+    /// @dev The slot after one claim, as the rollup makes it; unchanged where the claim does not fit.
+    function _add(WorkSlot slot, uint256 time, WorkLaw memory law, uint256 work, bool direct)
+        private
+        pure
+        returns (bool fits, uint256 burned, WorkSlot next)
+    {
+        WorkShare memory share = slot.share(time, law, direct);
+        uint256 level = share.level;
+        (fits, burned) = WorkMeter.pour(share, law, work);
+        assertEq(share.level, fits ? level + work : level, "level");
+        next = fits ? slot.filled(time, law, share.level, direct) : slot;
     }
 
     /// @dev A level and an amount that fit the batches' share together.
@@ -78,6 +91,25 @@ contract WorkMeterTest is TestBase {
         assertTrue(WorkMeter.cost(law, cap, lower, work) <= WorkMeter.cost(law, cap, level, work), "monotone");
     }
 
+    /// @dev Claim after claim into one share, each burns what its own span costs.
+    function testFuzz_pour_oneAfterAnother_asCost_succeeds(uint96 w, uint64 f, uint8 k, uint96 a, uint96 b, uint96 c)
+        public
+        pure
+    {
+        WorkLaw memory law = _law(w, 30, f, k);
+        (uint256 cap, uint256 level, uint256 work) = _span(law, a, b);
+        uint256 first = c % (work + 1);
+        WorkSlot slot = WorkSlot.wrap(NOW | level << 64);
+        WorkShare memory share = slot.share(NOW, law, false);
+        (bool fits, uint256 burned) = WorkMeter.pour(share, law, first);
+        assertTrue(fits && burned == WorkMeter.cost(law, cap, level, first), "first");
+        (fits,) = WorkMeter.pour(share, law, cap - level - first + 1);
+        assertTrue(!fits && share.level == level + first, "beyond the cap");
+        (fits, burned) = WorkMeter.pour(share, law, work - first);
+        assertTrue(fits && burned == WorkMeter.cost(law, cap, level + first, work - first), "second");
+        assertEq(WorkSlot.unwrap(slot.filled(NOW, law, share.level, false)), NOW | (level + work) << 64, "slot");
+    }
+
     /// @dev By hand: 4 doublings over 4 * 2^20 units at 8 wei: 1.5 * 8 * (1 + 2 + 4 + 8) wei; a unit at the top 8 * 16 wei.
     function test_cost_wholeShare_succeeds() public pure {
         WorkLaw memory law = WorkLaw(0, 30, 8, 4);
@@ -92,9 +124,9 @@ contract WorkMeterTest is TestBase {
     function test_levels_drainEvenly_succeeds() public pure {
         WorkLaw memory law = WorkLaw(1000, 50, 1, 1);
         WorkSlot slot;
-        (bool fits,, WorkSlot next) = slot.add(NOW, law, 400, false);
+        (bool fits,, WorkSlot next) = _add(slot, NOW, law, 400, false);
         assertTrue(fits, "batch share");
-        (fits,, next) = next.add(NOW, law, 100, true);
+        (fits,, next) = _add(next, NOW, law, 100, true);
         assertTrue(fits, "direct share");
         (uint256 batched, uint256 directly) = next.levels(NOW + 10, law);
         assertEq(batched, 320, "a fifth of the time, a fifth of the share");
@@ -110,13 +142,13 @@ contract WorkMeterTest is TestBase {
     function test_add_beyondTheCap_changesNothing_succeeds() public pure {
         WorkLaw memory law = WorkLaw(1000, 50, 1, 1);
         WorkSlot slot;
-        (,, WorkSlot next) = slot.add(NOW, law, 400, false);
-        (bool fits, uint256 burned, WorkSlot same) = next.add(NOW, law, 1, false);
+        (,, WorkSlot next) = _add(slot, NOW, law, 400, false);
+        (bool fits, uint256 burned, WorkSlot same) = _add(next, NOW, law, 1, false);
         assertTrue(!fits && burned == 0, "refused");
         assertEq(WorkSlot.unwrap(same), WorkSlot.unwrap(next), "slot");
-        (fits,,) = next.add(NOW + 1, law, 8, false);
+        (fits,,) = _add(next, NOW + 1, law, 8, false);
         assertTrue(fits, "what has drained");
-        (fits,,) = next.add(NOW + 1, law, 9, false);
+        (fits,,) = _add(next, NOW + 1, law, 9, false);
         assertTrue(!fits, "and no more");
     }
 
@@ -129,7 +161,7 @@ contract WorkMeterTest is TestBase {
             seed = uint256(keccak256(abi.encode(seed)));
             uint256 second = i * took.length / 300;
             uint256 work = seed % 3 == 0 ? seed >> 8 & 0xff : seed >> 8 & 0xf;
-            (bool fits,, WorkSlot next) = slot.add(NOW + second, law, work, seed & 4 == 0);
+            (bool fits,, WorkSlot next) = _add(slot, NOW + second, law, work, seed & 4 == 0);
             if (fits) (slot, took[second]) = (next, took[second] + work);
         }
         uint256 most = 0;

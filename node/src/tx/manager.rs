@@ -103,6 +103,8 @@ impl TxManager {
                     .chain
                     .provider()
                     .estimate_gas(self.request(&call))
+                    // As the dry run: in the newest block's time a call may still be refused that the next one takes.
+                    .block(BlockNumberOrTag::Pending.into())
                     .await;
                 let estimate =
                     estimate.map_err(|e| self.refused(call.label, "eth_estimateGas", e))?;

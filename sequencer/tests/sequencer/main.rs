@@ -8,3 +8,4 @@ mod offers;
 mod price;
 mod start;
 mod support;
+mod turns;

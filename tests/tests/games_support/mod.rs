@@ -241,7 +241,12 @@ impl Court {
             batch: vec![segment],
             signed: vec![],
         };
-        let outcome = self.must(self.parameters.sequencer, self.addresses.rollup, &call, 0);
+        let outcome = self.must(
+            self.parameters.sequencers[0],
+            self.addresses.rollup,
+            &call,
+            0,
+        );
         let claimed = outcome
             .logs
             .iter()

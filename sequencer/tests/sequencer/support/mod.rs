@@ -139,7 +139,6 @@ impl World {
         deployment
             .save(&dir.path().join("deployment.json"))
             .expect("saved");
-        write_key_file(&dir.path().join("sequencer.key"), KEYS[SEQUENCER]).expect("written");
         World {
             anvil,
             dir,
@@ -153,6 +152,26 @@ impl World {
 
     /// The sequencer's command line with these further flags.
     pub fn command(&self, more: &[&str]) -> Command {
+        self.command_as(SEQUENCER, more)
+    }
+
+    /// Name of a sequencer's folder within the test's; its key and its log are called the same.
+    fn name(account: usize) -> String {
+        match account {
+            SEQUENCER => "sequencer".to_owned(),
+            other => format!("sequencer-{other}"),
+        }
+    }
+
+    fn data(account: usize) -> String {
+        match account {
+            SEQUENCER => "data".to_owned(),
+            other => format!("data-{other}"),
+        }
+    }
+
+    /// The command line of the sequencer with the key of `account`.
+    pub fn command_as(&self, account: usize, more: &[&str]) -> Command {
         let path = |name: &str| self.dir.path().join(name).display().to_string();
         let mut command = Command::new(env!("CARGO_BIN_EXE_sequencer"));
         command.args([
@@ -161,7 +180,12 @@ impl World {
             "--deployment",
             &path("deployment.json"),
         ]);
-        command.args(["--data-dir", &path("data"), "--poll-ms", "50"]);
+        command.args([
+            "--data-dir",
+            &path(&World::data(account)),
+            "--poll-ms",
+            "50",
+        ]);
         if !more.contains(&"--batch-interval-ms") {
             command.args(["--batch-interval-ms", "100"]);
         }
@@ -170,7 +194,11 @@ impl World {
             command.args(["--log-level", "debug"]);
         }
         if !more.contains(&"--key-file") {
-            command.args(["--key-file", &path("sequencer.key")]);
+            let file = path(&format!("{}.key", World::name(account)));
+            if !Path::new(&file).exists() {
+                write_key_file(Path::new(&file), KEYS[account]).expect("written");
+            }
+            command.args(["--key-file", &file]);
         }
         if !more.contains(&"--grpc-addr") {
             command.args(["--grpc-addr", "127.0.0.1:0"]);
@@ -180,14 +208,24 @@ impl World {
 
     /// Starts the sequencer and connects to it.
     pub async fn sequencer(&self, more: &[&str]) -> (Running, SequencerClient<Channel>) {
-        let endpoints = self.dir.path().join("data/endpoints.json");
+        self.sequencer_as(SEQUENCER, more).await
+    }
+
+    /// Starts the sequencer with the key of `account` and connects to it.
+    pub async fn sequencer_as(
+        &self,
+        account: usize,
+        more: &[&str],
+    ) -> (Running, SequencerClient<Channel>) {
+        let endpoints = self.dir.path().join(World::data(account));
+        let endpoints = endpoints.join("endpoints.json");
         let _ = std::fs::remove_file(&endpoints);
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
-            .open(self.dir.path().join("sequencer.log"));
+            .open(self.dir.path().join(World::name(account) + ".log"));
         let child = self
-            .command(more)
+            .command_as(account, more)
             .stderr(log.expect("a log"))
             .spawn()
             .expect("the binary is built");
@@ -197,12 +235,12 @@ impl World {
             assert!(
                 child.0.try_wait().expect("a child").is_none(),
                 "it ended:\n{}",
-                self.log()
+                self.log_of(account)
             );
             assert!(
                 start.elapsed() < Duration::from_secs(30),
                 "it does not listen:\n{}",
-                self.log()
+                self.log_of(account)
             );
             if let Some(address) = grpc_address(&endpoints) {
                 let client = SequencerClient::connect(format!("http://{address}"))
@@ -215,7 +253,12 @@ impl World {
     }
 
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("sequencer.log")).unwrap_or_default()
+        self.log_of(SEQUENCER)
+    }
+
+    pub fn log_of(&self, account: usize) -> String {
+        let path = self.dir.path().join(World::name(account) + ".log");
+        std::fs::read_to_string(path).unwrap_or_default()
     }
 
     pub fn inbox(&self) -> InboxInstance<alloy::providers::DynProvider> {
