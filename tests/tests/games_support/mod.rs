@@ -102,7 +102,7 @@ impl Court {
 
     /// The same with parameters of one's own; trace length and unbonding delay follow from the rest.
     pub fn with(image: &Image, model: &Rom, mut parameters: Parameters) -> Court {
-        let (deployer, sequencer) = (account("deployer"), parameters.sequencer);
+        let (deployer, sequencer) = (account("deployer"), parameters.sequencers[0]);
         let (arity_log2, allowance) = (parameters.arity_log2, parameters.allowance);
         let blobs = parameters.blobs;
         parameters.trace_log2 = image.limits.a + image.limits.b;
