@@ -4,7 +4,6 @@
 
 use crate::clock::{Clock, Timestamp};
 use crate::multiproof::segment_proof;
-use alloy::primitives::B256;
 use assay_node::blob::Blob;
 use assay_types::game::{dissection_root, low_248, next_blob_history, next_history};
 use assay_types::{Hash, StateRoot};
@@ -310,8 +309,8 @@ impl Game {
                 Some((end, inner)) if roots.len() == 1 << self.next_width_log2() => (inner, *end),
                 _ => return Err(IllegalMove::WrongWidth),
             };
-            let inner: Vec<B256> = inner.iter().map(|root| B256::new(root.0.0)).collect();
-            let blob = Blob::of_elements(&inner).map_err(|_| IllegalMove::NoElement)?;
+            let blob = Blob::of_words(inner.iter().map(|root| root.0.0));
+            let blob = blob.map_err(|_| IllegalMove::NoElement)?;
             return self.dissect_by_blob(side, segment, Arc::new(blob), end, now);
         }
         let history = next_history(&self.history, segment, roots);

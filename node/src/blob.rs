@@ -69,6 +69,15 @@ impl Blob {
         Blob::from_bytes(bytes)
     }
 
+    /// As [`Blob::of_elements`], from bare words.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_words(words: impl IntoIterator<Item = [u8; 32]>) -> Result<Blob, BlobError> {
+        let elements: Vec<B256> = words.into_iter().map(B256::new).collect();
+        Blob::of_elements(&elements)
+    }
+
     /// The blob with these bytes.
     ///
     /// # Errors
