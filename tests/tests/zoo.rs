@@ -1,0 +1,479 @@
+//! A zoo of hostile actors against the services' own code on a real chain: whatever they try, a false claim falls, a true one
+//! becomes final, and those who are honest lose nothing.
+
+#[allow(
+    dead_code,
+    reason = "shared with the games in revm, which use other parts"
+)]
+mod games_support;
+
+use alloy::primitives::{Address, B256, U256, keccak256};
+use alloy::sol_types::SolCall;
+use assay_bindings::{DisputeGame, Request, Rollup, Staking};
+use assay_dispute::action::Action;
+use assay_dispute::calls::{call_for, opening};
+use assay_dispute::claim_ref::claim_ref;
+use assay_dispute::flipped::MadeUpTrace;
+use assay_dispute::game::Side;
+use assay_dispute::ledger::Play;
+use assay_dispute::lies::Lie;
+use assay_dispute::solver::next_actions;
+use assay_dispute::watcher::{Watcher, challenger_bond, view};
+use assay_node::dangerous::Flip;
+use assay_node::store::SledStore;
+use assay_node::tx::Call;
+use assay_types::request::Payload;
+use games_support::network::{Network, Who, events};
+use games_support::services::{defender, run_of, truth, watchtower};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const GAME: Duration = Duration::from_secs(150);
+/// The executor's deposit.
+const STAKE: u128 = 100 * ETHER;
+const ETHER: u128 = 1_000_000_000_000_000_000;
+/// What a watchtower may pay beyond what the rules repay: openings that a reorganization made void, and withdrawals.
+const GAS: u128 = ETHER / 100;
+
+/// A question and its two answers.
+struct Asked {
+    id: B256,
+    request: Request,
+    right: Vec<u8>,
+    wrong: Vec<u8>,
+}
+
+async fn ask(net: &Network) -> Asked {
+    let payload = Payload::greedy("?", 4).encode();
+    let (id, request) = net.ask(&payload).await;
+    let right = truth(net, id, &request, &payload);
+    let mut wrong = right.clone();
+    wrong[6] ^= 1;
+    Asked {
+        id,
+        request,
+        right,
+        wrong,
+    }
+}
+
+const LIE: Option<Lie> = Some(Lie::Flip(Flip::Random(Some(7))));
+
+/// What the chain says now, read by nobody's service.
+async fn look(net: &Network) -> Watcher {
+    let name = format!("look-{:?}.sled", Instant::now());
+    let store = Arc::new(SledStore::open(&net.file(&name)).expect("opens"));
+    let watcher = Watcher::open(net.chain.clone(), &net.deployment, store, 0).await;
+    let mut watcher = watcher.expect("opens");
+    watcher.poll().await.expect("follows");
+    watcher
+}
+
+/// The call that opens a game on the first claim.
+async fn opening_call(net: &Network) -> Call {
+    let watcher = look(net).await;
+    let ledger = watcher.ledger();
+    let claim = ledger.claims.values().next().expect("a claim");
+    let ask = &ledger.asks[&claim.request_id];
+    let shown = claim_ref(claim, &ledger.segments[&claim.key.segment]).expect("a leaf");
+    let game = net.deployment.contracts.game;
+    let bond = challenger_bond(&net.chain, game).await.expect("a view");
+    opening(ask, claim, &shown, game, bond)
+}
+
+async fn free_stake(net: &Network) -> U256 {
+    let executor = net.address(Who::Executor);
+    let call = Staking::freeStakeCall { executor };
+    let staking = net.deployment.contracts.staking;
+    let free = view(&net.chain, staking, "freeStake", call).await;
+    free.expect("a view")
+}
+
+/// Balance and credit at the game.
+async fn purse(net: &Network, who: Who) -> U256 {
+    let balance = net.chain.balance(net.address(who)).await;
+    balance.expect("asked") + net.credit(who).await
+}
+
+/// The watchtower has won the only claim there was: rejected once, its bond slashed once.
+// INVARIANT: an honest challenger has its bond back, its gas repaid and a quarter of the claim's bond.
+async fn assert_rejected(net: &Network, before: U256, reason: u8) {
+    let won = net.wait_for::<DisputeGame::ClaimLost>(1, GAME).await;
+    assert_eq!(won.len(), 1);
+    let won = net.game_events::<DisputeGame::GameWon>().await;
+    let tower = net.address(Who::Watchtower);
+    let mine: Vec<_> = won.iter().filter(|w| w.winner == tower).collect();
+    assert_eq!(mine.len(), 1);
+    assert_eq!(mine[0].reason, reason);
+    let rejected = net.game_events::<Rollup::ClaimRejected>().await;
+    assert_eq!(rejected.len(), 1);
+    assert_eq!(free_stake(net).await, U256::from(STAKE - ETHER));
+    let after = purse(net, Who::Watchtower).await;
+    let least = before + U256::from(ETHER / 4 - GAS);
+    assert!(after >= least, "{before} -> {after}");
+    assert!(after <= before + U256::from(ETHER / 2));
+}
+
+async fn mine(net: &Network, seconds: u64) {
+    net.rpc("evm_setIntervalMining", json!([seconds])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn game_goes_on_after_a_reorganization_of_seven_blocks() {
+    let mut net = Network::start(120, 120).await;
+    let asked = ask(&net).await;
+    let before = purse(&net, Who::Watchtower).await;
+    let tower = watchtower(&net, Who::Watchtower, &[]);
+    let liar = defender(&net, LIE);
+    net.claim(asked.id, &asked.request, &asked.wrong).await;
+    // Deep in the game, so that seven blocks hold moves of both and not the claim.
+    net.wait_for::<DisputeGame::Moved>(8, GAME).await;
+    net.rpc("anvil_reorg", json!([7, []])).await;
+    let left = net.game_events::<DisputeGame::Moved>().await.len();
+    assert!(left < 8, "the reorganization took no move: {left}");
+    net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    assert_rejected(&net, before, 0).await;
+    assert_eq!(net.game_events::<DisputeGame::Moved>().await.len(), 10);
+    tower.abort();
+    liar.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn claim_that_a_reorganization_drops_is_challenged_again() {
+    let mut net = Network::start(120, 120).await;
+    let asked = ask(&net).await;
+    let before = purse(&net, Who::Watchtower).await;
+    let tower = watchtower(&net, Who::Watchtower, &[]);
+    let liar = defender(&net, LIE);
+    let posted = net.chain.block_number().await.expect("a head");
+    net.claim(asked.id, &asked.request, &asked.wrong).await;
+    net.wait_for::<DisputeGame::Moved>(3, GAME).await;
+    mine(&net, 0).await;
+    let depth = net.chain.block_number().await.expect("a head") - posted;
+    net.rpc("anvil_reorg", json!([depth, []])).await;
+    let claims = net.game_events::<Rollup::ResultClaimed>().await;
+    assert!(claims.is_empty(), "the batch is gone");
+    let games = net.game_events::<DisputeGame::GameOpened>().await;
+    assert!(games.is_empty(), "and the game");
+    mine(&net, 1).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // The sequencer posts it again unless it comes back by itself.
+    if net.game_events::<Rollup::ResultClaimed>().await.is_empty() {
+        net.claim(asked.id, &asked.request, &asked.wrong).await;
+    }
+    net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    assert_rejected(&net, before, 0).await;
+    tower.abort();
+    liar.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sham_game_that_the_liar_loses_to_itself_saves_no_claim() {
+    let mut net = Network::start(600, 60).await;
+    let asked = ask(&net).await;
+    let before = purse(&net, Who::Watchtower).await;
+    net.claim(asked.id, &asked.request, &asked.wrong).await;
+    let liar = defender(&net, LIE);
+    let sham = net.responder(Who::Liar);
+    let poor = purse(&net, Who::Liar).await;
+    let bond = opening_call(&net).await.value;
+    sham.send(opening_call(&net).await).await.expect("opened");
+    net.rpc("evm_increaseTime", json!([61])).await;
+    let lost = net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    assert_eq!(lost[0].winner, net.address(Who::Executor));
+    let claims = net.game_events::<DisputeGame::ClaimLost>().await;
+    assert!(claims.is_empty(), "the claim stands after the sham");
+    let split = net.game_events::<DisputeGame::BondForfeited>().await;
+    // INVARIANT: a sham game costs the liar at least half a bond.
+    assert!(split[0].burned >= bond / U256::from(2));
+    assert_eq!(split[0].burned + split[0].toExecutor, bond);
+    assert!(purse(&net, Who::Liar).await <= poor - bond);
+
+    let tower = watchtower(&net, Who::Watchtower, &[]);
+    net.wait_for::<DisputeGame::GameWon>(2, GAME).await;
+    assert_rejected(&net, before, 0).await;
+    tower.abort();
+    liar.abort();
+}
+
+/// The transaction to the game that `from` has pending and that begins with `selector`.
+async fn pending(net: &Network, from: Address, selector: [u8; 4]) -> Option<Value> {
+    let pool = net.rpc("txpool_content", json!([])).await;
+    let wanted = format!("0x{}", alloy::hex::encode(selector));
+    let pool = pool["pending"].as_object().expect("accounts").clone();
+    let of = pool
+        .into_iter()
+        .filter(|(account, _)| account.parse::<Address>() == Ok(from));
+    let mut txs = of.flat_map(|(_, txs)| txs.as_object().cloned().unwrap_or_default());
+    let found = txs.find(|(_, tx)| tx["input"].as_str().is_some_and(|i| i.starts_with(&wanted)));
+    found.map(|(_, tx)| tx)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn proof_in_the_hands_of_a_front_runner_reverts() {
+    let mut net = Network::start(120, 120).await;
+    let asked = ask(&net).await;
+    let before = purse(&net, Who::Watchtower).await;
+    let tower = watchtower(&net, Who::Watchtower, &[]);
+    let liar = defender(&net, LIE);
+    net.claim(asked.id, &asked.request, &asked.wrong).await;
+    net.wait_for::<DisputeGame::Moved>(8, GAME).await;
+    // From here blocks are made by hand, so that the proof is seen before it is mined.
+    mine(&net, 0).await;
+    let started = Instant::now();
+    let account = net.address(Who::Watchtower);
+    let proof = loop {
+        let found = pending(&net, account, DisputeGame::proveCall::SELECTOR).await;
+        if let Some(tx) = found {
+            break tx;
+        }
+        assert!(started.elapsed() < GAME, "no proof");
+        let moved = net.game_events::<DisputeGame::Moved>().await.len();
+        if moved < 10 {
+            net.rpc("evm_mine", json!([])).await;
+        }
+        tokio::time::sleep(Duration::from_millis(1000)).await;
+    };
+    let thief = net.address(Who::User);
+    let copied = json!([{
+        "from": thief, "to": net.deployment.contracts.game, "input": proof["input"], "gas": proof["gas"],
+        "maxFeePerGas": "0x174876e800", "maxPriorityFeePerGas": "0x174876e800",
+    }]);
+    let stolen = net.rpc("eth_sendTransaction", copied).await;
+    mine(&net, 1).await;
+    net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    let receipt = net.rpc("eth_getTransactionReceipt", json!([stolen])).await;
+    let honest = net
+        .rpc("eth_getTransactionReceipt", json!([proof["hash"]]))
+        .await;
+    assert_eq!(receipt["status"], "0x0", "{receipt}");
+    assert_eq!(honest["status"], "0x1", "{honest}");
+    assert_eq!(receipt["blockNumber"], honest["blockNumber"]);
+    let place = |r: &Value| {
+        let index = r["transactionIndex"].as_str().expect("hex");
+        U256::from_str_radix(&index[2..], 16).expect("hex")
+    };
+    assert!(place(&receipt) < place(&honest), "it did run in front");
+    assert!(net.credit(Who::User).await.is_zero());
+    assert_rejected(&net, before, 0).await;
+    tower.abort();
+    liar.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hundredfold_base_fee_in_mid_game_is_paid_and_the_game_won() {
+    let mut net = Network::start(150, 150).await;
+    let asked = ask(&net).await;
+    let before = purse(&net, Who::Watchtower).await;
+    let tower = watchtower(&net, Who::Watchtower, &[]);
+    let liar = defender(&net, LIE);
+    net.claim(asked.id, &asked.request, &asked.wrong).await;
+    net.wait_for::<DisputeGame::Moved>(3, GAME).await;
+    let head = net
+        .rpc("eth_getBlockByNumber", json!(["latest", false]))
+        .await;
+    let fee = head["baseFeePerGas"].as_str().expect("a fee");
+    let fee = u128::from_str_radix(&fee[2..], 16).expect("hex");
+    let high = format!("{:#x}", 100 * fee);
+    let at = net.game_events::<DisputeGame::Moved>().await.len();
+    for _ in 0..4 {
+        net.rpc("anvil_setNextBlockBaseFeePerGas", json!([high]))
+            .await;
+        let head = net.chain.block_number().await.expect("a head");
+        while net.chain.block_number().await.expect("a head") == head {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    assert!(at < 9, "the spike came too late: {at}");
+    net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    assert_rejected(&net, before, 0).await;
+    tower.abort();
+    liar.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_answers_signed_under_one_number_or_two_make_one_claim() {
+    let net = Network::start(60, 60).await;
+    let asked = ask(&net).await;
+    let answer = |output: &[u8]| [(asked.id, asked.request.clone(), output.to_vec())];
+    let first = net.segment(0, &answer(&asked.right)).await;
+    let same = net.segment(0, &answer(&asked.wrong)).await;
+    let other = net.segment(1, &answer(&asked.wrong)).await;
+    assert_ne!(first.signature, same.signature);
+    let receipt = net.post(vec![first, same, other.clone()]).await;
+    let claimed = events::<Rollup::ResultClaimed>(&receipt);
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].output, asked.right);
+    let segments = events::<Rollup::SegmentSkipped>(&receipt);
+    assert_eq!((segments.len(), segments[0].number), (1, 0));
+    assert_eq!(segments[0].reason, 4, "NumberUsed");
+    let results = events::<Rollup::ResultSkipped>(&receipt);
+    assert_eq!((results.len(), results[0].reason), (1, 1), "NotOpen");
+    // Nor in a later batch; and one bond is locked.
+    let receipt = net.post(vec![other]).await;
+    assert!(events::<Rollup::ResultClaimed>(&receipt).is_empty());
+    assert_eq!(free_stake(&net).await, U256::from(STAKE - ETHER));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn amounts_at_their_limits_harm_nothing_else_in_a_batch() {
+    let net = Network::start(60, 60).await;
+    let payload = Payload::greedy("?", 4).encode();
+    let mut answers = Vec::new();
+    // More than the stake by one wei; exactly what the other two leave; more than anybody has.
+    for bond in [
+        STAKE + 1,
+        ETHER,
+        u128::MAX,
+        STAKE - 2 * ETHER + 1,
+        STAKE - 2 * ETHER,
+        ETHER,
+    ] {
+        let (id, request) = net.ask_with(&payload, |p| p.minBond = bond).await;
+        let right = truth(&net, id, &request, &payload);
+        answers.push((id, request, right));
+    }
+    // The last is left for a second segment, which has nothing left to lock.
+    let last = answers.split_off(5);
+    let (first, second) = (net.segment(0, &answers).await, net.segment(1, &last).await);
+    let receipt = net.post(vec![first, second]).await;
+    let claimed = events::<Rollup::ResultClaimed>(&receipt);
+    let claimed: Vec<_> = claimed.iter().map(|c| (c.segmentId, c.index)).collect();
+    let skipped = events::<Rollup::ResultSkipped>(&receipt);
+    assert!(skipped.iter().all(|s| s.reason == 2), "NoStake");
+    assert_eq!(claimed, [(0, 1), (0, 3)], "{skipped:?}");
+    assert_eq!(free_stake(&net).await, U256::from(ETHER - 1));
+
+    // A bond one wei off, either way, opens no game.
+    let call = opening_call(&net).await;
+    for value in [call.value - U256::ONE, call.value + U256::ONE] {
+        let mut off = call.clone();
+        off.value = value;
+        let error = net.responder(Who::Liar).send(off).await;
+        let error = error.expect_err("refused");
+        assert_eq!(error.revert_name(), Some("WrongBond"), "{error}");
+    }
+    // Fees whose sum overflows are refused at the door, with whatever value.
+    for (fee, callback) in [(u128::MAX, 1), (u128::MAX, u128::MAX), (0, 0)] {
+        let refused = refused_ask(&net, &payload, fee, callback).await;
+        assert!(refused, "{fee} + {callback}");
+    }
+    net.responder(Who::Liar)
+        .send(call)
+        .await
+        .expect("the exact bond");
+}
+
+/// Whether the inbox refuses a request with these fees, though all of the account's money is shown.
+async fn refused_ask(net: &Network, payload: &[u8], fee: u128, callback: u128) -> bool {
+    let inbox = net.deployment.contracts.inbox;
+    let call = net
+        .request_call(payload, |p| {
+            (p.fee, p.callbackFee) = (fee, callback);
+            p.callback = inbox;
+        })
+        .await;
+    // As solidity would wrap the sum, and none.
+    for value in [0, fee.wrapping_add(callback).min(ETHER)] {
+        let tx = Call::new("request", inbox, call.abi_encode()).value(U256::from(value));
+        if net.responder(Who::User).send(tx).await.is_ok() {
+            return false;
+        }
+    }
+    true
+}
+
+/// Opens a game with a stranger's account.
+async fn sybil(net: &Network, call: &Call, name: u64) -> Address {
+    let secret = keccak256(name.to_be_bytes());
+    let tx = net.stranger(secret, 2 * ETHER).await;
+    tx.send(call.clone()).await.expect("opened");
+    tx.address()
+}
+
+/// A stranger's only move: roots that nothing stands behind.
+async fn nonsense(net: &Network, watcher: &Watcher, play: &Play, name: u64) {
+    let ledger = watcher.ledger();
+    let claim = &ledger.claims[&play.claim()];
+    let ask = &ledger.asks[&claim.request_id];
+    let mut lies = MadeUpTrace::new(run_of(net, ask, claim), name);
+    let now = net.chain.head().await.expect("a head").timestamp;
+    let actions = next_actions(&play.game, &mut lies, Side::Challenger, now).expect("infallible");
+    assert!(
+        matches!(actions[..], [Action::Dissect { .. }]),
+        "{actions:?}"
+    );
+    let game = net.deployment.contracts.game;
+    let call = call_for(play, Side::Challenger, &actions[0], game);
+    let call = call.expect("no blob is needed").expect("a call");
+    let tx = net.stranger(keccak256(name.to_be_bytes()), ETHER).await;
+    tx.send(call).await.expect("moved");
+}
+
+/// Strangers that challenge one true claim at the same time; every second one also moves, once.
+const SYBILS: u64 = 100;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hundred_sybils_on_a_true_claim_pay_for_their_games() {
+    let mut net = Network::start(60, 45).await;
+    let asked = ask(&net).await;
+    net.claim(asked.id, &asked.request, &asked.right).await;
+    let before = purse(&net, Who::Executor).await;
+    let honest = defender(&net, None);
+    let call = opening_call(&net).await;
+    let opened = (0..SYBILS).map(|name| sybil(&net, &call, name));
+    let sybils = at_once(opened).await;
+    let watcher = look(&net).await;
+    let games = &watcher.ledger().games;
+    assert_eq!(games.len() as u64, SYBILS);
+    let movers = (0..SYBILS).step_by(2).map(|name| {
+        let account = sybils[name as usize];
+        let play = games.values().find(|p| p.context.challenger == account);
+        nonsense(&net, &watcher, play.expect("its game"), name)
+    });
+    at_once(movers).await;
+    let answers = net
+        .wait_for::<DisputeGame::Moved>(SYBILS as usize, GAME)
+        .await;
+    assert_eq!(
+        answers.len() as u64,
+        SYBILS,
+        "a move and its answer in every second game"
+    );
+    let won = net
+        .wait_for::<DisputeGame::GameWon>(SYBILS as usize, GAME)
+        .await;
+    let executor = net.address(Who::Executor);
+    assert!(won.iter().all(|w| w.winner == executor && w.reason == 1));
+    let split = net.game_events::<DisputeGame::BondForfeited>().await;
+    assert!(split.iter().all(|s| s.burned + s.toExecutor == call.value));
+    let keeper = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    net.wait_for::<Rollup::ClaimFinalized>(1, GAME).await;
+    // INVARIANT: games against an honest executor cost it nothing, and its bond is free again.
+    assert_eq!(free_stake(&net).await, U256::from(STAKE));
+    let after = purse(&net, Who::Executor).await;
+    assert!(after >= before, "{before} -> {after}");
+    keeper.abort();
+    honest.abort();
+}
+
+/// All of them at once.
+async fn at_once<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut all: Vec<_> = all.map(|f| (Box::pin(f), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, done) in &mut all {
+            if done.is_none()
+                && let std::task::Poll::Ready(out) = future.as_mut().poll(context)
+            {
+                *done = Some(out);
+            }
+        }
+        match all.iter().all(|(_, done)| done.is_some()) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    all.into_iter().filter_map(|(_, done)| done).collect()
+}
