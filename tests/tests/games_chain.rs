@@ -8,7 +8,6 @@ mod games_support;
 
 use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy::providers::Provider;
-use assay_bindings::Request;
 use assay_bindings::deploy::families;
 use assay_bindings::{BlobDisputeGame, DisputeGame, Rollup};
 use assay_dispute::action::Action;

@@ -197,6 +197,11 @@ async fn sham_game_that_the_liar_loses_to_itself_saves_no_claim() {
     liar.abort();
 }
 
+fn number(hex: &Value) -> u128 {
+    let hex = hex.as_str().expect("hex").trim_start_matches("0x");
+    u128::from_str_radix(hex, 16).expect("hex")
+}
+
 /// The transaction to the game that `from` has pending and that begins with `selector`.
 async fn pending(net: &Network, from: Address, selector: [u8; 4]) -> Option<Value> {
     let pool = net.rpc("txpool_content", json!([])).await;
@@ -250,11 +255,8 @@ async fn proof_in_the_hands_of_a_front_runner_reverts() {
     assert_eq!(receipt["status"], "0x0", "{receipt}");
     assert_eq!(honest["status"], "0x1", "{honest}");
     assert_eq!(receipt["blockNumber"], honest["blockNumber"]);
-    let place = |r: &Value| {
-        let index = r["transactionIndex"].as_str().expect("hex");
-        U256::from_str_radix(&index[2..], 16).expect("hex")
-    };
-    assert!(place(&receipt) < place(&honest), "it did run in front");
+    let places = [&receipt, &honest].map(|r| number(&r["transactionIndex"]));
+    assert!(places[0] < places[1], "it did run in front");
     assert!(net.credit(Who::User).await.is_zero());
     assert_rejected(&net, before, 0).await;
     tower.abort();
@@ -270,22 +272,39 @@ async fn hundredfold_base_fee_in_mid_game_is_paid_and_the_game_won() {
     let liar = defender(&net, LIE);
     net.claim(asked.id, &asked.request, &asked.wrong).await;
     net.wait_for::<DisputeGame::Moved>(3, GAME).await;
-    let head = net
-        .rpc("eth_getBlockByNumber", json!(["latest", false]))
-        .await;
-    let fee = head["baseFeePerGas"].as_str().expect("a fee");
-    let fee = u128::from_str_radix(&fee[2..], 16).expect("hex");
-    let high = format!("{:#x}", 100 * fee);
-    let at = net.game_events::<DisputeGame::Moved>().await.len();
-    for _ in 0..4 {
-        net.rpc("anvil_setNextBlockBaseFeePerGas", json!([high]))
-            .await;
-        let head = net.chain.block_number().await.expect("a head");
-        while net.chain.block_number().await.expect("a head") == head {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    let head = net.rpc("eth_getBlockByNumber", json!(["latest", false]));
+    let fee = number(&head.await["baseFeePerGas"]);
+    mine(&net, 0).await;
+    let players = [net.address(Who::Watchtower), net.address(Who::Executor)];
+    let stuck = loop {
+        let mut found = None;
+        for account in players {
+            found = found.or(pending(&net, account, DisputeGame::moveCall::SELECTOR).await);
         }
+        if let Some(tx) = found {
+            break tx;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let at = net.game_events::<DisputeGame::Moved>().await.len();
+    // A hundredfold for some blocks, then a little over what was offered: only who raises the offer gets in.
+    let little = number(&stuck["maxFeePerGas"]) * 11 / 10;
+    let started = Instant::now();
+    for block in 0.. {
+        let next = if block < 5 { 100 * fee } else { little };
+        let next = format!("{next:#x}");
+        net.rpc("anvil_setNextBlockBaseFeePerGas", json!([next]))
+            .await;
+        net.rpc("evm_mine", json!([])).await;
+        if net.game_events::<DisputeGame::Moved>().await.len() > at {
+            break;
+        }
+        assert!(started.elapsed() < GAME, "stuck");
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    assert!(at < 9, "the spike came too late: {at}");
+    mine(&net, 1).await;
+    let receipt = net.rpc("eth_getTransactionReceipt", json!([stuck["hash"]]));
+    assert!(receipt.await.is_null(), "its bumped successor was mined");
     net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
     assert_rejected(&net, before, 0).await;
     tower.abort();
@@ -476,4 +495,109 @@ async fn at_once<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T
     })
     .await;
     all.into_iter().filter_map(|(_, done)| done).collect()
+}
+
+/// Creation code of a contract that runs `runtime`, which is at most 32 bytes: `PUSH32 PUSH0 MSTORE PUSH1 n PUSH0 RETURN`.
+fn creation(runtime: &[u8]) -> Vec<u8> {
+    let mut word = [0; 32];
+    word[..runtime.len()].copy_from_slice(runtime);
+    let tail = [0x5f, 0x52, 0x60, runtime.len() as u8, 0x5f, 0xf3];
+    [&[0x7f][..], &word, &tail].concat()
+}
+
+/// A call that `consumer` receives once it pays 0.05 ETH for it, and the delivery that anybody can send.
+async fn ask_back(net: &mut Network, consumer: Address) -> (Asked, Rollup::deliverResultCall) {
+    let payload = Payload::greedy("?", 4).encode();
+    let (id, request) = net
+        .ask_with(&payload, |p| {
+            (p.callback, p.callbackGas) = (consumer, 2_000_000);
+            p.callbackFee = ETHER / 20;
+        })
+        .await;
+    let right = truth(net, id, &request, &payload);
+    net.claim(id, &request, &right).await;
+    let watcher = look(net).await;
+    let ledger = watcher.ledger();
+    let claim = ledger.claims.values().find(|c| c.request_id == id);
+    let claim = claim.expect("claimed");
+    let delivery = Rollup::deliverResultCall {
+        req: request.clone(),
+        claim: claim_ref(claim, &ledger.segments[&claim.key.segment]).expect("a leaf"),
+        output: claim.output.clone(),
+        userData: vec![].into(),
+    };
+    let wrong = Vec::new();
+    let asked = Asked {
+        id,
+        request,
+        right,
+        wrong,
+    };
+    (asked, delivery)
+}
+
+/// Code that calls `to` with `data`, notes in slot 0 whether that went well and in slot 1 that it was here.
+fn reentrant(to: Address, data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u16).to_be_bytes();
+    let tail = [0x5a, 0xf1, 0x5f, 0x55, 0x60, 1, 0x60, 1, 0x55, 0x00];
+    let at = 3 + 3 + 2 + 2 + 3 + 2 + 21 + tail.len() as u16;
+    let at = at.to_be_bytes();
+    let copy = [0x61, length[0], length[1], 0x61, at[0], at[1], 0x5f, 0x39];
+    let call = [0x5f, 0x5f, 0x61, length[0], length[1], 0x5f, 0x5f, 0x73];
+    [&copy[..], &call, to.as_slice(), &tail, data].concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn consumers_that_revert_or_reenter_block_nothing() {
+    let mut net = Network::start(8, 60).await;
+    let rollup = net.deployment.contracts.rollup;
+    // PUSH0 PUSH0 REVERT, and a contract whose code is put there once the delivery is known.
+    let reverting = net.create(&creation(&[0x5f, 0x5f, 0xfd])).await;
+    let entering = net.create(&creation(&[0x00])).await;
+    let (refused, retry) = ask_back(&mut net, reverting).await;
+    let (entered, again) = ask_back(&mut net, entering).await;
+    let code = alloy::hex::encode_prefixed(reentrant(rollup, &again.abi_encode()));
+    net.rpc("anvil_setCode", json!([entering, code])).await;
+    let plain = ask(&net).await;
+    net.claim(plain.id, &plain.request, &plain.right).await;
+
+    let tower = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    net.wait_for::<Rollup::ClaimFinalized>(3, GAME).await;
+    let delivered = net.wait_for::<Rollup::Delivered>(2, GAME).await;
+    let success = |id| {
+        let all: Vec<bool> = delivered
+            .iter()
+            .filter(|d| d.requestId == id)
+            .map(|d| d.success)
+            .collect();
+        all
+    };
+    assert_eq!(success(refused.id), [false], "recorded");
+    assert_eq!(success(entered.id), [true], "delivered once");
+    let slot = async |n: u64| {
+        let slot = net.rpc(
+            "eth_getStorageAt",
+            json!([entering, format!("{n:#x}"), "latest"]),
+        );
+        number(&slot.await)
+    };
+    assert_eq!(
+        (slot(1).await, slot(0).await),
+        (1, 0),
+        "the inner call failed"
+    );
+    assert_eq!(free_stake(&net).await, U256::from(STAKE));
+    tower.abort();
+    let _ = tower.await;
+
+    // Anybody tries again, with success once the consumer lets it.
+    net.rpc("anvil_setCode", json!([reverting, "0x00"])).await;
+    net.send(Who::User, rollup, retry.clone(), 0).await;
+    let delivered = net.game_events::<Rollup::Delivered>().await;
+    assert_eq!(delivered.len(), 3);
+    assert!(delivered[2].success && delivered[2].requestId == refused.id);
+    let once_more = Call::new("deliverResult", rollup, retry.abi_encode());
+    let error = net.responder(Who::User).send(once_more).await;
+    let error = error.expect_err("delivered already");
+    assert_eq!(error.revert_name(), Some("NotDue"), "{error}");
 }
