@@ -4,6 +4,7 @@ pub mod case;
 pub mod duel;
 pub mod network;
 pub mod program;
+pub mod proxy;
 pub mod services;
 pub mod toy_run;
 

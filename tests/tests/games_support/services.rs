@@ -71,7 +71,11 @@ pub fn arguments(net: &Network, who: Who, more: &[&str]) -> WatchtowerArgs {
 
 /// Starts a watchtower as its binary does. Aborting the task is its kill: nothing is told, nothing is flushed.
 pub fn watchtower(net: &Network, who: Who, more: &[&str]) -> JoinHandle<()> {
-    let args = arguments(net, who, more);
+    watchtower_of(arguments(net, who, more))
+}
+
+/// Starts a watchtower with flags of one's own.
+pub fn watchtower_of(args: WatchtowerArgs) -> JoinHandle<()> {
     tokio::spawn(async move {
         let shell = Shell::start("watchtower", args.node.clone())
             .await
