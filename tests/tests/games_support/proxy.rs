@@ -103,17 +103,17 @@ impl Inner {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let fault_done = || self.faults.fetch_add(1, Ordering::Relaxed);
         if matches!(fault, Fault::Flaky | Fault::Stale) {
-            if count % 3 == 0 {
+            if count.is_multiple_of(3) {
                 fault_done();
                 return Ok(None);
             }
-            if count % 5 == 0 {
+            if count.is_multiple_of(5) {
                 fault_done();
                 let error = json!({ "code": -32000, "message": "try again later" });
                 let answer = json!({ "jsonrpc": "2.0", "id": asked["id"], "error": error });
                 return Ok(Some(answer));
             }
-            if count % 7 == 0 {
+            if count.is_multiple_of(7) {
                 fault_done();
                 tokio::time::sleep(Duration::from_millis(400)).await;
             }
