@@ -6,30 +6,20 @@
 )]
 mod games_support;
 
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy::providers::Provider;
-use assay_bindings::Request;
 use assay_bindings::deploy::families;
 use assay_bindings::{BlobDisputeGame, DisputeGame, Rollup};
 use assay_dispute::action::Action;
 use assay_dispute::calls::{call_for, opening};
 use assay_dispute::claim_ref::claim_ref;
-use assay_dispute::defender::Defender;
 use assay_dispute::game::Side;
-use assay_dispute::inputs::Inputs;
-use assay_dispute::ledger::{Ask, Claim, ClaimKey, ClaimStatus};
-use assay_dispute::library::{Library, Replay};
 use assay_dispute::lies::Lie;
 use assay_dispute::rehearsal::Stage;
 use assay_dispute::responder::RespondError;
 use assay_dispute::solver::next_actions;
 use assay_dispute::watcher::{Watcher, challenger_bond};
 use assay_dispute::watchtower::{WatchtowerArgs, run};
-use assay_machine::lower::lower;
-use assay_machine::machine::Machine;
-use assay_machine::rom::Rom;
-use assay_machine::trace::{Interpreter, ProgramTrace};
-use assay_node::config;
 use assay_node::dangerous::Flip;
 use assay_node::shell::Shell;
 use assay_node::store::SledStore;
@@ -37,89 +27,13 @@ use assay_node::tx::Call;
 use assay_prover::prover::Prover;
 use assay_tests::artifacts::artifact;
 use assay_types::request::Payload;
-use games_support::network::{MODEL, Network, Who};
-use games_support::program::{PROGRAM, right_output};
+use games_support::network::{Network, Who};
+use games_support::services::{arguments, defender, run_of, truth, watchtower};
 use serde_json::json;
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 
 const GAME: Duration = Duration::from_secs(90);
-
-/// The output that the program accepts for a request.
-fn truth(net: &Network, id: B256, request: &Request, payload: &[u8]) -> Vec<u8> {
-    let ask = Ask::open(request.clone(), payload.to_vec().into(), Bytes::new());
-    let claim = Claim {
-        key: ClaimKey {
-            segment: 0,
-            index: 0,
-        },
-        request_id: id,
-        executor: net.address(Who::Executor),
-        output: Bytes::new(),
-        posted_at: 0,
-        status: ClaimStatus::Standing,
-    };
-    right_output(&Inputs::of(net.chain.id(), net.deployment.contracts.inbox, &ask, &claim).request)
-}
-
-fn arguments(net: &Network, who: Who, more: &[&str]) -> WatchtowerArgs {
-    let path = |name: &str| net.file(name).display().to_string();
-    let mut out: Vec<String> = ["watchtower", "--poll-ms", "100", "--rpc-url"]
-        .map(str::to_owned)
-        .into();
-    out.push(format!("{}", net.chain.url()));
-    for (flag, value) in [
-        ("--deployment", path("deployment.json")),
-        ("--data-dir", path(&format!("{who:?}"))),
-        ("--key-file", net.key_file(who).display().to_string()),
-        ("--model", path("model.gguf")),
-        ("--guest", path("program.wasm")),
-    ] {
-        out.extend([flag.to_owned(), value]);
-    }
-    out.extend(more.iter().map(|s| (*s).to_owned()));
-    let argv = out.into_iter().map(OsString::from);
-    config::load::<WatchtowerArgs>(argv, &|_| None)
-        .expect("the flags parse")
-        .args
-}
-
-/// Starts a watchtower as its binary does. Aborting the task is its kill: nothing is told, nothing is flushed.
-fn watchtower(net: &Network, who: Who, more: &[&str]) -> JoinHandle<()> {
-    let args = arguments(net, who, more);
-    tokio::spawn(async move {
-        let shell = Shell::start("watchtower", args.node.clone())
-            .await
-            .expect("the shell starts");
-        run(shell, args).await.expect("the watchtower runs");
-    })
-}
-
-/// Starts an executor's defender.
-fn defender(net: &Network, lie: Option<Lie>) -> JoinHandle<()> {
-    let args = arguments(net, Who::Executor, &[]);
-    let models = net.deployment.models.clone();
-    tokio::spawn(async move {
-        let shell = Shell::start("executor", args.node.clone())
-            .await
-            .expect("the shell starts");
-        let library = Library::load(
-            &args.model.guest,
-            &args.model.models,
-            &models,
-            Replay::Wasmtime,
-        );
-        let library = Arc::new(library.expect("program and model are there"));
-        let tx = Arc::new(shell.tx_manager(shell.key().expect("a key")));
-        let store = shell.store("defender").expect("a store");
-        let defender = Defender::new(&shell, tx, store, library, lie)
-            .await
-            .expect("it starts");
-        defender.run().await;
-    })
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn watchtower_killed_in_mid_game_wins_and_collects() {
@@ -575,12 +489,7 @@ async fn responder_sends_only_what_its_rehearsal_lets_through() {
         .next()
         .expect("a game")
         .clone();
-    let image = lower(&wat::parse_str(PROGRAM).expect("it parses"))
-        .expect("it lowers")
-        .image;
-    let inputs = Inputs::of(net.chain.id(), net.deployment.contracts.inbox, &ask, &claim);
-    let roms = [&inputs.request[..], &inputs.output, MODEL].map(Rom::new);
-    let mut truth = ProgramTrace::new(Interpreter::new(Machine::new(image, roms)));
+    let mut truth = run_of(&net, &ask, &claim);
     let now = net.chain.head().await.expect("a head").timestamp;
     let actions = next_actions(&play.game, &mut truth, Side::Challenger, now).expect("infallible");
     let by_challenger = |action| {

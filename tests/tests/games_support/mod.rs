@@ -4,6 +4,8 @@ pub mod case;
 pub mod duel;
 pub mod network;
 pub mod program;
+pub mod proxy;
+pub mod services;
 pub mod toy_run;
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};

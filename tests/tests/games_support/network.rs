@@ -207,6 +207,19 @@ impl Network {
         )
     }
 
+    /// Sends for the account of a private key that is nobody's of anvil, with `wei` in it; in no hurry, as there may be many.
+    pub async fn stranger(&self, secret: B256, wei: u128) -> TxManager {
+        let key = Key::parse(&secret.to_string(), "a test").expect("a scalar in range");
+        let wei = format!("{wei:#x}");
+        self.rpc("anvil_setBalance", json!([key.address(), wei]))
+            .await;
+        let policy = TxPolicy {
+            poll: Duration::from_millis(500),
+            ..TxPolicy::default()
+        };
+        TxManager::new(self.chain.clone(), key, ErrorBook::assay(), policy)
+    }
+
     /// Sends a call and waits for it.
     pub async fn send<C: SolCall>(
         &self,
@@ -223,13 +236,13 @@ impl Network {
     }
 
     /// A raw JSON-RPC call, for anvil's own methods.
-    pub async fn rpc(&self, method: &'static str, params: serde_json::Value) {
+    pub async fn rpc(&self, method: &'static str, params: serde_json::Value) -> serde_json::Value {
         let answer = self
             .chain
             .provider()
             .raw_request::<serde_json::Value, serde_json::Value>(method.into(), params)
             .await;
-        answer.unwrap_or_else(|e| panic!("{method}: {e}"));
+        answer.unwrap_or_else(|e| panic!("{method}: {e}"))
     }
 
     /// Asks `payload`; the request and its id.
@@ -237,12 +250,12 @@ impl Network {
         self.ask_with(payload, |_| {}).await
     }
 
-    /// Asks `payload` with parameters of one's own.
-    pub async fn ask_with(
+    /// The call that asks `payload` with parameters of one's own.
+    pub async fn request_call(
         &self,
         payload: &[u8],
         change: impl FnOnce(&mut RequestParams),
-    ) -> (B256, Request) {
+    ) -> Inbox::requestCall {
         let head = self.chain.head().await.expect("a head");
         let mut params = RequestParams {
             modelId: self.model,
@@ -257,12 +270,21 @@ impl Network {
             inclusionDeadline: head.timestamp + 600,
         };
         change(&mut params);
-        let value = params.fee + params.callbackFee;
-        let call = Inbox::requestCall {
+        Inbox::requestCall {
             params: (&params).into(),
             payload: payload.to_vec().into(),
             userData: Bytes::new(),
-        };
+        }
+    }
+
+    /// Asks `payload` with parameters of one's own.
+    pub async fn ask_with(
+        &self,
+        payload: &[u8],
+        change: impl FnOnce(&mut RequestParams),
+    ) -> (B256, Request) {
+        let call = self.request_call(payload, change).await;
+        let value = call.params.fee + call.params.callbackFee;
         let receipt = self
             .send(Who::User, self.deployment.contracts.inbox, call, value)
             .await;
@@ -278,8 +300,17 @@ impl Network {
 
     /// Posts the executor's answers in one segment.
     pub async fn claim_all(&mut self, answers: &[(B256, Request, Vec<u8>)]) {
-        let (number, rollup) = (self.segments, self.deployment.contracts.rollup);
+        let number = self.segments;
         self.segments += 1;
+        let segment = self.segment(number, answers).await;
+        let receipt = self.post(vec![segment]).await;
+        let claimed = events::<Rollup::ResultClaimed>(&receipt).len();
+        assert_eq!(claimed, answers.len(), "every result is claimed");
+    }
+
+    /// The executor's answers in one signed segment, not sent.
+    pub async fn segment(&self, number: u64, answers: &[(B256, Request, Vec<u8>)]) -> Segment {
+        let rollup = self.deployment.contracts.rollup;
         let expiry = self.chain.head().await.expect("a head").timestamp + 600;
         let leaves: Vec<B256> = answers
             .iter()
@@ -288,7 +319,7 @@ impl Network {
         let root = results::root(&leaves);
         let digest = segment_digest(self.chain.id(), rollup, number, expiry, root);
         let executor = key(&self.keys, Who::Executor);
-        let segment = Segment {
+        Segment {
             executor: executor.address(),
             number,
             expiry,
@@ -306,17 +337,17 @@ impl Network {
                 .as_bytes()
                 .to_vec()
                 .into(),
-        };
+        }
+    }
+
+    /// Posts a batch.
+    pub async fn post(&self, batch: Vec<Segment>) -> TransactionReceipt {
         let call = Rollup::postBatchCall {
-            batch: vec![segment],
+            batch,
             signed: vec![],
         };
-        let receipt = self.send(Who::Sequencer, rollup, call, 0).await;
-        let logs = receipt.inner.logs().iter();
-        let claimed = logs
-            .filter(|log| log.topic0() == Some(&Rollup::ResultClaimed::SIGNATURE_HASH))
-            .count();
-        assert_eq!(claimed, answers.len(), "every result is claimed");
+        let rollup = self.deployment.contracts.rollup;
+        self.send(Who::Sequencer, rollup, call, 0).await
     }
 
     /// Puts a contract on the chain.
@@ -411,10 +442,13 @@ fn contracts(a: &Addresses) -> Contracts {
 }
 
 fn event<E: SolEvent>(receipt: &TransactionReceipt) -> Option<E> {
-    receipt
-        .inner
-        .logs()
-        .iter()
-        .find_map(|log| E::decode_log(&log.inner).ok())
+    events(receipt).into_iter().next()
+}
+
+/// Every event `E` of a transaction.
+pub fn events<E: SolEvent>(receipt: &TransactionReceipt) -> Vec<E> {
+    let logs = receipt.inner.logs().iter();
+    logs.filter_map(|log| E::decode_log(&log.inner).ok())
         .map(|log| log.data)
+        .collect()
 }
