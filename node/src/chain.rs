@@ -1,5 +1,6 @@
 //! The chain over JSON-RPC, checked once at start-up. No message holds the endpoint's credentials.
 
+use crate::retry::RetryLayer;
 use crate::url::RpcUrl;
 use alloy::consensus::BlockHeader as _;
 use alloy::eips::BlockNumberOrTag;
@@ -119,7 +120,9 @@ impl Chain {
         let client = client
             .build()
             .map_err(|e| unreachable(url.scrub(&describe(&e))))?;
-        let client = ClientBuilder::default().http_with_client(client, url.secret().clone());
+        let client = ClientBuilder::default()
+            .layer(RetryLayer)
+            .http_with_client(client, url.secret().clone());
         let provider = RootProvider::<Ethereum>::new(client).erased();
         let chain = Chain {
             provider,

@@ -61,7 +61,8 @@ contract BlobDisputeGame is GameBase {
         bytes32 history = keccak256(abi.encodePacked(m.history, uint32(m.piece.segment), versionedHash, m.end));
         commitment[m.gameId] = _commit(history, m.piece.left, versionedHash, m.end, m.claim, m.opponent, msg.sender);
         emit BlobMoved(m.gameId, msg.sender, m.history, m.piece.segment, versionedHash, m.end);
-        uint256 wei_ = _spentWei(gasBefore - gasleft() + UNCOUNTED_GAS) + BlobElements.BLOB_GAS * block.blobbasefee;
+        uint256 blobWei = _firstUse(versionedHash) ? BlobElements.BLOB_GAS * block.blobbasefee : 0;
+        uint256 wei_ = _spentWei(gasBefore - gasleft() + UNCOUNTED_GAS) + blobWei;
         _endMove(m.gameId, m.claim, m.piece.segment, g, byChallenger, width, wei_ / GWEI);
     }
 
@@ -81,6 +82,15 @@ contract BlobDisputeGame is GameBase {
     /// @inheritdoc GameBase
     function postsBlobs() external pure override returns (bool) {
         return true;
+    }
+
+    /// @dev Whether no move of this transaction has named the blob yet.
+    // INVARIANT: a blob is repaid once, however many games of one transaction are moved by it.
+    function _firstUse(bytes32 versionedHash) private returns (bool first) {
+        assembly ("memory-safe") {
+            first := iszero(tload(versionedHash))
+            tstore(versionedHash, 1)
+        }
     }
 
     /// @dev Checks that the piece, as shown, is one of the standing dissection, which the caller answers.

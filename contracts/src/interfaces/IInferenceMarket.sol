@@ -29,7 +29,7 @@ interface IInferenceMarket {
     /// @return from when it begins to hold, unix seconds
     function post(bytes32 modelId, AskTerms calldata terms) external returns (uint40 from);
 
-    /// @notice Ends the caller's ask at once, and drops what was to begin later.
+    /// @notice Ends the caller's ask from the next second on, and drops what was to begin later.
     function withdraw(bytes32 modelId) external;
 
     /// @notice Voids the caller's signed asks with these nonces. Orders that carry one already keep it.

@@ -56,7 +56,8 @@ contract InferenceMarket is IInferenceMarket, Eip712 {
         Checkpoint[] storage history = _asks[msg.sender][modelId];
         if (history.length == 0 || history[history.length - 1].validUntil == 0) revert NoAsk(msg.sender, modelId);
         Checkpoint memory none;
-        none.from = uint40(block.timestamp);
+        // INVARIANT: what was in force in a second stays in force in all of it: an order of this second was made at that ask.
+        none.from = uint40(block.timestamp + 1);
         _append(modelId, history, none);
     }
 

@@ -403,6 +403,7 @@ contract InferenceHubTest is MarketFixture {
         assertEq(hub.quote(_inquiry(address(token)), 0, 10).executor, address(0), "nobody asks for that token");
         vm.prank(other);
         market.withdraw(modelId);
+        vm.warp(block.timestamp + 1);
         assertEq(hub.quote(dear, 0, 10).executor, executor, "nor who withdrew");
         assertEq(hub.quote(_inquiry(ETHER), 3, 10).executor, address(0), "an empty page");
     }

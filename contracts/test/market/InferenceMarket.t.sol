@@ -52,13 +52,14 @@ contract InferenceMarketTest is MarketFixture {
         assertEq(_at(later - 1), 9, "the old price until then");
         vm.prank(executor);
         market.withdraw(modelId);
-        assertEq(_at(block.timestamp), NOTHING, "withdrawn at once");
+        assertEq(_at(block.timestamp), 9, "what was in force in a second is so in all of it");
         assertEq(_at(later), NOTHING, "and what was to begin later with it");
-        assertEq(_postAt(0, 0), later, "posted anew");
+        vm.warp(block.timestamp + 1);
+        assertEq(_postAt(0, 0), later + 1, "posted anew");
         AskTerms memory brief = _terms(ETHER, 5, 9);
-        brief.validUntil = uint40(later);
+        brief.validUntil = uint40(later + 1);
         _post(executor, brief);
-        vm.warp(later + 1);
+        vm.warp(later + 2);
         assertEq(_postAt(5, 9), block.timestamp + NOTICE, "after it was over");
     }
 
