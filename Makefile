@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-contracts build devnet test lint slither fmt bench bench-inference bench-disputes bench-machine fuzz model floats neon conformance mutants clean
+.PHONY: zoo help setup setup-contracts build devnet test lint slither fmt bench bench-inference bench-disputes bench-machine fuzz model floats neon conformance mutants clean
 
 # anvil, forge and cast as contracts/package-lock.json has them (setup puts them there unless PATH has the right ones);
 # cargo where rustup puts it, for shells that have not read its settings yet.
@@ -78,6 +78,9 @@ fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operat
 	ASSAY_VECTORS=$${ASSAY_VECTORS:-1000000} ASSAY_MODULES=$${ASSAY_MODULES:-20000} cargo test --release -p assay-tests --test machine -- floats:: fuzz:: smith:: --nocapture
 	ASSAY_CASES=$${ASSAY_CASES:-20000} cargo test --release -p assay-tests --test inference -- fuzz:: --nocapture
 	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} scripts/forge.sh test --offline --match-test testFuzz
+
+zoo: setup-contracts ## Hostile actors against the services, a chain for each (minutes)
+	cargo test --release -p assay-tests --test zoo -- --ignored --test-threads 2
 
 model: ## Every order of everything around one claim, the contracts beside a model (minutes)
 	cargo test --release -p assay-tests --test claims -- --include-ignored --nocapture

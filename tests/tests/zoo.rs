@@ -123,6 +123,7 @@ async fn mine(net: &Network, seconds: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn game_goes_on_after_a_reorganization_of_seven_blocks() {
     let mut net = Network::start(120, 120).await;
     let asked = ask(&net).await;
@@ -143,6 +144,7 @@ async fn game_goes_on_after_a_reorganization_of_seven_blocks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn claim_that_a_reorganization_drops_is_challenged_again() {
     let mut net = Network::start(120, 120).await;
     let asked = ask(&net).await;
@@ -172,6 +174,7 @@ async fn claim_that_a_reorganization_drops_is_challenged_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn sham_game_that_the_liar_loses_to_itself_saves_no_claim() {
     let mut net = Network::start(600, 60).await;
     let asked = ask(&net).await;
@@ -219,6 +222,7 @@ async fn pending(net: &Network, from: Address, selector: [u8; 4]) -> Option<Valu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn proof_in_the_hands_of_a_front_runner_reverts() {
     let mut net = Network::start(120, 120).await;
     let asked = ask(&net).await;
@@ -267,6 +271,7 @@ async fn proof_in_the_hands_of_a_front_runner_reverts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn hundredfold_base_fee_in_mid_game_is_paid_and_the_game_won() {
     let mut net = Network::start(150, 150).await;
     let asked = ask(&net).await;
@@ -315,6 +320,7 @@ async fn hundredfold_base_fee_in_mid_game_is_paid_and_the_game_won() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn two_answers_signed_under_one_number_or_two_make_one_claim() {
     let net = Network::start(60, 60).await;
     let asked = ask(&net).await;
@@ -339,6 +345,7 @@ async fn two_answers_signed_under_one_number_or_two_make_one_claim() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn amounts_at_their_limits_harm_nothing_else_in_a_batch() {
     let net = Network::start(60, 60).await;
     let payload = Payload::greedy("?", 4).encode();
@@ -437,6 +444,7 @@ async fn nonsense(net: &Network, watcher: &Watcher, play: &Play, name: u64) {
 const SYBILS: u64 = 100;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn hundred_sybils_on_a_true_claim_pay_for_their_games() {
     let mut net = Network::start(60, 45).await;
     let asked = ask(&net).await;
@@ -551,6 +559,7 @@ fn reentrant(to: Address, data: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn consumers_that_revert_or_reenter_block_nothing() {
     let mut net = Network::start(8, 60).await;
     let rollup = net.deployment.contracts.rollup;
@@ -636,6 +645,7 @@ async fn move_at_the_last_second(net: &Network) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn liar_that_moves_at_the_last_second_and_then_idles_runs_out_of_time() {
     let mut net = Network::start(120, 20).await;
     let asked = ask(&net).await;
@@ -654,6 +664,7 @@ async fn liar_that_moves_at_the_last_second_and_then_idles_runs_out_of_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn watchtower_behind_a_flaky_and_stale_endpoint_wins() {
     let mut net = Network::start(120, 120).await;
     let asked = ask(&net).await;
@@ -682,6 +693,7 @@ async fn watchtower_behind_a_flaky_and_stale_endpoint_wins() {
 
 /// INVARIANT: whoever lies to a watchtower about what was claimed makes it pay nothing: what it would send is rehearsed first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
 async fn endpoint_that_lies_about_a_claim_costs_the_watchtower_nothing() {
     let mut net = Network::start(12, 60).await;
     let asked = ask(&net).await;
