@@ -187,3 +187,85 @@ impl Beacon {
         BeaconError::Refused { url, what, reason }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::extract::{Path, State};
+    use axum::http::Uri;
+    use axum::routing::get;
+    use serde_json::{Value, json};
+    use std::collections::HashMap;
+
+    const GENESIS: u64 = 1_600_000_000;
+
+    /// What the stand-in has: blobs by slot.
+    type Slotted = HashMap<u64, Vec<Blob>>;
+
+    /// A beacon node with 12-second slots; without a specification (as anvil) unless `spec`.
+    async fn node(blobs: Slotted, spec: bool) -> Beacon {
+        let of_slot = async |Path(slot): Path<u64>, uri: Uri, State(blobs): State<Slotted>| {
+            let query = uri.query().unwrap_or_default();
+            assert!(query.starts_with("versioned_hashes=0x01"), "{query}");
+            let all = blobs.get(&slot).into_iter().flatten();
+            let data: Vec<Bytes> = all.map(Blob::to_bytes).collect();
+            json!({ "data": data }).to_string()
+        };
+        let mut router = Router::new().route("/key/eth/v1/beacon/blobs/{slot}", get(of_slot));
+        if spec {
+            let answer = |data: Value| get(async move || json!({ "data": data }).to_string());
+            let genesis = json!({ "genesis_time": GENESIS.to_string() });
+            let spec = json!({ "SECONDS_PER_SLOT": "12" });
+            router = router
+                .route("/key/eth/v1/beacon/genesis", answer(genesis))
+                .route("/key/eth/v1/config/spec", answer(spec));
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        let at = listener.local_addr().expect("an address");
+        let router = router.with_state(blobs);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Beacon::new(format!("http://{at}/key/").parse().expect("a URL"))
+    }
+
+    fn blob(n: u8) -> Blob {
+        Blob::of_words([[n; 32]]).expect("a blob")
+    }
+
+    fn block(number: u64, timestamp: u64) -> BlockRef {
+        BlockRef {
+            number,
+            timestamp,
+            hash: B256::ZERO,
+        }
+    }
+
+    #[tokio::test]
+    async fn slot_follows_from_the_time_or_is_the_number() {
+        let blobs = Slotted::from([(7, vec![blob(1), blob(2)])]);
+        let hash = blob(2).versioned_hash();
+        let timed = node(blobs.clone(), true).await;
+        let read = timed.blob(hash, &block(999, GENESIS + 7 * 12)).await;
+        assert_eq!(read.expect("it is there"), blob(2));
+        let numbered = node(blobs, false).await;
+        let read = numbered.blob(hash, &block(7, GENESIS)).await;
+        assert_eq!(read.expect("it is there"), blob(2));
+    }
+
+    #[tokio::test]
+    async fn blobs_that_are_missing_or_others_are_not_taken() {
+        let beacon = node(Slotted::from([(7, vec![blob(1)])]), false).await;
+        let hash = blob(2).versioned_hash();
+        for number in [7, 8] {
+            let read = beacon.blob(hash, &block(number, 0)).await;
+            assert!(matches!(read, Err(BeaconError::Missing { .. })), "{read:?}");
+        }
+        let gone = Beacon::new("http://127.0.0.1:9/secret".parse().expect("a URL"));
+        let read = gone.blob(hash, &block(7, 0)).await;
+        let Err(error @ BeaconError::Refused { .. }) = read else {
+            panic!("nobody listens there: {read:?}");
+        };
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}

@@ -51,7 +51,7 @@ function reaches(m) {
 | a result beyond its own calldata, in a batch of 100 | ${n(REACH.result)} | ${verdict(result, REACH.result)} |
 | a whole dispute at k = 32 | ${n(REACH.dispute)} | ${verdict(whole, REACH.dispute)} |
 
-The tests hold what is missed to the present figure, so that it can't get worse unnoticed. What each consists of stands below.
+The tests hold both. What each consists of stands below.
 `;
 }
 

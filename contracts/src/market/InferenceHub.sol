@@ -9,15 +9,8 @@ import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRollup} from "../interfaces/IRollup.sol";
 import {IStaking} from "../interfaces/IStaking.sol";
 import {Checkpoint, Inquiry, Offer, Order, OrderState, Quote, SignedAsk, Terms} from "../interfaces/MarketTypes.sol";
-import {
-    ClaimRef,
-    Delivery,
-    Request,
-    RequestParams,
-    RequestState,
-    RequestStatus,
-    SignedRequest
-} from "../interfaces/Types.sol";
+import {ClaimRef, Request, RequestParams, RequestState, RequestStatus, SignedRequest} from "../interfaces/Types.sol";
+import {CallbackFee} from "../rollup/CallbackFee.sol";
 import {RequestLaws} from "../rollup/RequestLaws.sol";
 import {AskLaws} from "./AskLaws.sol";
 import {TokenCredits} from "./TokenCredits.sol";
@@ -28,8 +21,6 @@ contract InferenceHub is IInferenceHub, TokenCredits {
     /// @dev What stands for the hash of an order that is settled or refunded.
     bytes32 private constant CLOSED = bytes32(uint256(1));
     uint256 private constant MAX_ASKS = 8;
-    uint8 private constant FIRST_HALF = 1;
-    uint8 private constant SECOND_HALF = 2;
 
     /// @notice Where requests go.
     IInbox public immutable inbox;
@@ -251,12 +242,10 @@ contract InferenceHub is IInferenceHub, TokenCredits {
         if (asked) price = AskLaws.cost(ask.promptPrice, ask.tokenPrice, req.payloadLength, tokens);
     }
 
-    /// @dev What the inbox pays for delivering a result now; the law of `Inbox.beginCallback`.
-    function _callbackFee(bytes32 id, RequestParams calldata params) private view returns (uint256 amount) {
+    /// @dev What the inbox pays for delivering a result now.
+    function _callbackFee(bytes32 id, RequestParams calldata params) private view returns (uint256) {
         uint8 paid = inbox.status(id).feeHalvesPaid;
-        bool both = params.delivery == uint8(Delivery.Final);
-        if (paid & FIRST_HALF == 0) amount += params.callbackFee / 2;
-        if (both && paid & SECOND_HALF == 0) amount += params.callbackFee - params.callbackFee / 2;
+        return CallbackFee.amount(CallbackFee.halves(IInbox.Mode.Result, params.delivery, paid), params.callbackFee);
     }
 
     // ---- inside: quotes ---------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import {
 import {IInbox} from "../interfaces/IInbox.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRollup} from "../interfaces/IRollup.sol";
+import {CallbackFee} from "./CallbackFee.sol";
 import {Credits} from "./Credits.sol";
 import {Ecdsa} from "./Ecdsa.sol";
 import {Eip712} from "./Eip712.sol";
@@ -39,8 +40,6 @@ contract Inbox is IInbox, Credits, Eip712 {
     uint256 private constant MAX_CALLBACK_GAS = 2_000_000;
     uint256 private constant MAX_INCLUSION_DELAY = 7 days;
     uint256 private constant DEPOSIT_DELAY = 1 hours;
-    uint8 private constant FIRST_HALF = 1;
-    uint8 private constant SECOND_HALF = 2;
 
     /// @inheritdoc IInbox
     address public immutable rollup;
@@ -121,8 +120,9 @@ contract Inbox is IInbox, Credits, Eip712 {
         RequestStatus memory s = status(id);
         uint256 from = uint256(s.deadline) + directPeriod;
         if (s.state == RequestState.Open && block.timestamp < from) revert TooEarly(from);
-        uint256 amount = uint256(req.params.fee) + _unpaid(s, req.params.callbackFee);
-        s.feeHalvesPaid = FIRST_HALF | SECOND_HALF;
+        uint8 unpaid = CallbackFee.BOTH & ~s.feeHalvesPaid;
+        uint256 amount = uint256(req.params.fee) + CallbackFee.amount(unpaid, req.params.callbackFee);
+        s.feeHalvesPaid = CallbackFee.BOTH;
         _transition(id, s, RequestState.Open, RequestState.Refunded);
         _credit(req.params.refundTo, amount);
     }
@@ -206,11 +206,11 @@ contract Inbox is IInbox, Credits, Eip712 {
         if (!_due(s, mode, req.params.delivery)) revert NotDue(id, mode, progress);
         // INVARIANT: marked before the call, so a consumer that calls back in finds nothing due.
         _mark(s, mode, Callback.Done);
-        uint8 halves = _halves(mode, req.params.delivery) & ~s.feeHalvesPaid;
+        uint8 halves = CallbackFee.halves(mode, req.params.delivery, s.feeHalvesPaid);
         s.feeHalvesPaid |= halves;
         _slots[id] = pack(s);
         emit CallbackChanged(id, mode, Callback.Done);
-        _credit(deliverer, _feeOf(halves, req.params.callbackFee));
+        _credit(deliverer, CallbackFee.amount(halves, req.params.callbackFee));
     }
 
     /// @inheritdoc IInbox
@@ -380,20 +380,5 @@ contract Inbox is IInbox, Credits, Eip712 {
         if (mode == Mode.Result) s.result = progress;
         else if (mode == Mode.Finality) s.finality = progress;
         else s.overturn = progress;
-    }
-
-    /// @dev Final delivery makes one callback, Optimistic two: the second half waits for the second.
-    function _halves(Mode mode, uint8 delivery) private pure returns (uint8) {
-        if (delivery == uint8(Delivery.Final)) return FIRST_HALF | SECOND_HALF;
-        return mode == Mode.Result ? FIRST_HALF : SECOND_HALF;
-    }
-
-    function _feeOf(uint8 halves, uint256 callbackFee) private pure returns (uint256 amount) {
-        if (halves & FIRST_HALF != 0) amount += callbackFee / 2;
-        if (halves & SECOND_HALF != 0) amount += callbackFee - callbackFee / 2;
-    }
-
-    function _unpaid(RequestStatus memory s, uint256 callbackFee) private pure returns (uint256) {
-        return _feeOf((FIRST_HALF | SECOND_HALF) & ~s.feeHalvesPaid, callbackFee);
     }
 }
