@@ -31,6 +31,7 @@ use games_support::services::{arguments, defender, run_of, truth, watchtower, wa
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 const GAME: Duration = Duration::from_secs(150);
 /// The executor's deposit.
@@ -122,15 +123,42 @@ async fn mine(net: &Network, seconds: u64) {
     net.rpc("evm_setIntervalMining", json!([seconds])).await;
 }
 
+/// A false claim, the liar who defends it, and the watchtower that will see it.
+struct Dispute {
+    net: Network,
+    /// What the watchtower had.
+    before: U256,
+    tower: JoinHandle<()>,
+    liar: JoinHandle<()>,
+}
+
+impl Dispute {
+    async fn start(window: u64, allowance: u64) -> Dispute {
+        let mut net = Network::start(window, allowance).await;
+        let asked = ask(&net).await;
+        let before = purse(&net, Who::Watchtower).await;
+        let tower = watchtower(&net, Who::Watchtower, &[]);
+        let liar = defender(&net, LIE);
+        net.claim(asked.id, &asked.request, &asked.wrong).await;
+        Dispute {
+            net,
+            before,
+            tower,
+            liar,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "minutes on a chain of its own: make zoo"]
 async fn game_goes_on_after_a_reorganization_of_seven_blocks() {
-    let mut net = Network::start(120, 120).await;
-    let asked = ask(&net).await;
-    let before = purse(&net, Who::Watchtower).await;
-    let tower = watchtower(&net, Who::Watchtower, &[]);
-    let liar = defender(&net, LIE);
-    net.claim(asked.id, &asked.request, &asked.wrong).await;
+    // A clock that a busy machine does not use up: the end is to be the proof.
+    let Dispute {
+        net,
+        before,
+        tower,
+        liar,
+    } = Dispute::start(120, 300).await;
     // Deep in the game, so that seven blocks hold moves of both and not the claim.
     net.wait_for::<DisputeGame::Moved>(8, GAME).await;
     net.rpc("anvil_reorg", json!([7, []])).await;
@@ -224,12 +252,12 @@ async fn pending(net: &Network, from: Address, selector: [u8; 4]) -> Option<Valu
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "minutes on a chain of its own: make zoo"]
 async fn proof_in_the_hands_of_a_front_runner_reverts() {
-    let mut net = Network::start(120, 120).await;
-    let asked = ask(&net).await;
-    let before = purse(&net, Who::Watchtower).await;
-    let tower = watchtower(&net, Who::Watchtower, &[]);
-    let liar = defender(&net, LIE);
-    net.claim(asked.id, &asked.request, &asked.wrong).await;
+    let Dispute {
+        net,
+        before,
+        tower,
+        liar,
+    } = Dispute::start(120, 120).await;
     net.wait_for::<DisputeGame::Moved>(8, GAME).await;
     // From here blocks are made by hand, so that the proof is seen before it is mined.
     mine(&net, 0).await;
@@ -273,12 +301,12 @@ async fn proof_in_the_hands_of_a_front_runner_reverts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "minutes on a chain of its own: make zoo"]
 async fn hundredfold_base_fee_in_mid_game_is_paid_and_the_game_won() {
-    let mut net = Network::start(150, 150).await;
-    let asked = ask(&net).await;
-    let before = purse(&net, Who::Watchtower).await;
-    let tower = watchtower(&net, Who::Watchtower, &[]);
-    let liar = defender(&net, LIE);
-    net.claim(asked.id, &asked.request, &asked.wrong).await;
+    let Dispute {
+        net,
+        before,
+        tower,
+        liar,
+    } = Dispute::start(150, 150).await;
     net.wait_for::<DisputeGame::Moved>(3, GAME).await;
     let head = net.rpc("eth_getBlockByNumber", json!(["latest", false]));
     let fee = number(&head.await["baseFeePerGas"]);
