@@ -8,11 +8,14 @@ use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::SolConstructor;
 use anyhow::{Context, ensure};
-use assay_bindings::deploy::{Parameters, plan};
+use assay_bindings::convert::b256;
+use assay_bindings::deploy::{Addresses, Parameters, plan};
 use assay_bindings::{ModelRegistry, ReviewJudge};
 use assay_machine::rom::Rom;
 use assay_node::deployment::{Contracts, Deployment, ModelEntry};
 use assay_twin::guest;
+use assay_types::Tolerance;
+use assay_types::program::model_id;
 use std::path::Path;
 
 /// Wei that the sample dApp sets aside for its callbacks.
@@ -66,37 +69,16 @@ pub async fn deploy(
     }
 
     let registry = ModelRegistry::new(to.registry, &provider);
-    let program = guest().image.program;
-    let receipt = registry
-        .registerProgram((&program).into())
-        .send()
-        .await?
-        .get_receipt()
-        .await?;
+    let call = registry.call_builder(&program_call());
+    let receipt = call.send().await?.get_receipt().await?;
     ensure!(receipt.status(), "registering the program failed");
-    let program_id = B256::new(program.id().0.0);
     let rom = Rom::new(model);
-    let root = B256::new(rom.root().0);
-    let siblings: Vec<B256> = rom.siblings(0).iter().map(|h| B256::new(h.0)).collect();
-    let siblings: [B256; 33] = siblings.try_into().ok().context("a ROM tree is 33 deep")?;
-    let name = model_path
-        .file_name()
-        .map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned());
-    let call = registry.registerModel(
-        root,
-        rom.data_len(),
-        program_id,
-        0,
-        0,
-        rom.leaf(0).to_vec().into(),
-        siblings,
-        name.clone(),
-    );
-    let model_id = call.call().await.context("registering the model")?;
+    let entry = entry(model_path, &rom);
+    let call = registry.call_builder(&model_call(&entry, &rom)?);
     let receipt = call.send().await?.get_receipt().await?;
     ensure!(receipt.status(), "registering the model failed");
 
-    let review_judge = deploy_judge(&provider, to.inbox, model_id).await?;
+    let review_judge = deploy_judge(&provider, to.inbox, entry.id).await?;
     let block = provider
         .get_block_by_number(first_block.into())
         .await?
@@ -105,24 +87,63 @@ pub async fn deploy(
         chain_id: CHAIN_ID,
         block: first_block,
         block_hash: block.header.hash,
-        contracts: Contracts {
-            inbox: to.inbox,
-            rollup: to.rollup,
-            game: to.game,
-            staking: to.staking,
-            registry: to.registry,
-            prover: to.prover,
-            review_judge: Some(review_judge),
-        },
-        models: vec![ModelEntry {
-            id: model_id,
-            name,
-            program_id,
-            root,
-            length: rom.data_len(),
-            max_gap: 0,
-            max_flips: 0,
-        }],
+        contracts: contracts(&to, Some(review_judge)),
+        models: vec![entry],
+    })
+}
+
+/// The addresses as the deployment file has them.
+pub fn contracts(to: &Addresses, review_judge: Option<Address>) -> Contracts {
+    Contracts {
+        inbox: to.inbox,
+        rollup: to.rollup,
+        game: to.game,
+        staking: to.staking,
+        registry: to.registry,
+        prover: to.prover,
+        review_judge,
+    }
+}
+
+/// Registers the program.
+pub fn program_call() -> ModelRegistry::registerProgramCall {
+    let p = (&guest().image.program).into();
+    ModelRegistry::registerProgramCall { p }
+}
+
+/// The model in `rom`, from the file `path`, as it will be registered: without a tolerance.
+pub fn entry(path: &Path, rom: &Rom) -> ModelEntry {
+    let (root, program) = (rom.root(), guest().image.program.id());
+    let name = path.file_name();
+    ModelEntry {
+        id: b256(model_id(root, rom.data_len(), program, Tolerance::default()).0),
+        name: name.map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned()),
+        program_id: b256(program.0),
+        root: b256(root),
+        length: rom.data_len(),
+        max_gap: 0,
+        max_flips: 0,
+    }
+}
+
+/// Registers `entry`, the model in `rom`.
+///
+/// # Errors
+/// Never: a ROM's tree is 33 deep.
+pub fn model_call(
+    entry: &ModelEntry,
+    rom: &Rom,
+) -> anyhow::Result<ModelRegistry::registerModelCall> {
+    let siblings: Vec<B256> = rom.siblings(0).into_iter().map(b256).collect();
+    Ok(ModelRegistry::registerModelCall {
+        modelRoot: entry.root,
+        length: entry.length,
+        programId: entry.program_id,
+        maxGap: entry.max_gap,
+        maxFlips: entry.max_flips,
+        leaf: rom.leaf(0).to_vec().into(),
+        siblings: siblings.try_into().ok().context("a ROM tree is 33 deep")?,
+        uri: entry.name.clone(),
     })
 }
 

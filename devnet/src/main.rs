@@ -11,6 +11,7 @@ mod limits;
 mod network;
 mod price;
 mod process;
+mod release;
 mod report;
 mod sampling;
 mod scenario;
@@ -64,6 +65,10 @@ struct Common {
     /// Post the dissections of games in blobs (EIP-4844) instead of calldata.
     #[arg(long, global = true, env = "ASSAY_BLOBS")]
     blobs: bool,
+    /// Seed each question by the randomness of the block this many after its own, which is recorded before it is answered;
+    /// 0 takes its own.
+    #[arg(long, global = true, env = "ASSAY_SEED_DELAY", value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=100))]
+    seed_delay: u64,
     /// What finds the answers: llama, exact, or the faster of both.
     #[arg(long, global = true, env = "ASSAY_BACKEND", default_value = "llama", value_parser = ["llama", "exact", "auto"])]
     backend: String,
@@ -81,6 +86,8 @@ enum Command {
     Run(RunArgs),
     /// Ask a running devnet by gRPC.
     Ask(Box<ask::Question>),
+    /// Deploy the contracts on any chain, with the parameters of docs/parameters.md, and write the deployment file.
+    Deploy(Box<release::Release>),
     /// Measure one dispute and write the numbers.
     Bench {
         /// Where to.
@@ -167,6 +174,7 @@ fn settings(common: &Common, units: u64, fixed_ports: bool) -> anyhow::Result<Se
         allowance: common.allowance,
         arity_log2: common.arity.unwrap_or(if common.blobs { 12 } else { 5 }),
         blobs: common.blobs,
+        seed_delay: common.seed_delay,
         backend: common.backend.clone(),
         root,
         data,
@@ -277,6 +285,13 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             tokio::select! {
                 asked = ask::ask(&question) => asked?,
                 () = shutdown.wait() => bail!("interrupted"),
+            }
+            Ok(true)
+        }
+        Command::Deploy(flags) => {
+            tokio::select! {
+                deployed = release::deploy(&flags, cli.common.arity, cli.common.blobs) => deployed?,
+                () = shutdown.wait() => bail!("interrupted: deploy again, all of it"),
             }
             Ok(true)
         }

@@ -44,6 +44,8 @@ pub struct Settings {
     pub arity_log2: u8,
     /// Dissections travel in blobs.
     pub blobs: bool,
+    /// Blocks from a question to the one that seeds it; 0 for its own.
+    pub seed_delay: u64,
     /// Backend of the executors.
     pub backend: String,
     /// Print progress for people.
@@ -142,6 +144,7 @@ impl Network {
         )?;
         parameters.allowance = settings.allowance;
         (parameters.arity_log2, parameters.blobs) = (settings.arity_log2, settings.blobs);
+        parameters.seed_delay = settings.seed_delay;
         parameters.unbonding_delay = settings.window + 2 * settings.allowance + 60;
         let deployment = deploy(&rpc, (*model).as_ref(), &settings.model, &parameters).await?;
         deployment.save(&settings.data.join(DEPLOYMENT))?;
@@ -217,6 +220,10 @@ impl Network {
                 "--guest".to_owned(),
                 path(&guest),
             ]);
+        }
+        if matches!(binary, "sequencer" | "executor") {
+            // Nobody reorganizes this chain.
+            args.extend(["--seed-depth".to_owned(), "1".to_owned()]);
         }
         if binary == "executor" {
             let backend = self.settings.backend.clone();

@@ -113,7 +113,10 @@ impl Auditor {
             if self.verdicts.contains_key(&id) {
                 continue;
             }
-            let inputs = Inputs::of(self.chain_id, self.inbox, ask, claim);
+            let Some(inputs) = Inputs::of(self.chain_id, self.inbox, ask, claim) else {
+                tracing::error!(claim = %claim.key, "a claim before its seed was recorded");
+                continue;
+            };
             if !self.bench.court.serves(inputs.model) {
                 let model = ask.request.params.modelId;
                 if self.unserved.insert(model) {
@@ -366,6 +369,8 @@ fn identity(claim: &Claim, ask: &Ask) -> B256 {
         [
             &claim.request_id[..],
             &model[..],
+            // A reorganization may leave a question's id and change its seed.
+            &ask.entropy.unwrap_or_default()[..],
             &keccak256(&claim.output)[..],
         ]
         .concat(),

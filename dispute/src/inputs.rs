@@ -17,14 +17,20 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The inputs of `claim`, an answer to `ask`.
-    pub fn of(chain_id: u64, inbox: Address, ask: &Ask, claim: &Claim) -> Inputs {
-        let header = rom_header(chain_id, inbox, &ask.request, claim.request_id);
-        Inputs {
+    /// The inputs of `claim`, an answer to `ask`; `None` while the entropy of `ask` is not known, when nothing can be claimed.
+    pub fn of(chain_id: u64, inbox: Address, ask: &Ask, claim: &Claim) -> Option<Inputs> {
+        let header = rom_header(
+            chain_id,
+            inbox,
+            &ask.request,
+            ask.entropy?,
+            claim.request_id,
+        );
+        Some(Inputs {
             model: header.model,
             request: header.rom(&ask.payload),
             output: claim.output.to_vec(),
-        }
+        })
     }
 
     /// Tells inputs apart. The request's header names the model.

@@ -6,6 +6,7 @@ use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::Log;
 use alloy::sol_types::SolEvent;
 use assay_bindings::convert::{b256, hash, state_roots};
+use assay_bindings::hashes::seed_block;
 use assay_bindings::{BlobDisputeGame, DisputeGame, GameContext, Inbox, Request, Rollup};
 use assay_node::blob::Blob;
 use assay_node::deployment::Contracts;
@@ -110,6 +111,8 @@ pub struct Ask {
     pub payload: Bytes,
     /// Handed back to the consumer.
     pub user_data: Bytes,
+    /// What its seed is made of; `None` until the inbox has recorded it.
+    pub entropy: Option<B256>,
     /// Its state.
     pub state: RequestState,
     result: Callback,
@@ -125,6 +128,7 @@ impl Ask {
         let none = Callback::None;
         let state = RequestState::Open;
         Ask {
+            entropy: seed_block(&request).is_none().then_some(request.entropy),
             request,
             payload,
             user_data,
@@ -331,6 +335,8 @@ pub struct Ledger {
     rules: Rules,
     /// Requests by id.
     pub asks: BTreeMap<B256, Ask>,
+    /// Entropy of later blocks, by number.
+    seeds: BTreeMap<u64, B256>,
     /// Segments by number.
     pub segments: BTreeMap<u64, PostedSegment>,
     /// Claims by name.
@@ -346,6 +352,7 @@ impl Ledger {
             contracts,
             rules,
             asks: BTreeMap::new(),
+            seeds: BTreeMap::new(),
             segments: BTreeMap::new(),
             claims: BTreeMap::new(),
             games: BTreeMap::new(),
@@ -412,8 +419,18 @@ impl Ledger {
 
     fn apply_inbox(&mut self, log: &Log) -> Result<(), LedgerError> {
         if let Some(e) = decode::<Inbox::Requested>(log)? {
-            self.asks
-                .insert(e.id, Ask::open((&e.request).into(), e.payload, e.userData));
+            let mut ask = Ask::open((&e.request).into(), e.payload, e.userData);
+            // A block may be recorded for one question before the log of another is read.
+            if let Some(number) = seed_block(&ask.request) {
+                ask.entropy = self.seeds.get(&number).copied();
+            }
+            self.asks.insert(e.id, ask);
+        } else if let Some(e) = decode::<Inbox::SeedRecorded>(log)? {
+            self.seeds.insert(e.number, e.prevrandao);
+            let asks = self.asks.values_mut();
+            for ask in asks.filter(|ask| seed_block(&ask.request) == Some(e.number)) {
+                ask.entropy = Some(e.prevrandao);
+            }
         } else if let Some(e) = decode::<Inbox::StateChanged>(log)? {
             // The first change of a request may come before the event that describes it.
             if let Some(ask) = self.asks.get_mut(&e.id) {

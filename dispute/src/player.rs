@@ -147,15 +147,14 @@ impl Player {
 
     fn start(&mut self, ledger: &Ledger, play: &Play, side: Side, now: Timestamp) {
         let key = play.claim();
-        let Some((ask, claim)) = ledger
-            .claims
-            .get(&key)
-            .and_then(|claim| Some((ledger.asks.get(&claim.request_id)?, claim)))
-        else {
+        let inbox = self.responder.contracts().inbox;
+        let Some(inputs) = ledger.claims.get(&key).and_then(|claim| {
+            let ask = ledger.asks.get(&claim.request_id)?;
+            Inputs::of(self.chain_id, inbox, ask, claim)
+        }) else {
             tracing::error!(game = %play.id, claim = %key, "a game on a claim that no event announced");
             return;
         };
-        let inputs = Inputs::of(self.chain_id, self.responder.contracts().inbox, ask, claim);
         let identity = inputs.identity();
         self.reads.insert(play.id, identity);
         let job = Job {

@@ -77,6 +77,11 @@ pub struct Args {
     #[arg(long, value_name = "P", default_value_t = 1, value_parser = value_parser!(u8).range(0..=100))]
     pub recheck_percent: u8,
 
+    /// Blocks that must stand on the one whose randomness seeds a question before it is answered. An answer signed before a
+    /// deeper reorganization would be false and lose its bond.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = value_parser!(u64).range(0..=8_000))]
+    pub seed_depth: u64,
+
     /// Leave requests alone that the sequencer let pass its deadline.
     #[arg(long)]
     pub no_direct_claims: bool,

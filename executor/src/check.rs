@@ -4,9 +4,13 @@ use crate::models::{Models, Served};
 use alloy::primitives::{Address, B256, Bytes, keccak256};
 use alloy::sol_types::SolValue;
 use assay_bindings::convert::packed_tolerance;
-use assay_bindings::hashes::{ORIGIN_CHAIN, ORIGIN_SIGNED, request_id, rom_header};
+use assay_bindings::hashes::{
+    ORIGIN_CHAIN, ORIGIN_LATER, ORIGIN_SIGNED, request_id, rom_header, seed_block,
+};
 use assay_bindings::{Inbox, Request};
 use assay_dispute::watcher::{WatchError, view};
+use assay_node::chain::ChainError;
+use assay_node::seed::Seeds;
 use assay_node::shell::Shell;
 use assay_types::Tolerance;
 use std::sync::Arc;
@@ -40,12 +44,29 @@ pub enum Unfit {
     /// A signed request that can't be admitted any more.
     #[error("the payer has used nonce {0} already")]
     NonceSpent(u64),
+    /// Nobody can know the right answer yet.
+    #[error(
+        "its seed is bound to block {0}, whose randomness is not recorded or not deep enough yet"
+    )]
+    NoSeed(u64),
     /// The chain can't be asked.
     #[error(transparent)]
-    Chain(#[from] WatchError),
+    Watch(#[from] WatchError),
+    /// The chain can't be asked.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
 }
 
 /// A request that is what it says.
+pub struct Fitting {
+    id: B256,
+    request: Request,
+    encoded: Bytes,
+    payload: Bytes,
+    model: Arc<Served>,
+}
+
+/// A request that is what it says, that the chain waits for, and whose seed is known.
 pub struct Checked {
     /// Its id.
     pub id: B256,
@@ -61,7 +82,8 @@ pub struct Checked {
     pub model: Arc<Served>,
 }
 
-/// Checks everything that needs no chain; the seed and all else that the program reads follow from the id.
+/// Checks everything that needs no chain; but for the entropy of a later block, all that the program reads follows from the
+/// id.
 ///
 /// # Errors
 /// Says what does not fit.
@@ -72,7 +94,7 @@ pub fn check(
     id: B256,
     encoded: Bytes,
     payload: Bytes,
-) -> Result<Checked, Unfit> {
+) -> Result<Fitting, Unfit> {
     let request = Request::abi_decode_validate(&encoded).map_err(|_| Unfit::Malformed)?;
     if request.abi_encode() != encoded {
         return Err(Unfit::Malformed);
@@ -104,22 +126,45 @@ pub fn check(
     if request.tolerance != tolerance {
         return Err(Unfit::OtherModel("tolerance"));
     }
-    let rom = rom_header(chain_id, inbox, &request, id).rom(&payload);
-    Ok(Checked {
+    Ok(Fitting {
         id,
         request,
         encoded,
         payload,
-        rom,
         model: model.clone(),
     })
+}
+
+impl Fitting {
+    /// With the entropy that its seed is made of.
+    pub fn seeded(self, chain_id: u64, inbox: Address, entropy: B256) -> Checked {
+        let header = rom_header(chain_id, inbox, &self.request, entropy, self.id);
+        Checked {
+            rom: header.rom(&self.payload),
+            id: self.id,
+            request: self.request,
+            encoded: self.encoded,
+            payload: self.payload,
+            model: self.model,
+        }
+    }
+}
+
+/// The entropy of a request that fits.
+///
+/// # Errors
+/// Nobody can know it yet, or the chain can't be asked.
+pub async fn entropy_of(seeds: &Seeds, fitting: &Fitting) -> Result<B256, Unfit> {
+    let request = &fitting.request;
+    let unknown = || Unfit::NoSeed(seed_block(request).unwrap_or_default());
+    seeds.entropy(request).await?.ok_or_else(unknown)
 }
 
 /// Checks that the chain waits for an answer: the request is Open, or signed and can still be admitted.
 ///
 /// # Errors
 /// It does not, or can't be asked.
-pub async fn check_wanted(shell: &Shell, checked: &Checked) -> Result<(), Unfit> {
+pub async fn check_wanted(shell: &Shell, checked: &Fitting) -> Result<(), Unfit> {
     let inbox = shell.deployment.contracts.inbox;
     let state = view(
         &shell.chain,
@@ -130,7 +175,7 @@ pub async fn check_wanted(shell: &Shell, checked: &Checked) -> Result<(), Unfit>
     .await?
     .state;
     match (state, checked.request.origin) {
-        (STATE_OPEN, ORIGIN_CHAIN | ORIGIN_SIGNED) => Ok(()),
+        (STATE_OPEN, ORIGIN_CHAIN | ORIGIN_SIGNED | ORIGIN_LATER) => Ok(()),
         // The batch that carries the answer will open it.
         (STATE_NONE, ORIGIN_SIGNED) => {
             let (payer, nonce) = (checked.request.requester, checked.request.nonce);

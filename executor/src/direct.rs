@@ -4,11 +4,12 @@
 use crate::office::{Office, OfficeError};
 use alloy::primitives::{B256, U256};
 use alloy::sol_types::{SolCall, SolValue};
-use assay_bindings::hashes::work;
+use assay_bindings::hashes::{seed_block, work};
 use assay_bindings::{Inbox, Rollup};
 use assay_dispute::ledger::{Ask, ClaimStatus, RequestState};
 use assay_dispute::watcher::{WatchError, Watcher, view};
 use assay_node::journal::JournalError;
+use assay_node::seed::Standing;
 use assay_node::store::Store;
 use assay_node::tx::{Call, TxError, TxManager};
 use std::collections::HashMap;
@@ -151,6 +152,13 @@ impl Direct {
         if price.direct > U256::from(r.params.fee) {
             tracing::info!(request = %id, needed = %price.direct, fee = r.params.fee, "too dear to claim directly now");
             return Ok(());
+        }
+        if let Some(number) = seed_block(r)
+            && self.office.seeds.standing(number).await? == Standing::Due
+        {
+            let recording = self.office.seeds.recording(number).await?;
+            self.tx.send(recording).await?;
+            tracing::info!(request = %id, block = number, "recorded the randomness of its seed");
         }
         let encoded = ask.request.abi_encode().into();
         let checked = self.office.check(id, encoded, ask.payload.clone()).await?;

@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::backend::Found;
 use crate::book::{BookError, ClaimBook};
 use crate::cheat::falsify;
-use crate::check::{Checked, Unfit, check, check_wanted};
+use crate::check::{Checked, Unfit, check, check_wanted, entropy_of};
 use crate::link;
 use crate::metrics::Meters;
 use crate::models::Models;
@@ -19,6 +19,7 @@ use assay_dispute::watcher::{WatchError, view};
 use assay_node::chain::ChainError;
 use assay_node::dangerous::Cheat;
 use assay_node::journal::JournalError;
+use assay_node::seed::Seeds;
 use assay_node::shell::Shell;
 use assay_proto::v1::{Assignment, FromExecutor, Welcome, from_executor};
 use assay_types::output::Output;
@@ -81,6 +82,8 @@ pub struct Office {
     /// The present connection.
     out: Mutex<Option<mpsc::Sender<FromExecutor>>>,
     library: Arc<Library>,
+    /// What the inbox knows of later blocks.
+    pub seeds: Seeds,
     recheck_percent: u8,
     segment_life: u64,
     cheat: Option<Cheat>,
@@ -116,7 +119,10 @@ impl Office {
         book: ClaimBook,
     ) -> Office {
         let meters = Meters::new(&shell.metrics, shell.status.clone());
+        let inbox = shell.deployment.contracts.inbox;
+        let seeds = Seeds::new(shell.chain.clone(), inbox, args.seed_depth);
         Office {
+            seeds,
             shell,
             models,
             signatory,
@@ -240,16 +246,11 @@ impl Office {
         payload: Bytes,
     ) -> Result<Checked, OfficeError> {
         let inbox = self.shell.deployment.contracts.inbox;
-        let checked = check(
-            self.shell.chain.id(),
-            inbox,
-            &self.models,
-            id,
-            request,
-            payload,
-        )?;
-        check_wanted(&self.shell, &checked).await?;
-        Ok(checked)
+        let chain_id = self.shell.chain.id();
+        let fitting = check(chain_id, inbox, &self.models, id, request, payload)?;
+        check_wanted(&self.shell, &fitting).await?;
+        let entropy = entropy_of(&self.seeds, &fitting).await?;
+        Ok(fitting.seeded(chain_id, inbox, entropy))
     }
 
     /// The answer to a request, and how it was found unless it is the one given before.

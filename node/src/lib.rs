@@ -19,6 +19,7 @@ pub mod logs;
 pub mod metrics;
 pub mod retry;
 pub mod revert;
+pub mod seed;
 pub mod shell;
 pub mod shutdown;
 pub mod status;

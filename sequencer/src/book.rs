@@ -211,6 +211,44 @@ impl Book {
         }
     }
 
+    /// Blocks whose randomness queued requests wait for.
+    pub fn unseeded(&self) -> BTreeSet<u64> {
+        let queued = self.entries.values().filter(|e| e.stage == Stage::Queued);
+        queued.filter_map(Entry::waits_for).collect()
+    }
+
+    /// The randomness of block `number` is recorded.
+    pub fn seeded(&mut self, number: u64) {
+        for id in self.waiting_for(number) {
+            self.change(&id, |e| (e.seeded, e.message) = (true, String::new()));
+        }
+    }
+
+    /// The randomness of block `number` can't be recorded any more; `false` if that was known.
+    pub fn seed_lost(&mut self, number: u64) -> bool {
+        let reason =
+            format!("the randomness of block {number} can't be proven any more: refund it");
+        let mut news = false;
+        for id in self.waiting_for(number) {
+            news |= self.get(&id).is_some_and(|e| e.message != reason);
+            self.note(&id, &reason);
+        }
+        news
+    }
+
+    fn waiting_for(&self, number: u64) -> Vec<B256> {
+        let waiting = |e: &&Entry| e.waits_for() == Some(number);
+        let waiting = self.entries.values().filter(waiting);
+        waiting.map(|e| e.id).collect()
+    }
+
+    /// What is recorded has to be looked up again.
+    pub fn unseed(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.seeded = false;
+        }
+    }
+
     /// What the inbox says after a reorganization.
     pub fn reset(&mut self, id: &B256, on_chain: bool, stage: Stage, block: u64) {
         self.change(id, |e| {

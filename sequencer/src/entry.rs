@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::SolValue;
-use assay_bindings::hashes::work;
+use assay_bindings::hashes::{seed_block, work};
 use assay_bindings::{Request, SignedRequest};
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +109,8 @@ pub struct Entry {
     pub rejections: u32,
     /// Unix milliseconds before which it isn't routed.
     pub not_before_ms: u64,
+    /// Whether the block that its seed is bound to is recorded (not persisted: the chain is asked again).
+    pub seeded: bool,
     /// Last thing worth saying about it.
     pub message: String,
 }
@@ -131,8 +133,14 @@ impl Entry {
             excluded: Vec::new(),
             rejections: 0,
             not_before_ms: 0,
+            seeded: false,
             message: String::new(),
         }
+    }
+
+    /// The block without whose randomness nobody can answer it.
+    pub fn waits_for(&self) -> Option<u64> {
+        seed_block(&self.request).filter(|_| !self.seeded)
     }
 
     /// Wei that its payer's deposit must hold.

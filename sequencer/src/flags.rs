@@ -28,6 +28,10 @@ pub struct Flags {
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = value_parser!(u64).range(1..=86_400))]
     pub work_timeout: u64,
 
+    /// Blocks that must stand on the one whose randomness seeds a question before that is recorded.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = value_parser!(u64).range(0..=8_000))]
+    pub seed_depth: u64,
+
     /// Least fee, in wei, of a request taken by gRPC.
     #[arg(long, value_name = "WEI", default_value_t = 0)]
     pub min_fee_wei: u128,

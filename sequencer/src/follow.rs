@@ -16,13 +16,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Names of the contract's reasons, by number.
-const RESULT_ERRORS: [&str; 6] = [
+const RESULT_ERRORS: [&str; 8] = [
     "none",
     "not open",
     "too little stake",
     "oversized",
     "the window is full",
     "the fee is too low for its work",
+    "its seed is not recorded",
+    "it names no bytes of a blob",
 ];
 const SEGMENT_ERRORS: [&str; 6] = [
     "none",
@@ -47,6 +49,7 @@ const ADMIT_ERRORS: [&str; 11] = [
 ];
 const NO_STAKE: u8 = 2;
 const OVERSIZED: u8 = 3;
+const NO_SEED: u8 = 6;
 const ADMIT_NONCE_USED: u8 = 2;
 
 /// Follows until shutdown. Errors of the chain are waited out; an error of the store ends it.
@@ -254,6 +257,9 @@ impl Core {
         if reason == OVERSIZED {
             self.book.exclude(id, executor);
         }
+        if reason == NO_SEED {
+            self.book.unseed();
+        }
         if reason == NO_STAKE
             && let Some(session) = self.sessions.get_mut(&executor)
         {
@@ -296,6 +302,7 @@ async fn rewind(shared: &Shared, to: u64) -> anyhow::Result<()> {
         }
     }
     let mut core = shared.core();
+    core.book.unseed();
     for held in core.segments.values_mut() {
         if matches!(held.progress, Progress::Posted { block, .. } if block > to) {
             held.progress = Progress::Pending;

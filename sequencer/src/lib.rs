@@ -14,6 +14,7 @@ pub mod payload;
 pub mod post;
 pub mod record;
 pub mod route;
+pub mod seeds;
 pub mod segment;
 pub mod service;
 pub mod sessions;

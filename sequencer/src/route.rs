@@ -47,7 +47,7 @@ pub fn route(
     for entry in book
         .queued()
         .into_iter()
-        .filter(|e| e.not_before_ms <= now_ms)
+        .filter(|e| e.not_before_ms <= now_ms && e.waits_for().is_none())
     {
         let (fee, needed) = (
             U256::from(entry.request.params.fee),

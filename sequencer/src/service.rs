@@ -5,7 +5,7 @@ use crate::core::{Core, Counts, Shared, now_ms};
 use crate::flags::Flags;
 use crate::record::Record;
 use crate::work::least_life;
-use crate::{follow, grpc, intake, post};
+use crate::{follow, grpc, intake, post, seeds};
 use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolValue;
 use anyhow::{Context, bail};
@@ -78,7 +78,8 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     shell.started();
     tracing::info!(grpc = %addr, sequencer = %sequencer, "serving");
 
-    let poster = tokio::spawn(post::run(shared.clone(), tx));
+    let poster = tokio::spawn(post::run(shared.clone(), tx.clone()));
+    let recorder = tokio::spawn(seeds::run(shared.clone(), tx));
     let router = tokio::spawn(routing(shared.clone()));
     let server = tonic::transport::Server::builder()
         .add_service(grpc::service(shared.clone()))
@@ -92,6 +93,7 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     // A batch that is on its way is waited for a moment; the journal has it either way.
     let ended = tokio::time::timeout(Duration::from_secs(5), async {
         drop(poster.await);
+        drop(recorder.await);
         drop(router.await);
         drop(server.await);
     });

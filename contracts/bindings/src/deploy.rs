@@ -8,6 +8,7 @@ use crate::abi::{
     StepControl, StepFloat32, StepFloat64, StepInteger, StepLanes, StepMemory, StepTable,
     StepVector, StepVectorF32, StepVectorF64,
 };
+use crate::presets::Preset;
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::SolConstructor;
 
@@ -39,6 +40,8 @@ pub struct Parameters {
     pub direct_period: u64,
     /// Seconds from a rejection to the fresh inclusion deadline.
     pub reopen_period: u64,
+    /// Blocks from a question to the one whose randomness seeds it; 0 takes the question's own block.
+    pub seed_delay: u64,
     /// log2 of k, the most pieces of a dissection.
     pub arity_log2: u8,
     /// Dissections are posted in blobs; else in calldata.
@@ -54,31 +57,7 @@ pub struct Parameters {
 impl Parameters {
     /// The devnet's: one sequencer, a window of 30 seconds and two minutes of clock.
     pub fn devnet(sequencer: Address) -> Parameters {
-        const ETHER: u128 = 1_000_000_000_000_000_000;
-        const GWEI: u128 = 1_000_000_000;
-        Parameters {
-            sequencers: vec![sequencer],
-            turn_length: 20,
-            claim_bond: ETHER,
-            window: 30,
-            allowance: 120,
-            unbonding_delay: 300,
-            // A 6 MB model and 2,500 bytes + tokens.
-            max_work: 15_000_000_000,
-            // Payload bytes count three times over as tokens: 15 s at about 3 billion multiplications a second.
-            work_per_window: 150_000_000_000,
-            // A short question to the devnet's model burns 0.0000002 ETH in an idle window; the largest request burns
-            // 0.17 ETH in a full one.
-            work_price_floor: GWEI,
-            work_price_doublings: 15,
-            direct_period: 60,
-            reopen_period: 60,
-            arity_log2: assay_types::params::GAME_ARITY.ilog2() as u8,
-            blobs: false,
-            trace_log2: assay_types::params::TRACE_LOG2 as u8,
-            bond_gas_price: 10 * GWEI,
-            tip_cap: 2 * GWEI,
-        }
+        Parameters::of(Preset::Devnet, vec![sequencer])
     }
 
     /// The devnet's, with limits that a model of `length` bytes can be asked under for `units` bytes of payload and tokens of
@@ -188,6 +167,7 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         maxWork_: U256::from(p.max_work),
         directPeriod_: p.direct_period,
         reopenPeriod_: p.reopen_period,
+        seedDelay_: p.seed_delay,
     };
     push("Inbox", to.inbox, &Inbox::BYTECODE, inbox.abi_encode());
     let game = DisputeGame::constructorCall {

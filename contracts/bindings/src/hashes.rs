@@ -11,25 +11,41 @@ use assay_types::request::RomHeader;
 pub const ORIGIN_CHAIN: u8 = 0;
 /// `origin` of a signed request.
 pub const ORIGIN_SIGNED: u8 = 1;
+/// `origin` of a request that was asked on chain and whose seed is bound to a later block: its entropy is that block's number.
+pub const ORIGIN_LATER: u8 = 2;
 
 /// Id of a request: `H(abi.encode(chain id, inbox, request))`.
 pub fn request_id(chain_id: u64, inbox: Address, request: &Request) -> B256 {
     keccak256((U256::from(chain_id), inbox, request.clone()).abi_encode())
 }
 
-/// Sampler's seed: `H(entropy ‖ request id)`.
-pub fn seed(request: &Request, id: B256) -> B256 {
-    keccak256([request.entropy.0, id.0].concat())
+/// The block whose `prevrandao` is the entropy of `request`; `None` where the request has it itself.
+pub fn seed_block(request: &Request) -> Option<u64> {
+    // The inbox wrote a block number, so it fits.
+    let number = U256::from_be_bytes(request.entropy.0);
+    (request.origin == ORIGIN_LATER).then(|| number.saturating_to())
 }
 
-/// What the contract writes before the payload in the request ROM.
-pub fn rom_header(chain_id: u64, inbox: Address, request: &Request, id: B256) -> RomHeader {
+/// Sampler's seed: `H(entropy ‖ request id)`.
+pub fn seed(entropy: B256, id: B256) -> B256 {
+    keccak256([entropy.0, id.0].concat())
+}
+
+/// What the contract writes before the payload in the request ROM. `entropy` is the request's own, or what the inbox has
+/// recorded of its [`seed_block`].
+pub fn rom_header(
+    chain_id: u64,
+    inbox: Address,
+    request: &Request,
+    entropy: B256,
+    id: B256,
+) -> RomHeader {
     RomHeader {
         chain_id,
         inbox: inbox.into_array(),
         request_id: hash(id),
         model: ModelId(hash(request.params.modelId)),
-        seed: hash(seed(request, id)),
+        seed: hash(seed(entropy, id)),
         tolerance: tolerance(request.tolerance),
     }
 }

@@ -7,6 +7,7 @@ pub mod convert;
 pub mod deploy;
 pub mod game;
 pub mod hashes;
+pub mod presets;
 pub mod results;
 pub mod sign;
 pub mod work;

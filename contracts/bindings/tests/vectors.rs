@@ -119,7 +119,8 @@ fn sampled_payloads_are_those_of_the_library() {
 
 fn computed() -> [(&'static str, B256); 8] {
     let id = hashes::request_id(CHAIN_ID, contract(0), &request());
-    let header = hashes::rom_header(CHAIN_ID, contract(0), &request(), id).encode();
+    let header =
+        hashes::rom_header(CHAIN_ID, contract(0), &request(), request().entropy, id).encode();
     let leaves: Vec<B256> = (0u8..3)
         .map(|i| results::leaf(B256::repeat_byte(i), keccak256([i])))
         .collect();
@@ -129,7 +130,7 @@ fn computed() -> [(&'static str, B256); 8] {
     let claim = convert::claim_key_of(&c);
     [
         ("REQUEST_ID", id),
-        ("SEED", hashes::seed(&request(), id)),
+        ("SEED", hashes::seed(request().entropy, id)),
         ("ROM_HEADER", keccak256(header)),
         (
             "REQUEST_DIGEST",

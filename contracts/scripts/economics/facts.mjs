@@ -25,20 +25,6 @@ export function assumptionsOf(name) {
   return Object.fromEntries(Object.entries(all).map(([k, v]) => [k, BigInt(v)]));
 }
 
-/** The devnet's parameters as Rust deploys them. */
-export function devnetOfRust() {
-  const source = read("contracts/bindings/src/deploy.rs");
-  const body = source.slice(source.indexOf("pub fn devnet(sequencer"), source.indexOf("pub fn devnet_for"));
-  const units = { ETHER: 10n ** 18n, GWEI: 10n ** 9n };
-  const value = (text) =>
-    text.split("*").reduce((product, part) => product * (units[part.trim()] ?? BigInt(part.trim().replaceAll("_", ""))), 1n);
-  const fields = [...body.matchAll(/^\s+([a-z_]+2?): ([A-Z0-9_ *]+),$/gm)].map(([, name, text]) => [
-    name.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase()),
-    value(text),
-  ]);
-  return Object.fromEntries(fields);
-}
-
 const gasOf = (file) =>
   Object.fromEntries(Object.entries(JSON.parse(read(`contracts/snapshots/${file}.json`))).map(([k, v]) => [k, BigInt(v)]));
 

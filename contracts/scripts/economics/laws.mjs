@@ -40,11 +40,3 @@ export function stuffedBlocks(a, supply = 125_000_000n * 10n ** 18n) {
   }
   return blocks;
 }
-
-/** The devnet's column is what Rust deploys. */
-export function checkDevnet(p, rust) {
-  for (const [key, value] of Object.entries(rust)) {
-    if (p[key] !== value) throw new Error(`docs/parameters.json, devnet: ${key} is ${p[key]}, Rust deploys ${value}`);
-  }
-  if (Object.keys(rust).length < 12) throw new Error("deploy.rs: the devnet's parameters were not read");
-}

@@ -1,7 +1,7 @@
 // Plays every attack as on the page, and many times at random, and asserts what must hold each time.
-import { deployment, devnetOfRust, parametersOf } from "./facts.mjs";
+import { deployment } from "./facts.mjs";
 import { games } from "./games.mjs";
-import { checkDevnet, checkLaws } from "./laws.mjs";
+import { checkLaws } from "./laws.mjs";
 import { Random } from "./random.mjs";
 import { service } from "./service.mjs";
 
@@ -9,7 +9,6 @@ export const attacks = [...games, ...service];
 
 /** The deployments whose economics are shown, each with the laws of its parameters checked. */
 export function deployments() {
-  checkDevnet(parametersOf("devnet"), devnetOfRust());
   const [l1, l2] = ["l1", "l2"].map(deployment);
   // What is forced into the L2 is paid for on L1.
   l2.below = { price: l1.a.baseFee + l1.a.tip };

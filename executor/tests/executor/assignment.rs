@@ -52,7 +52,8 @@ fn request() -> Request {
 }
 
 fn check_encoded(id: B256, encoded: Vec<u8>, payload: Bytes) -> Result<Vec<u8>, Unfit> {
-    check(CHAIN, INBOX, &models(), id, encoded.into(), payload).map(|checked| checked.rom)
+    let fitting = check(CHAIN, INBOX, &models(), id, encoded.into(), payload)?;
+    Ok(fitting.seeded(CHAIN, INBOX, ENTROPY).rom)
 }
 
 fn check_request(request: &Request) -> Result<Vec<u8>, Unfit> {
@@ -69,7 +70,7 @@ fn the_seed_comes_from_the_request_that_the_chain_knows() {
     let rom = check_request(&request).expect("fits");
     let id = request_id(CHAIN, INBOX, &request);
     assert_eq!(rom[64..96], id[..]);
-    assert_eq!(rom[128..160], seed(&request, id)[..]);
+    assert_eq!(rom[128..160], seed(ENTROPY, id)[..]);
     assert_eq!(rom[192..], payload()[..]);
     // Other entropy is another request: under the old id it is refused.
     let other = Request {

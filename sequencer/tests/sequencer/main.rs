@@ -6,6 +6,7 @@ mod flow;
 mod journal;
 mod offers;
 mod price;
+mod seeds;
 mod start;
 mod support;
 mod turns;

@@ -269,6 +269,7 @@ impl Court {
             &self.ledger.asks[&claim.request_id],
             claim,
         )
+        .expect("its seed is known")
     }
 
     /// `challenger` opens a game on `claim`.

@@ -34,14 +34,16 @@ pub fn truth(net: &Network, id: B256, request: &Request, payload: &[u8]) -> Vec<
         posted_at: 0,
         status: ClaimStatus::Standing,
     };
-    right_output(&Inputs::of(net.chain.id(), net.deployment.contracts.inbox, &ask, &claim).request)
+    let inputs = Inputs::of(net.chain.id(), net.deployment.contracts.inbox, &ask, &claim);
+    right_output(&inputs.expect("its seed is known").request)
 }
 
 /// The true run of a claim's check.
 pub fn run_of(net: &Network, ask: &Ask, claim: &Claim) -> ProgramTrace<Interpreter> {
     let wasm = wat::parse_str(PROGRAM).expect("it parses");
     let image = lower(&wasm).expect("it lowers").image;
-    let inputs = Inputs::of(net.chain.id(), net.deployment.contracts.inbox, ask, claim);
+    let inputs = Inputs::of(net.chain.id(), net.deployment.contracts.inbox, ask, claim)
+        .expect("its seed is known");
     let roms = [&inputs.request[..], &inputs.output, MODEL].map(Rom::new);
     ProgramTrace::new(Interpreter::new(Machine::new(image, roms)))
 }

@@ -256,6 +256,19 @@ impl World {
         self.log_of(SEQUENCER)
     }
 
+    /// Waits until the sequencer's log has these words.
+    pub async fn until_log(&self, words: &str) {
+        let start = Instant::now();
+        while !self.log().contains(words) {
+            let log = self.log();
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "no {words:?} in:\n{log}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     pub fn log_of(&self, account: usize) -> String {
         let path = self.dir.path().join(World::name(account) + ".log");
         std::fs::read_to_string(path).unwrap_or_default()
