@@ -40,7 +40,7 @@ contract VectorsTest is TestBase {
         for (uint256 i = 0; i < 3; ++i) {
             to[i] = vm.computeCreateAddress(DEPLOYER, i);
         }
-        Staking staking = new Staking(to[1], to[2], 1000);
+        Staking staking = new Staking(to[1], to[2], address(0), 1000);
         vm.startPrank(DEPLOYER);
         inbox = new Inbox(to[1], registry, 1, 1, 1);
         // The rollup wants to see its game, which comes after it.

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ClaimGames, ClaimRef, GameContext, GameState, GameStatus, Request} from "../interfaces/Types.sol";
 import {TAG_STATE} from "../generated/Params.sol";
+import {IAssetStaking} from "../interfaces/IAssetStaking.sol";
 import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRollup} from "../interfaces/IRollup.sol";
@@ -16,7 +17,7 @@ import {RomTree} from "./RomTree.sol";
 /// @title What every bisection game over a claim has, however its roots are posted
 /// @notice Opening, clocks, endings and money. A mode adds `move`, `prove` and the form of a posted root.
 // INVARIANT: balance >= challengerBond of every game that is neither won nor void + what is left of the gas pools of lost
-//            claims + credits. Only rounding dust of a pool exceeds it.
+//            claims, if stake is ether + credits. Only rounding dust of a pool exceeds it.
 abstract contract GameBase is IDisputeGame, Credits {
     /// @dev The largest one-step proof: 300k gas for the step, 5 KB of calldata, and the ending of the game.
     uint256 private constant PROVE_GAS = 550_000;
@@ -35,6 +36,7 @@ abstract contract GameBase is IDisputeGame, Credits {
     IRollup public immutable rollup;
     address private immutable _inbox;
     IStaking private immutable _staking;
+    bool private immutable _stakeIsEther;
     IModelRegistry private immutable _registry;
     IOneStepProver private immutable _prover;
     uint256 private immutable _tipCap;
@@ -69,6 +71,7 @@ abstract contract GameBase is IDisputeGame, Credits {
     ) {
         (rollup, _inbox, _staking, _registry, _prover) = (rollup_, inbox_, staking_, registry_, prover_);
         (arityLog2, allowance, _tipCap) = (arityLog2_, allowance_, tipCap);
+        _stakeIsEther = address(staking_.asset()) == address(0);
         uint8 log2 = registry_.traceLog2();
         bool fits = arityLog2_ != 0 && arityLog2_ <= 12 && log2 != 0 && log2 <= 56;
         if (!fits || allowance_ == 0 || allowance_ >= type(uint24).max) revert BadParameters();
@@ -150,7 +153,7 @@ abstract contract GameBase is IDisputeGame, Credits {
         --_claims[_key(context.segmentId, context.index)].open;
         uint256 repaid = _share(games, g.challengerGas);
         emit GameVoided(gameId, context.challenger, challengerBond, repaid);
-        _credit(context.challenger, challengerBond + repaid);
+        _creditWith(context.challenger, challengerBond, repaid, 0);
     }
 
     // ---- views ------------------------------------------------------------------------------------------------------
@@ -352,17 +355,38 @@ abstract contract GameBase is IDisputeGame, Credits {
         ClaimGames memory games,
         uint256 challengerGas
     ) private {
-        uint256 quarter = context.claimBond / 4;
-        uint256 pool = quarter / GWEI < games.gas ? quarter / GWEI : games.gas;
-        uint256 burned = context.claimBond - quarter - pool * GWEI;
+        uint256 key = _key(context.segmentId, context.index);
+        uint256 burned = _divide(games, context.claimBond);
         games.lost = true;
-        games.pool = uint64(pool);
-        _claims[_key(context.segmentId, context.index)] = games;
-        emit ClaimLost(context.requestId, gameId, burned, pool * GWEI, quarter);
-        _credit(context.challenger, challengerBond + quarter + _share(games, challengerGas));
+        _claims[key] = games;
+        uint256 came = _staking.slash(context.executor, context.claimBond);
+        if (came != context.claimBond) {
+            // INVARIANT: shares are of what came. Ether comes whole.
+            burned = _divide(games, came);
+            _claims[key] = games;
+        }
+        emit ClaimLost(context.requestId, gameId, burned, uint256(games.pool) * GWEI, came / 4);
+        _creditWith(context.challenger, challengerBond, came / 4 + _share(games, challengerGas), burned);
         rollup.reject(context.requestId, context.segmentId, context.index);
-        _staking.slash(context.executor, context.claimBond);
-        _burn(burned);
+    }
+
+    /// @dev Sets `taken` wei of a bond out: up to a quarter for the pool, a quarter for the winner, the rest to burn.
+    function _divide(ClaimGames memory games, uint256 taken) private pure returns (uint256 burned) {
+        uint256 quarter = taken / 4;
+        uint256 pool = quarter / GWEI < games.gas ? quarter / GWEI : games.gas;
+        games.pool = uint64(pool);
+        return taken - quarter - pool * GWEI;
+    }
+
+    /// @dev Credits a challenger's bond and its shares of the stake that was taken, and burns `burned` of that. Where the stake
+    ///      is not ether, those shares are due at the staking contract.
+    function _creditWith(address challenger, uint256 bond, uint256 shares, uint256 burned) private {
+        if (_stakeIsEther) {
+            _credit(challenger, bond + shares);
+            return _burn(burned);
+        }
+        _credit(challenger, bond);
+        IAssetStaking(address(_staking)).award(challenger, shares, burned);
     }
 
     /// @dev The executor's gas comes out of half of the bond; the rest is burned, so a sham game is never free.

@@ -14,7 +14,7 @@ interface ICredits {
     /// @notice The receiver refused the money.
     error CreditTransferFailed(address to);
 
-    /// @notice Wei that `account` may withdraw.
+    /// @notice What `account` may withdraw: wei, or units of the stake's asset where an `IStaking` owes it.
     function credit(address account) external view returns (uint256);
 
     /// @notice Sends all of the caller's credit to `to`.

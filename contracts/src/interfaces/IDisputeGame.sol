@@ -38,7 +38,7 @@ interface IDisputeGame is ICredits {
         uint256 challengerGas,
         uint256 executorGas
     );
-    /// @notice The claim's bond was split: `burned + pool + toWinner` is all of it.
+    /// @notice The claim's bond was split: `burned + pool + toWinner` is all that came of it, in wei (`IStaking.slash`).
     event ClaimLost(bytes32 indexed requestId, bytes32 indexed gameId, uint256 burned, uint256 pool, uint256 toWinner);
     /// @notice The challenger's bond was split: `burned + toExecutor` is all of it.
     event BondForfeited(bytes32 indexed gameId, uint256 burned, uint256 toExecutor);

@@ -165,6 +165,16 @@ struct Segment {
     bytes signature;
 }
 
+/// @notice "I will have this request answered by `deadline`, or lose `penalty`": signed by an executor as the EIP-712 struct
+///         `Promise(bytes32 requestId,uint64 deadline,uint128 penalty)` of `LivenessPenalty`'s domain.
+/// @param deadline unix seconds, the last one in which the answer is in time
+/// @param penalty wei
+struct Promise {
+    bytes32 requestId;
+    uint64 deadline;
+    uint128 penalty;
+}
+
 /// @notice Names a claim and shows its leaf: `H(0x05, requestId, outputHash)` under the segment's root.
 /// @param segmentId global number of the posted segment
 /// @param index leaf in it

@@ -15,6 +15,10 @@ abstract contract Credits is ICredits {
         // INVARIANT: the debt is gone before the money moves.
         credit[msg.sender] = 0;
         emit CreditWithdrawn(msg.sender, to, amount);
+        _pay(to, amount);
+    }
+
+    function _pay(address payable to, uint256 amount) internal virtual {
         (bool ok,) = to.call{value: amount}("");
         if (!ok) revert CreditTransferFailed(to);
     }

@@ -14,4 +14,10 @@ library Ecdsa {
         if (uint256(s) > HALF_ORDER) return false;
         return ecrecover(digest, uint8(signature[64]), r, s) == signer;
     }
+
+    /// @notice Whose `signature` over `digest` is; zero if nobody's. Never reverts.
+    function signerOf(bytes calldata signature, bytes32 digest) internal pure returns (address) {
+        if (signature.length != 65 || uint256(bytes32(signature[32:64])) > HALF_ORDER) return address(0);
+        return ecrecover(digest, uint8(signature[64]), bytes32(signature[:32]), bytes32(signature[32:64]));
+    }
 }

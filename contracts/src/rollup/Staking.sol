@@ -1,98 +1,74 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {IStakeAsset} from "../interfaces/IStakeAsset.sol";
 import {IStaking} from "../interfaces/IStaking.sol";
+import {StakingBase} from "./StakingBase.sol";
 
-/// @title Executors' stakes
-contract Staking is IStaking {
-    // INVARIANT: locked + leaving <= staked.
-    struct Account {
-        uint128 staked;
-        uint128 locked;
-        uint128 leaving;
-        uint64 availableAt;
-    }
+/// @title Executors' stakes in ether
+// INVARIANT: balance = stakes + credits.
+contract Staking is StakingBase {
+    constructor(address rollup_, address game_, address liveness_, uint64 unbondingDelay_)
+        StakingBase(rollup_, game_, liveness_, unbondingDelay_)
+    {}
 
-    /// @inheritdoc IStaking
-    address public immutable rollup;
-    /// @inheritdoc IStaking
-    address public immutable game;
-    /// @inheritdoc IStaking
-    uint64 public immutable unbondingDelay;
-
-    /// @inheritdoc IStaking
-    mapping(address executor => Account account) public accounts;
-
-    modifier only(address caller) {
-        if (msg.sender != caller) revert NotAuthorized(msg.sender);
-        _;
-    }
-
-    constructor(address rollup_, address game_, uint64 unbondingDelay_) {
-        (rollup, game, unbondingDelay) = (rollup_, game_, unbondingDelay_);
-    }
-
-    /// @inheritdoc IStaking
+    /// @notice Adds the value sent to `executor`'s stake.
     function deposit(address executor) external payable {
-        accounts[executor].staked += uint128(msg.value);
+        _accounts[executor].staked += uint128(msg.value);
         emit Deposited(executor, msg.value);
     }
 
     /// @inheritdoc IStaking
-    function startWithdrawal(uint256 amount) external {
-        Account storage account = accounts[msg.sender];
-        uint256 free = _free(account);
-        if (amount > free) revert InsufficientStake(free, amount);
-        account.leaving += uint128(amount);
-        account.availableAt = uint64(block.timestamp) + unbondingDelay;
-        emit WithdrawalStarted(msg.sender, amount, account.availableAt);
+    function asset() external pure returns (IStakeAsset) {
+        return IStakeAsset(address(0));
     }
 
     /// @inheritdoc IStaking
-    function withdraw(address payable to) external returns (uint256 amount) {
-        Account storage account = accounts[msg.sender];
-        amount = account.leaving;
-        if (amount == 0) revert NotYetWithdrawable(0);
-        if (block.timestamp < account.availableAt) revert NotYetWithdrawable(account.availableAt);
+    function perEther() external pure returns (uint256) {
+        return 1 ether;
+    }
+
+    function _stake(address, Account storage account) internal view override returns (uint256) {
+        return account.staked;
+    }
+
+    function _take(address, Account storage account, uint256 amount) internal override returns (uint256) {
         account.staked -= uint128(amount);
-        account.leaving = 0;
-        account.availableAt = 0;
-        emit Withdrawn(msg.sender, to, amount);
+        return amount;
+    }
+
+    /// @dev Nobody else takes from stake that is held here, and a penalty lowers `leaving` with it.
+    function _ripe(address, Account storage, uint256 leaving) internal pure override returns (uint256) {
+        return leaving;
+    }
+
+    function _release(address, Account storage account, address payable to, uint256 amount) internal override {
+        account.staked -= uint128(amount);
+        _send(to, amount);
+    }
+
+    function _keep(uint256 amount) internal override {
+        _send(payable(msg.sender), amount);
+    }
+
+    function _burn(uint256 amount) internal override {
+        _send(payable(address(0)), amount);
+    }
+
+    function _send(address payable to, uint256 amount) private {
         (bool ok,) = to.call{value: amount}("");
         if (!ok) revert TransferFailed(to);
     }
 
-    /// @inheritdoc IStaking
-    function lock(address executor, uint256 amount) external only(rollup) {
-        Account storage account = accounts[executor];
-        uint256 free = _free(account);
-        if (amount > free) revert InsufficientStake(free, amount);
-        account.locked += uint128(amount);
-        emit Locked(executor, amount);
+    function _worth(uint256 amount) internal pure override returns (uint256) {
+        return amount;
     }
 
-    /// @inheritdoc IStaking
-    function unlock(address executor, uint256 amount) external only(rollup) {
-        accounts[executor].locked -= uint128(amount);
-        emit Unlocked(executor, amount);
+    function _unitsIn(uint256 amount) internal pure override returns (uint256) {
+        return amount;
     }
 
-    /// @inheritdoc IStaking
-    function slash(address executor, uint256 amount) external only(game) {
-        Account storage account = accounts[executor];
-        account.locked -= uint128(amount);
-        account.staked -= uint128(amount);
-        emit Slashed(executor, amount);
-        (bool ok,) = msg.sender.call{value: amount}("");
-        if (!ok) revert TransferFailed(msg.sender);
-    }
-
-    /// @inheritdoc IStaking
-    function freeStake(address executor) external view returns (uint256) {
-        return _free(accounts[executor]);
-    }
-
-    function _free(Account storage account) private view returns (uint256) {
-        return uint256(account.staked) - account.locked - account.leaving;
+    function _unitsFor(uint256 amount) internal pure override returns (uint256) {
+        return amount;
     }
 }

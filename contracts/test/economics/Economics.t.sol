@@ -14,6 +14,7 @@ import {
 import {GameSlot, pack} from "../../src/dispute/GameSlot.sol";
 import {DisputeGame} from "../../src/dispute/DisputeGame.sol";
 import {Inbox} from "../../src/rollup/Inbox.sol";
+import {LivenessPenalty} from "../../src/rollup/LivenessPenalty.sol";
 import {Rollup} from "../../src/rollup/Rollup.sol";
 import {Staking} from "../../src/rollup/Staking.sol";
 import {WorkLaw} from "../../src/rollup/WorkMeter.sol";
@@ -64,7 +65,8 @@ contract EconomicsTest is GameFixture {
         );
         address gameAt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
         address rollupAt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 3);
-        staking = new Staking(rollupAt, gameAt, uint64(_parameter("Staking.unbondingDelay")));
+        address livenessAt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 4);
+        staking = new Staking(rollupAt, gameAt, livenessAt, uint64(_parameter("Staking.unbondingDelay")));
         inbox = new Inbox(
             rollupAt,
             registry,
@@ -97,6 +99,7 @@ contract EconomicsTest is GameFixture {
                 _parameter("Rollup.workPriceDoublings")
             )
         );
+        liveness = new LivenessPenalty(inbox, staking, _parameter("LivenessPenalty.cap"));
         (bytes32 root, bytes memory leaf, bytes32[33] memory siblings) = _modelProof(LARGE_MODEL);
         largeModel = registry.registerModel(root, LARGE_MODEL, programId, 0, 0, leaf, siblings, "file:large");
     }

@@ -648,7 +648,7 @@ contract InferenceHubTest is MarketFixture {
     }
 
     function test_constructor_stakingOfAnotherRollup_reverts() public {
-        Staking strange = new Staking(address(this), address(this), 1);
+        Staking strange = new Staking(address(this), address(this), address(0), 1);
         vm.expectRevert(IInferenceHub.BadParameters.selector);
         new InferenceHub(inbox, IStaking(strange), registry, market, catalog);
     }
