@@ -101,6 +101,7 @@ pub fn contracts(to: &Addresses, review_judge: Option<Address>) -> Contracts {
         staking: to.staking,
         registry: to.registry,
         prover: to.prover,
+        liveness: Some(to.liveness),
         review_judge,
     }
 }

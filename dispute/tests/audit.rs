@@ -118,6 +118,7 @@ fn ledger(n: u8, lies: u8) -> Ledger {
         staking: Address::repeat_byte(4),
         registry: Address::repeat_byte(5),
         prover: Address::repeat_byte(6),
+        liveness: None,
         review_judge: None,
     };
     let rules = Rules {

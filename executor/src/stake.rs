@@ -4,15 +4,25 @@ use alloy::primitives::{Address, U256};
 use alloy::providers::Provider;
 use alloy::sol_types::SolCall;
 use anyhow::Context;
-use assay_bindings::{Rollup, Staking};
+use assay_bindings::{AssetStaking, Erc20Asset, Rollup, Staking};
 use assay_dispute::watcher::{WatchError, view};
 use assay_node::shell::Shell;
 use assay_node::tx::{Call, TxManager};
 
+alloy::sol! {
+    /// What is needed of EIP-20.
+    interface IERC20 {
+        /// Lets `spender` draw `amount`.
+        function approve(address spender, uint256 amount) external returns (bool);
+    }
+}
+
 /// Gas that an account should be able to pay at start-up: defending a claim in one game.
 const GAME_GAS: u64 = 2_000_000;
 
-/// What an executor has and needs, in wei.
+const WEI_PER_ETHER: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
+
+/// What an executor has and needs, in wei, whatever the stake is held in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stake {
     /// Stake that backs nothing.
@@ -21,6 +31,8 @@ pub struct Stake {
     pub total: U256,
     /// What one claim locks at least.
     pub bond: U256,
+    /// Units of the stake's asset that stand for one ether.
+    pub per_ether: U256,
 }
 
 impl Stake {
@@ -41,17 +53,31 @@ impl Stake {
             Rollup::claimBondCall {},
         )
         .await?;
-        let total = U256::from(account.staked) - U256::from(account.leaving);
+        let per_ether = view(
+            &shell.chain,
+            contracts.staking,
+            "perEther",
+            Staking::perEtherCall {},
+        )
+        .await?;
+        // Others may slash an asset below what is leaving.
+        let units = U256::from(account.staked).saturating_sub(U256::from(account.leaving));
         Ok(Stake {
             free,
-            total,
+            total: units * WEI_PER_ETHER / per_ether,
             bond: U256::from(bond),
+            per_ether,
         })
     }
 
     /// What is missing to back `claims` claims.
     pub fn missing(&self, claims: u32) -> U256 {
         (self.bond * U256::from(claims)).saturating_sub(self.total)
+    }
+
+    /// Units of the asset that are worth `wei`, rounded up.
+    fn units(&self, wei: U256) -> U256 {
+        (wei * self.per_ether).div_ceil(WEI_PER_ETHER)
     }
 
     /// What is wrong, if not even one more claim is backed.
@@ -87,24 +113,64 @@ pub async fn prepare(
     } else {
         U256::ZERO
     };
+    let asset = asset_of(shell).await?;
+    let ether = if asset.is_zero() { missing } else { U256::ZERO };
     let why = || {
         format!(
-            "defending a claim costs up to {gas} wei of gas, and {missing} wei of stake are to be deposited"
+            "defending a claim costs up to {gas} wei of gas, and {ether} wei of stake are to be deposited"
         )
     };
     shell
         .chain
-        .require_balance(account, gas + missing)
+        .require_balance(account, gas + ether)
         .await
         .with_context(why)?;
     if missing.is_zero() {
         return Ok(stake);
     }
-    let data = Staking::depositCall { executor: account }.abi_encode();
-    let call = Call::new("deposit", shell.deployment.contracts.staking, data).value(missing);
-    let receipt = tx.send(call).await.context("cannot deposit stake")?;
-    tracing::info!(wei = %missing, tx = %receipt.transaction_hash, "deposited stake");
+    if asset.is_zero() {
+        let data = Staking::depositCall { executor: account }.abi_encode();
+        let call = Call::new("deposit", shell.deployment.contracts.staking, data).value(missing);
+        let receipt = tx.send(call).await.context("cannot deposit stake")?;
+        tracing::info!(wei = %missing, tx = %receipt.transaction_hash, "deposited stake");
+    } else {
+        deposit_tokens(shell, tx, asset, stake.units(missing)).await?;
+    }
     Ok(Stake::read(shell, account).await?)
+}
+
+/// The adapter of the asset that stake is held in; zero for ether.
+async fn asset_of(shell: &Shell) -> Result<Address, WatchError> {
+    let staking = shell.deployment.contracts.staking;
+    view(&shell.chain, staking, "asset", Staking::assetCall {}).await
+}
+
+/// Puts `units` of the ERC-20 token behind the adapter `asset` up.
+async fn deposit_tokens(
+    shell: &Shell,
+    tx: &TxManager,
+    asset: Address,
+    units: U256,
+) -> anyhow::Result<()> {
+    let token = view(&shell.chain, asset, "token", Erc20Asset::tokenCall {}).await;
+    let token = token.context(
+        "stake is held in something else than ether or a token here: put it up by its own ways, and leave --auto-stake out",
+    )?;
+    let allow = IERC20::approveCall {
+        spender: asset,
+        amount: units,
+    };
+    let call = Call::new("approve", token, allow.abi_encode());
+    tx.send(call).await.context("cannot let the token be drawn")?;
+    let deposit = AssetStaking::depositCall {
+        executor: tx.address(),
+        amount: units,
+    };
+    let call = Call::new("deposit", shell.deployment.contracts.staking, deposit.abi_encode());
+    let why = || format!("cannot deposit {units} units of the token {token}: does this account have them?");
+    let receipt = tx.send(call).await.with_context(why)?;
+    tracing::info!(%units, %token, tx = %receipt.transaction_hash, "deposited stake");
+    Ok(())
 }
 
 #[cfg(test)]
@@ -118,6 +184,7 @@ mod tests {
             free: wei(5u64),
             total: wei(25u64),
             bond: wei(10u64),
+            per_ether: WEI_PER_ETHER,
         };
         assert_eq!(stake.missing(4), wei(15u64));
         assert_eq!(stake.missing(2), U256::ZERO);
@@ -130,5 +197,18 @@ mod tests {
             .complaint()
             .is_none()
         );
+    }
+
+    #[test]
+    fn what_is_deposited_is_worth_what_is_missing() {
+        // A token of six digits, of which 2,500 stand for an ether.
+        let stake = Stake {
+            free: U256::ZERO,
+            total: U256::ZERO,
+            bond: U256::from(10u64),
+            per_ether: U256::from(2_500_000_000u64),
+        };
+        assert_eq!(stake.units(WEI_PER_ETHER), U256::from(2_500_000_000u64));
+        assert_eq!(stake.units(U256::from(1u64)), U256::from(1u64), "rounded up");
     }
 }

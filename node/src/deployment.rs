@@ -62,6 +62,9 @@ pub struct Contracts {
     pub registry: Address,
     /// `OneStepProver`, the dispatcher.
     pub prover: Address,
+    /// `LivenessPenalty`, if deployed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<Address>,
     /// The sample consumer, if deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_judge: Option<Address>,
@@ -78,10 +81,14 @@ impl Contracts {
             ("ModelRegistry", self.registry),
             ("OneStepProver", self.prover),
         ];
-        let sample = self.review_judge.map(|address| ("ReviewJudge", address));
+        let others = [
+            ("LivenessPenalty", self.liveness),
+            ("ReviewJudge", self.review_judge),
+        ];
+        let others = others.into_iter().filter_map(|(name, address)| Some((name, address?)));
         fixed
             .into_iter()
-            .chain(sample)
+            .chain(others)
             .map(|(name, address)| (name.to_owned(), address))
             .collect()
     }
@@ -154,6 +161,7 @@ mod tests {
             staking: at(4),
             registry: at(5),
             prover: at(6),
+            liveness: None,
             review_judge: None,
         };
         let model = ModelEntry {

@@ -9,12 +9,24 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Each contract's committed artifact.
-const ABIS: [(&str, &str); 8] = [
+const ABIS: [(&str, &str); 11] = [
     (
         "ModelRegistry",
         include_str!("../../contracts/abi/ModelRegistry.json"),
     ),
     ("Staking", include_str!("../../contracts/abi/Staking.json")),
+    (
+        "AssetStaking",
+        include_str!("../../contracts/abi/AssetStaking.json"),
+    ),
+    (
+        "Erc20Asset",
+        include_str!("../../contracts/abi/Erc20Asset.json"),
+    ),
+    (
+        "LivenessPenalty",
+        include_str!("../../contracts/abi/LivenessPenalty.json"),
+    ),
     ("Inbox", include_str!("../../contracts/abi/Inbox.json")),
     ("Rollup", include_str!("../../contracts/abi/Rollup.json")),
     (

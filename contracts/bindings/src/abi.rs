@@ -24,6 +24,12 @@ contracts! {
     model_registry ModelRegistry "../abi/ModelRegistry.json";
     /// Executors' stakes.
     staking Staking "../abi/Staking.json";
+    /// Executors' stakes in another asset than ether.
+    asset_staking AssetStaking "../abi/AssetStaking.json";
+    /// Stake in an ERC-20 token.
+    erc20_asset Erc20Asset "../abi/Erc20Asset.json";
+    /// What a promised answer costs that does not come.
+    liveness_penalty LivenessPenalty "../abi/LivenessPenalty.json";
     /// Where questions come in.
     inbox Inbox "../abi/Inbox.json";
     /// Batches, finality, delivery.

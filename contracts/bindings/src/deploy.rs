@@ -4,7 +4,7 @@
 
 use crate::abi::rollup::Rollup::WorkLaw;
 use crate::abi::{
-    BlobDisputeGame, DisputeGame, Inbox, ModelRegistry, OneStepProver, Rollup, Staking,
+    BlobDisputeGame, DisputeGame, Inbox, LivenessPenalty, ModelRegistry, OneStepProver, Rollup, Staking,
     StepControl, StepFloat32, StepFloat64, StepInteger, StepLanes, StepMemory, StepTable,
     StepVector, StepVectorF32, StepVectorF64,
 };
@@ -25,6 +25,8 @@ pub struct Parameters {
     pub window: u64,
     /// Seconds that each player may use in one game: tolerated censorship + compute.
     pub allowance: u64,
+    /// Most wei that an executor can lose over one answer that it promised and did not bring.
+    pub penalty_cap: u128,
     /// Seconds before stake leaves; more than window + both allowances.
     pub unbonding_delay: u64,
     /// Most work of one request, model bytes x tokens (a byte of payload counts as a token).
@@ -106,6 +108,8 @@ pub struct Addresses {
     pub game: Address,
     /// Batches.
     pub rollup: Address,
+    /// Broken promises.
+    pub liveness: Address,
 }
 
 /// One creation transaction.
@@ -132,6 +136,7 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         inbox: at(2),
         game: at(3),
         rollup: at(4),
+        liveness: at(5),
     };
     let mut out = steps;
     let mut push = |name, address, code: &Bytes, arguments: Vec<u8>| {
@@ -153,6 +158,7 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
     let staking = Staking::constructorCall {
         rollup_: to.rollup,
         game_: to.game,
+        liveness_: to.liveness,
         unbondingDelay_: p.unbonding_delay,
     };
     push(
@@ -202,6 +208,17 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         },
     };
     push("Rollup", to.rollup, &Rollup::BYTECODE, rollup.abi_encode());
+    let liveness = LivenessPenalty::constructorCall {
+        inbox_: to.inbox,
+        staking_: to.staking,
+        cap_: U256::from(p.penalty_cap),
+    };
+    push(
+        "LivenessPenalty",
+        to.liveness,
+        &LivenessPenalty::BYTECODE,
+        liveness.abi_encode(),
+    );
     (to, out)
 }
 

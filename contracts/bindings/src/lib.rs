@@ -13,6 +13,7 @@ pub mod sign;
 pub mod work;
 
 pub use abi::{
-    BlobDisputeGame, ClaimRef, DisputeGame, GameContext, Inbox, ModelRegistry, Request,
+    AssetStaking, BlobDisputeGame, ClaimRef, DisputeGame, Erc20Asset, GameContext, Inbox,
+    LivenessPenalty, ModelRegistry, Request,
     RequestParams, ReviewJudge, Rollup, Segment, SegmentResult, SignedRequest, Staking,
 };

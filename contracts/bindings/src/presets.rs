@@ -84,6 +84,7 @@ impl Parameters {
             claim_bond: c.take("claimBond"),
             window: c.take("window"),
             allowance: c.take("allowance"),
+            penalty_cap: c.take("cap"),
             unbonding_delay: c.take("unbondingDelay"),
             max_work: c.take("maxWork"),
             work_per_window: c.take("workPerWindow"),

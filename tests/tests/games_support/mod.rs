@@ -132,6 +132,7 @@ impl Court {
             staking: addresses.staking,
             registry: addresses.registry,
             prover: addresses.prover,
+            liveness: None,
             review_judge: None,
         };
         let rules = Rules {

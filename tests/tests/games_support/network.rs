@@ -437,6 +437,7 @@ fn contracts(a: &Addresses) -> Contracts {
         staking: a.staking,
         registry: a.registry,
         prover: a.prover,
+        liveness: None,
         review_judge: None,
     }
 }

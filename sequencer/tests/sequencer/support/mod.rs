@@ -110,6 +110,7 @@ impl World {
             staking: to.staking,
             registry: to.registry,
             prover: to.prover,
+            liveness: None,
             review_judge: None,
         };
         let (model, entry) = register(&user, contracts.registry).await;
