@@ -17,7 +17,7 @@ contract MockInbox is Inbox {
     /// @notice The id was never asked here.
     error NeverAsked(bytes32 id);
 
-    constructor() Inbox(msg.sender, IModelRegistry(msg.sender), type(uint256).max, 1 hours, 1 hours) {}
+    constructor() Inbox(msg.sender, IModelRegistry(msg.sender), type(uint256).max, 1 hours, 1 hours, 0) {}
 
     /// @notice A request, with the payload and user data that only its hashes stand for on a chain.
     function asked(bytes32 id) external view returns (Request memory req, bytes memory payload, bytes memory userData) {

@@ -42,7 +42,7 @@ contract VectorsTest is TestBase {
         }
         Staking staking = new Staking(to[1], to[2], address(0), 1000);
         vm.startPrank(DEPLOYER);
-        inbox = new Inbox(to[1], registry, 1, 1, 1);
+        inbox = new Inbox(to[1], registry, 1, 1, 1, 0);
         // The rollup wants to see its game, which comes after it.
         vm.mockCall(to[2], abi.encodeCall(IDisputeGame.rollup, ()), abi.encode(to[1]));
         vm.mockCall(to[2], abi.encodeCall(IDisputeGame.inbox, ()), abi.encode(inbox));
@@ -124,7 +124,7 @@ contract VectorsTest is TestBase {
     }
 
     function seed(Request calldata r, bytes32 id) external pure returns (bytes32) {
-        return RequestLaws.seed(r, id);
+        return RequestLaws.seed(r.entropy, id);
     }
 
     function test_requestIdAndSeed_asInRust_succeeds() public view {

@@ -7,6 +7,7 @@ import {IAssetStaking} from "../interfaces/IAssetStaking.sol";
 import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRollup} from "../interfaces/IRollup.sol";
+import {ISeeds} from "../interfaces/ISeeds.sol";
 import {IStaking} from "../interfaces/IStaking.sol";
 import {IOneStepProver} from "../machine/IOneStepProver.sol";
 import {Credits} from "../rollup/Credits.sol";
@@ -225,7 +226,10 @@ abstract contract GameBase is IDisputeGame, Credits {
 
     /// @dev The six words that stand before the payload (docs/encoding.md, section 7).
     function _romHeader(Request calldata req, bytes32 id) private view returns (bytes memory) {
-        bytes32 seed = RequestLaws.seed(req, id);
+        bytes32 entropy = req.entropy;
+        // INVARIANT: recorded before it could be claimed, and never changed since.
+        if (req.origin == RequestLaws.ORIGIN_LATER) entropy = ISeeds(_inbox).recordedSeed(uint256(entropy));
+        bytes32 seed = RequestLaws.seed(entropy, id);
         return abi.encode(block.chainid, _inbox, id, req.params.modelId, seed, uint256(req.tolerance));
     }
 

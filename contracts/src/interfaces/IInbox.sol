@@ -4,10 +4,11 @@ pragma solidity 0.8.37;
 import {Callback, Request, RequestParams, RequestState, RequestStatus, SignedRequest} from "./Types.sol";
 import {ICredits} from "./ICredits.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";
+import {ISeeds} from "./ISeeds.sol";
 
 /// @title Where questions come in
 /// @notice Holds the requests' money and the one status slot that each has.
-interface IInbox is ICredits {
+interface IInbox is ICredits, ISeeds {
     /// @notice Why a signed request was not admitted.
     enum AdmitError {
         None,
@@ -91,7 +92,8 @@ interface IInbox is ICredits {
     /// @notice Pays what was announced, or what is left of it, once the delay is over.
     function withdrawDeposit(address payable to) external returns (uint256 amount);
 
-    /// @notice Gives the money of an Open request back, as credit of `refundTo`. Anyone, once the time for direct claims is over.
+    /// @notice Gives the money of an Open request back, as credit of `refundTo`. Anyone, once the time for direct claims is over,
+    ///         or at once where the block of its seed is lost.
     function refund(Request calldata req) external;
 
     /// @notice Admits the signed requests of a batch; the bad ones are skipped. Rollup only.

@@ -23,7 +23,8 @@ interface IRollup {
         NoStake,
         Oversized,
         WindowFull,
-        FeeTooLow
+        FeeTooLow,
+        NoSeed
     }
 
     /// @notice A segment stands. Its leaves are those of its `ResultClaimed` and `ResultSkipped` events, by index.

@@ -64,9 +64,10 @@ struct RequestParams {
 
 /// @notice A request as its id commits to it: `id = H(abi.encode(chain id, inbox, request))`.
 /// @param requester who asked: the caller, or the signer
-/// @param origin 0 asked on chain, 1 signed
+/// @param origin where the entropy comes from: 0 the block it was asked in, 1 its signer, 2 a later block
 /// @param nonce the inbox's request count, or the signer's nonce
-/// @param entropy of the request's own block, or the one signed; the seed is `H(entropy, id)`
+/// @param entropy the block's `prevrandao`, what was signed, or the later block's number; the seed is `H(entropy, id)`, of a
+///        later block `H(its recorded prevrandao, id)`
 /// @param payloadHash keccak-256 of the payload
 /// @param payloadLength bytes of the payload
 /// @param maxTokens read from the payload

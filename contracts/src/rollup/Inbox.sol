@@ -19,12 +19,13 @@ import {Credits} from "./Credits.sol";
 import {Ecdsa} from "./Ecdsa.sol";
 import {Eip712} from "./Eip712.sol";
 import {RequestLaws} from "./RequestLaws.sol";
+import {Seeds} from "./Seeds.sol";
 import {StatusSlot, pack} from "./StatusSlot.sol";
 
 /// @title Where questions come in
 // INVARIANT: balance = fees and unpaid callback fees of Open and Claimed requests + unpaid callback fees of Final ones
 //            + deposits + credits.
-contract Inbox is IInbox, Credits, Eip712 {
+contract Inbox is IInbox, Credits, Eip712, Seeds {
     struct Account {
         uint112 balance;
         uint112 leaving;
@@ -34,8 +35,6 @@ contract Inbox is IInbox, Credits, Eip712 {
     bytes32 private constant REQUEST_TYPEHASH = keccak256(
         "InferenceRequest(address payer,uint64 nonce,bytes32 entropy,bytes32 modelId,address callback,uint32 callbackGas,uint8 delivery,bool tolerant,uint128 minBond,uint128 fee,uint128 callbackFee,address refundTo,uint64 inclusionDeadline,bytes payload,bytes userData)"
     );
-    uint8 private constant ORIGIN_CHAIN = 0;
-    uint8 private constant ORIGIN_SIGNED = 1;
     uint256 private constant MAX_USER_DATA = 4096;
     uint256 private constant MAX_CALLBACK_GAS = 2_000_000;
     uint256 private constant MAX_INCLUSION_DELAY = 7 days;
@@ -69,8 +68,9 @@ contract Inbox is IInbox, Credits, Eip712 {
         IModelRegistry registry_,
         uint256 maxWork_,
         uint64 directPeriod_,
-        uint64 reopenPeriod_
-    ) {
+        uint64 reopenPeriod_,
+        uint64 seedDelay_
+    ) Seeds(seedDelay_) {
         (rollup, registry, maxWork) = (rollup_, registry_, maxWork_);
         (directPeriod, reopenPeriod) = (directPeriod_, reopenPeriod_);
     }
@@ -87,9 +87,8 @@ contract Inbox is IInbox, Credits, Eip712 {
         if (msg.value != due) revert WrongValue(due, msg.value);
         Request memory req;
         req.requester = msg.sender;
-        req.origin = ORIGIN_CHAIN;
+        (req.origin, req.entropy) = _drawFrom();
         req.nonce = requestCount++;
-        req.entropy = _entropy();
         AdmitError reason = _complete(req, params, payload, userData);
         if (reason != AdmitError.None) revert Refused(reason);
         id = _open(req, payload, userData);
@@ -119,7 +118,9 @@ contract Inbox is IInbox, Credits, Eip712 {
         bytes32 id = idOf(req);
         RequestStatus memory s = status(id);
         uint256 from = uint256(s.deadline) + directPeriod;
-        if (s.state == RequestState.Open && block.timestamp < from) revert TooEarly(from);
+        bool early = s.state == RequestState.Open && block.timestamp < from;
+        // INVARIANT: what can't be claimed any more need not wait for claims.
+        if (early && !_unanswerable(req)) revert TooEarly(from);
         uint8 unpaid = CallbackFee.BOTH & ~s.feeHalvesPaid;
         uint256 amount = uint256(req.params.fee) + CallbackFee.amount(unpaid, req.params.callbackFee);
         s.feeHalvesPaid = CallbackFee.BOTH;
@@ -273,10 +274,8 @@ contract Inbox is IInbox, Credits, Eip712 {
         return true;
     }
 
-    /// @dev Seed policy: the request's own block. Good for a devnet, where nobody shops for blocks; a later block's
-    ///      entropy would be recorded here instead.
-    function _entropy() internal view virtual returns (bytes32) {
-        return bytes32(block.prevrandao);
+    function _unanswerable(Request calldata req) private view returns (bool) {
+        return req.origin == RequestLaws.ORIGIN_LATER && seedLost(uint256(req.entropy));
     }
 
     /// @dev Checks everything that is refused when a request is made, and fills in what the contract knows.
@@ -344,7 +343,7 @@ contract Inbox is IInbox, Credits, Eip712 {
         if (due > available) return (AdmitError.CannotPay, 0);
         Request memory req;
         req.requester = s.payer;
-        req.origin = ORIGIN_SIGNED;
+        req.origin = RequestLaws.ORIGIN_SIGNED;
         req.nonce = s.nonce;
         req.entropy = s.entropy;
         reason = _complete(req, s.params, s.payload, s.userData);

@@ -6,6 +6,10 @@ import {Request} from "../interfaces/Types.sol";
 
 /// @title What follows from a request alone
 library RequestLaws {
+    /// @dev Where a request's seed comes from: its own block, its signer, a later block.
+    uint8 internal constant ORIGIN_CHAIN = 0;
+    uint8 internal constant ORIGIN_SIGNED = 1;
+    uint8 internal constant ORIGIN_LATER = 2;
     /// @dev An output has a kind and a count at least.
     uint256 internal constant MIN_OUTPUT = 5;
     /// @dev The one payload version.
@@ -34,9 +38,9 @@ library RequestLaws {
         }
     }
 
-    /// @notice Sampler's seed of a request.
-    function seed(Request calldata req, bytes32 requestId) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(req.entropy, requestId));
+    /// @notice Sampler's seed of a request: of its own entropy, or of what was recorded for the block that it names.
+    function seed(bytes32 entropy, bytes32 requestId) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(entropy, requestId));
     }
 
     /// @notice Work to check `tokens` of answer, in model bytes x tokens. A payload's bytes bound its prompt's tokens.

@@ -405,6 +405,10 @@ contract Rollup is IRollup, Eip712 {
         if (uint256(req.payloadLength) + output.length > MAX_REQUEST_OUTPUT_BYTES) {
             return (ResultError.Oversized, 0);
         }
+        // INVARIANT: what is claimed can be checked: its seed is known, and stays what it is.
+        if (req.origin == RequestLaws.ORIGIN_LATER && _inbox.recordedSeed(uint256(req.entropy)) == 0) {
+            return (ResultError.NoSeed, 0);
+        }
         uint256 bond = bondOf(req);
         if (bond > t.free) return (ResultError.NoStake, 0);
         uint256 tokens = RequestLaws.outputTokens(output, req.maxTokens);

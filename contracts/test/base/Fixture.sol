@@ -76,6 +76,7 @@ abstract contract Fixture is TestBase {
     uint8 internal doublings = DOUBLINGS;
     address[] internal sequencers = [SEQUENCER];
     uint64 internal turnLength = 60;
+    uint64 internal seedDelay;
 
     function setUp() public virtual {
         _deploy(5, 50, true);
@@ -98,7 +99,7 @@ abstract contract Fixture is TestBase {
         bytes32 last = claimIsTrue ? _haltedRoot() : keccak256("it trapped");
         prover = new ToyProver(uint256(1) << traceLog2, registry.initialRoot(programId), last);
         staking = new Staking(rollupAt, gameAt, livenessAt, unbonding);
-        inbox = new Inbox(rollupAt, registry, MAX_WORK, DIRECT, REOPEN);
+        inbox = new Inbox(rollupAt, registry, MAX_WORK, DIRECT, REOPEN, seedDelay);
         game = _newGame(Rollup(rollupAt), arityLog2);
         rollup = new Rollup(inbox, staking, game, sequencers, turnLength, CLAIM_BOND, _law());
         liveness = new LivenessPenalty(inbox, staking, CLAIM_BOND / 2);
@@ -183,12 +184,24 @@ abstract contract Fixture is TestBase {
         r.params = p;
     }
 
+    /// @dev What the inbox should make of these if the asker asks now.
+    function _nextRequest(RequestParams memory p) internal view returns (Request memory) {
+        bool later = inbox.seedDelay() != 0;
+        bytes32 entropy = later ? bytes32(block.number + inbox.seedDelay()) : keccak256("entropy");
+        return _requestOf(p, ASKER, later ? 2 : 0, inbox.requestCount(), entropy);
+    }
+
+    /// @dev What the seed of `r` is drawn from.
+    function _entropyOf(Request memory r) internal view virtual returns (bytes32) {
+        return r.entropy;
+    }
+
     function _idOf(Request memory r) internal view returns (bytes32) {
         return keccak256(abi.encode(block.chainid, address(inbox), r));
     }
 
     function _ask(RequestParams memory p) internal returns (Request memory r) {
-        r = _requestOf(p, ASKER, 0, inbox.requestCount(), keccak256("entropy"));
+        r = _nextRequest(p);
         vm.prank(ASKER);
         bytes32 id = inbox.request{value: uint256(p.fee) + p.callbackFee}(p, payload, userData);
         assertEq(id, _idOf(r), "request id");

@@ -85,7 +85,7 @@ abstract contract GameFixture is Fixture {
 
     function _romHeader(Request memory r) internal view returns (bytes memory) {
         bytes32 id = _idOf(r);
-        bytes32 seed = keccak256(abi.encodePacked(r.entropy, id));
+        bytes32 seed = keccak256(abi.encodePacked(_entropyOf(r), id));
         return abi.encodePacked(
             block.chainid, uint256(uint160(address(inbox))), id, r.params.modelId, seed, uint256(r.tolerance)
         );

@@ -60,6 +60,7 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function prevrandao(bytes32 value) external;
+    function setBlockhash(uint256 number, bytes32 hash) external;
     function fee(uint256 baseFee) external;
     function txGasPrice(uint256 price) external;
     function assume(bool ok) external pure;

@@ -19,11 +19,11 @@ import {Rollup} from "../../src/rollup/Rollup.sol";
 import {Staking} from "../../src/rollup/Staking.sol";
 import {WorkLaw} from "../../src/rollup/WorkMeter.sol";
 import {Recorder} from "../base/Consumers.sol";
-import {GameFixture} from "../base/GameFixture.sol";
+import {SeedFixture} from "../base/SeedFixture.sol";
 
 /// @notice Plays the disputes of `vectors.json` in the contracts, at the parameters of docs/parameters.json, and compares who
 ///         has what, to the wei, with the model that `scripts/economics.mjs` simulates attacks in.
-contract EconomicsTest is GameFixture {
+contract EconomicsTest is SeedFixture {
     uint256 private constant BY_PROOF = 0;
     uint256 private constant CHALLENGER_TIMES_OUT = 1;
     uint256 private constant EXECUTOR_TIMES_OUT = 2;
@@ -72,7 +72,8 @@ contract EconomicsTest is GameFixture {
             registry,
             _parameter("Inbox.maxWork"),
             uint64(_parameter("Inbox.directPeriod")),
-            uint64(_parameter("Inbox.reopenPeriod"))
+            uint64(_parameter("Inbox.reopenPeriod")),
+            uint64(_parameter("Inbox.seedDelay"))
         );
         game = new DisputeGame(
             Rollup(rollupAt),
@@ -392,9 +393,10 @@ contract EconomicsTest is GameFixture {
         (payload[2], payload[3]) = (bytes1(uint8(tokens)), bytes1(uint8(tokens >> 8)));
         RequestParams memory p = params.refundTo == address(0) ? _params() : params;
         (p.modelId, p.fee) = (largeModel, uint128(fee));
-        r = _requestOf(p, ASKER, 0, inbox.requestCount(), keccak256("entropy"));
+        r = _nextRequest(p);
         (r.maxTokens, r.modelLength) = (tokens, LARGE_MODEL);
         vm.prank(ASKER);
         assertEq(inbox.request{value: fee + p.callbackFee}(p, payload, userData), _idOf(r), "request id");
+        if (r.origin == 2) _mineAndRecord(r);
     }
 }

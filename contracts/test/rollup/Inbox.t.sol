@@ -255,7 +255,7 @@ contract InboxTest is Fixture {
         RequestStatus memory s;
         s.state = state;
         // Slot of _slots: credit, (requestCount), deposits before it; found by the live request below.
-        vm.store(address(inbox), keccak256(abi.encode(id, uint256(3))), bytes32(StatusSlot.unwrap(pack(s))));
+        vm.store(address(inbox), keccak256(abi.encode(id, uint256(4))), bytes32(StatusSlot.unwrap(pack(s))));
         assertTrue(inbox.status(id).state == state, "storage slot of the statuses moved");
     }
 
