@@ -13,7 +13,8 @@ interface IRollup {
         TooManyResults,
         Expired,
         NumberUsed,
-        BadSignature
+        BadSignature,
+        NoSuchBlob
     }
 
     /// @notice Why a result was left out.
@@ -23,7 +24,10 @@ interface IRollup {
         NoStake,
         Oversized,
         WindowFull,
-        FeeTooLow
+        FeeTooLow,
+        NoSeed,
+        BadReference,
+        HasConsumer
     }
 
     /// @notice A segment stands. Its leaves are those of its `ResultClaimed` and `ResultSkipped` events, by index.
