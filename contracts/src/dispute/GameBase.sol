@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ClaimGames, ClaimRef, GameContext, GameState, GameStatus, Request} from "../interfaces/Types.sol";
+import {BlobOpening, ClaimGames, ClaimRef, GameContext, GameState, GameStatus, Request} from "../interfaces/Types.sol";
 import {TAG_STATE} from "../generated/Params.sol";
 import {IAssetStaking} from "../interfaces/IAssetStaking.sol";
 import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
@@ -12,6 +12,7 @@ import {IStaking} from "../interfaces/IStaking.sol";
 import {IOneStepProver} from "../machine/IOneStepProver.sol";
 import {Credits} from "../rollup/Credits.sol";
 import {RequestLaws} from "../rollup/RequestLaws.sol";
+import {BlobOutput} from "./BlobOutput.sol";
 import {GameSlot, MAX_GAS_GWEI, pack} from "./GameSlot.sol";
 import {RomTree} from "./RomTree.sol";
 
@@ -97,30 +98,29 @@ abstract contract GameBase is IDisputeGame, Credits {
         uint256 gasBefore = gasleft();
         _exact(4 + 32 * (30 + claim.proof.length + _words(payload.length) + _words(output.length)));
         if (msg.value != challengerBond) revert WrongBond(challengerBond, msg.value);
-        GameContext memory context = _contextOf(req, claim, payload, output);
+        return _open(_contextOf(req, claim, payload, output, keccak256(output)), gasBefore);
+    }
 
-        uint256 key = _key(context.segmentId, context.index);
-        ClaimGames memory games = _claims[key];
-        if (games.lost) revert ClaimAlreadyLost();
-        gameId = _id(context);
-        if (commitment[gameId] != 0) revert GameExists(gameId);
-
-        bytes32 first = _registry.initialRootOf(context.modelId);
-        // The opening dissection: one piece over the whole trace.
-        commitment[gameId] = _commitOpening(gameId, first, key, msg.sender, context.executor);
-        emit GameOpened(gameId, context.requestId, msg.sender, context, first);
-
-        GameState memory g;
-        g.status = GameStatus.ChallengerToMove;
-        g.strideLog2 = traceLog2;
-        g.lastAt = block.timestamp;
-        // The claim's slot and the game's are stored after the count; the claim's is new to its first game.
-        uint256 stores = games.gas == 0 ? 2 * NEW_SLOT_GAS : NEW_SLOT_GAS;
-        g.challengerGas = _plus(0, _spentWei(gasBefore - gasleft() + stores + UNCOUNTED_GAS) / GWEI);
-        ++games.open;
-        games.gas += uint64(g.challengerGas);
-        _claims[key] = games;
-        _games[gameId] = pack(g);
+    /// @inheritdoc IDisputeGame
+    function openFromBlob(
+        Request calldata req,
+        ClaimRef calldata claim,
+        bytes calldata payload,
+        bytes calldata output,
+        BlobOpening calldata opening
+    ) external payable returns (bytes32 gameId) {
+        uint256 gasBefore = gasleft();
+        _exact(
+            4 + 32
+                * (37
+                    + claim.proof.length
+                    + _words(payload.length)
+                    + _words(output.length)
+                    + _words(opening.rest.length)
+                    + _words(opening.openings.length))
+        );
+        if (msg.value != challengerBond) revert WrongBond(challengerBond, msg.value);
+        return _open(_contextOf(req, claim, payload, output, BlobOutput.check(output, opening)), gasBefore);
     }
 
     /// @inheritdoc IDisputeGame
@@ -199,18 +199,46 @@ abstract contract GameBase is IDisputeGame, Credits {
 
     // ---- the board --------------------------------------------------------------------------------------------------
 
+    /// @dev Begins the game; `gasBefore` is what the call began with.
+    function _open(GameContext memory context, uint256 gasBefore) private returns (bytes32 gameId) {
+        uint256 key = _key(context.segmentId, context.index);
+        ClaimGames memory games = _claims[key];
+        if (games.lost) revert ClaimAlreadyLost();
+        gameId = _id(context);
+        if (commitment[gameId] != 0) revert GameExists(gameId);
+
+        bytes32 first = _registry.initialRootOf(context.modelId);
+        // The opening dissection: one piece over the whole trace.
+        commitment[gameId] = _commitOpening(gameId, first, key, msg.sender, context.executor);
+        emit GameOpened(gameId, context.requestId, msg.sender, context, first);
+
+        GameState memory g;
+        g.status = GameStatus.ChallengerToMove;
+        g.strideLog2 = traceLog2;
+        g.lastAt = block.timestamp;
+        // The claim's slot and the game's are stored after the count; the claim's is new to its first game.
+        uint256 stores = games.gas == 0 ? 2 * NEW_SLOT_GAS : NEW_SLOT_GAS;
+        g.challengerGas = _plus(0, _spentWei(gasBefore - gasleft() + stores + UNCOUNTED_GAS) / GWEI);
+        ++games.open;
+        games.gas += uint64(g.challengerGas);
+        _claims[key] = games;
+        _games[gameId] = pack(g);
+    }
+
     /// @dev Checks a claim and the bytes behind it, and fixes what the game is about.
-    // INVARIANT: both ROMs are computed here from bytes whose hashes were posted before anyone knew of a dispute.
-    function _contextOf(Request calldata req, ClaimRef calldata claim, bytes calldata payload, bytes calldata output)
-        private
-        view
-        returns (GameContext memory context)
-    {
+    // INVARIANT: both ROMs are computed here from bytes that were fixed, by what was posted, before anyone knew of a dispute.
+    function _contextOf(
+        Request calldata req,
+        ClaimRef calldata claim,
+        bytes calldata payload,
+        bytes calldata output,
+        bytes32 outputHash
+    ) private view returns (GameContext memory context) {
         bytes32 id = RequestLaws.idOf(req, _inbox);
         (address executor, uint40 postedAt) = rollup.checkClaim(id, claim);
         uint256 closedAt = uint256(postedAt) + rollup.window();
         if (block.timestamp >= closedAt) revert WindowClosed(closedAt);
-        if (keccak256(payload) != req.payloadHash || keccak256(output) != claim.outputHash) revert HashMismatch();
+        if (keccak256(payload) != req.payloadHash || outputHash != claim.outputHash) revert HashMismatch();
         context.requestId = id;
         context.segmentId = claim.segmentId;
         context.index = claim.index;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ClaimGames, ClaimRef, GameContext, GameState, Request} from "./Types.sol";
+import {BlobOpening, ClaimGames, ClaimRef, GameContext, GameState, Request} from "./Types.sol";
 import {IOneStepProver} from "../machine/IOneStepProver.sol";
 import {ICredits} from "./ICredits.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";
@@ -93,6 +93,17 @@ interface IDisputeGame is ICredits {
         external
         payable
         returns (bytes32 gameId);
+
+    /// @notice As `open`, on a claim whose output is in a blob.
+    /// @param output the claimed output, its head and the bytes in the blob
+    /// @param opening shows that the bytes are the blob's
+    function openFromBlob(
+        Request calldata req,
+        ClaimRef calldata claim,
+        bytes calldata payload,
+        bytes calldata output,
+        BlobOpening calldata opening
+    ) external payable returns (bytes32 gameId);
 
     /// @notice Ends a game whose player to move has run out of time. Anyone.
     function timeout(GameContext calldata context) external;

@@ -74,6 +74,17 @@ interface IInferenceHub is ITokenCredits {
     /// @param output the claimed bytes, which say how many tokens are paid for
     function settle(Order calldata order, Request calldata req, ClaimRef calldata claim, bytes calldata output) external;
 
+    /// @notice As `settle`, where the output is in a blob: what stands for it there says how many tokens are paid for.
+    /// @param blob versioned hash
+    /// @param ref first element, bytes in the blob and head (`BlobRefs`)
+    function settleFromBlob(
+        Order calldata order,
+        Request calldata req,
+        ClaimRef calldata claim,
+        bytes32 blob,
+        bytes calldata ref
+    ) external;
+
     /// @notice Delivers the result to its consumer, or again where it failed, and credits the caller with what the inbox pays for it.
     function retryCallback(
         Request calldata req,

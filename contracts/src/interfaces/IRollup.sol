@@ -13,7 +13,8 @@ interface IRollup {
         TooManyResults,
         Expired,
         NumberUsed,
-        BadSignature
+        BadSignature,
+        NoSuchBlob
     }
 
     /// @notice Why a result was left out.
@@ -24,7 +25,9 @@ interface IRollup {
         Oversized,
         WindowFull,
         FeeTooLow,
-        NoSeed
+        NoSeed,
+        BadReference,
+        HasConsumer
     }
 
     /// @notice A segment stands. Its leaves are those of its `ResultClaimed` and `ResultSkipped` events, by index.

@@ -148,7 +148,7 @@ struct RequestStatus {
 }
 
 /// @notice One answer in a batch.
-/// @param output canonical output bytes
+/// @param output canonical output bytes; in a batch whose outputs are in blobs, a reference of nine bytes (`BlobRefs`)
 struct Result {
     Request request;
     bytes output;
@@ -176,10 +176,18 @@ struct Promise {
     uint128 penalty;
 }
 
+/// @notice One executor's answers, their outputs in a blob.
+/// @param segment as in any batch, but that each result's output is a reference into the blob; its root is over those
+/// @param blob which of the transaction's blobs
+struct BlobSegment {
+    Segment segment;
+    uint256 blob;
+}
+
 /// @notice Names a claim and shows its leaf: `H(0x05, requestId, outputHash)` under the segment's root.
 /// @param segmentId global number of the posted segment
 /// @param index leaf in it
-/// @param outputHash keccak-256 of the output
+/// @param outputHash keccak-256 of the output; where it is in a blob, `BlobRefs.hash` of what stands for it
 /// @param proof siblings, bottom up; `ceil(log2(count))` of them
 struct ClaimRef {
     uint64 segmentId;
@@ -256,6 +264,19 @@ struct BlobPiece {
     bytes32 endRoot;
     bytes32 left;
     bytes32 right;
+    bytes openings;
+}
+
+/// @notice An output in a blob, opened element by element. Its bytes behind the head are the elements' low 248 bits.
+/// @param versionedHash the blob
+/// @param first the first of its elements
+/// @param rest what an element has besides the output's bytes: the first byte of each, then what the last one holds behind
+///        the output's end
+/// @param openings the blob's commitment, then a proof for each element, each 48 bytes
+struct BlobOpening {
+    bytes32 versionedHash;
+    uint16 first;
+    bytes rest;
     bytes openings;
 }
 

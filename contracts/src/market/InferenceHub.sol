@@ -10,6 +10,7 @@ import {IRollup} from "../interfaces/IRollup.sol";
 import {IStaking} from "../interfaces/IStaking.sol";
 import {Checkpoint, Inquiry, Offer, Order, OrderState, Quote, SignedAsk, Terms} from "../interfaces/MarketTypes.sol";
 import {ClaimRef, Request, RequestParams, RequestState, RequestStatus, SignedRequest} from "../interfaces/Types.sol";
+import {BlobRefs} from "../rollup/BlobRefs.sol";
 import {CallbackFee} from "../rollup/CallbackFee.sol";
 import {RequestLaws} from "../rollup/RequestLaws.sol";
 import {AskLaws} from "./AskLaws.sol";
@@ -112,14 +113,18 @@ contract InferenceHub is IInferenceHub, TokenCredits {
     function settle(Order calldata order, Request calldata req, ClaimRef calldata claim, bytes calldata output)
         external
     {
-        bytes32 id = RequestLaws.idOf(req, address(inbox));
-        _close(id, order);
-        if (inbox.status(id).state != RequestState.Final) revert WrongState(id);
-        (address executor, uint40 postedAt) = rollup.checkClaim(id, claim);
-        if (keccak256(output) != claim.outputHash) revert OutputMismatch(id);
-        uint256 tokens = AskLaws.paidTokens(output, req.maxTokens);
-        uint256 price = _price(order, req, executor, postedAt, tokens);
-        _payOut(id, order, req.params.modelId, executor, price);
+        _settle(order, req, claim, output, keccak256(output));
+    }
+
+    /// @inheritdoc IInferenceHub
+    function settleFromBlob(
+        Order calldata order,
+        Request calldata req,
+        ClaimRef calldata claim,
+        bytes32 blob,
+        bytes calldata ref
+    ) external {
+        _settle(order, req, claim, BlobRefs.head(ref), BlobRefs.hash(blob, ref));
     }
 
     /// @inheritdoc IInferenceHub
@@ -192,6 +197,24 @@ contract InferenceHub is IInferenceHub, TokenCredits {
     }
 
     // ---- inside: paying ---------------------------------------------------------------------------------------------
+
+    /// @dev `output` is the claimed one or as much of it as says how many tokens are paid for.
+    function _settle(
+        Order calldata order,
+        Request calldata req,
+        ClaimRef calldata claim,
+        bytes calldata output,
+        bytes32 outputHash
+    ) private {
+        bytes32 id = RequestLaws.idOf(req, address(inbox));
+        _close(id, order);
+        if (inbox.status(id).state != RequestState.Final) revert WrongState(id);
+        (address executor, uint40 postedAt) = rollup.checkClaim(id, claim);
+        if (outputHash != claim.outputHash) revert OutputMismatch(id);
+        uint256 tokens = AskLaws.paidTokens(output, req.maxTokens);
+        uint256 price = _price(order, req, executor, postedAt, tokens);
+        _payOut(id, order, req.params.modelId, executor, price);
+    }
 
     /// @dev The one way out of an order.
     // INVARIANT: closed before anything is paid, so an order pays out once.

@@ -34,11 +34,13 @@ contract Rollup is IRollup, Eip712 {
 
     /// @dev What the next result of a segment meets.
     /// @param segmentId the segment
+    /// @param blob versioned hash of the blob that its outputs are in; zero where they are in calldata
     /// @param claimed results claimed so far
     /// @param most results that the next run may have
     /// @param free stake that is left
     struct Tally {
         uint64 segmentId;
+        bytes32 blob;
         uint16 claimed;
         uint256 most;
         uint256 free;
@@ -144,11 +146,9 @@ contract Rollup is IRollup, Eip712 {
 
     /// @inheritdoc IRollup
     function postBatch(Segment[] calldata batch, SignedRequest[] calldata signed) external {
-        address whose = sequencerAt(block.timestamp);
-        if (msg.sender != whose) revert NotSequencer(msg.sender, whose);
-        if (signed.length != 0) _inbox.admit(signed);
+        _beginBatch(signed);
         for (uint256 i = 0; i < batch.length; ++i) {
-            _postSegment(batch[i]);
+            _postSegment(batch[i], 0);
         }
     }
 
@@ -298,7 +298,14 @@ contract Rollup is IRollup, Eip712 {
 
     // ---- inside -----------------------------------------------------------------------------------------------------
 
-    function _postSegment(Segment calldata segment) private {
+    function _beginBatch(SignedRequest[] calldata signed) internal {
+        address whose = sequencerAt(block.timestamp);
+        if (msg.sender != whose) revert NotSequencer(msg.sender, whose);
+        if (signed.length != 0) _inbox.admit(signed);
+    }
+
+    /// @dev `blob` as in `Tally`.
+    function _postSegment(Segment calldata segment, bytes32 blob) internal {
         uint256 count = segment.results.length;
         if (count == 0) return _skip(segment, SegmentError.Empty);
         if (count > type(uint16).max) return _skip(segment, SegmentError.TooManyResults);
@@ -310,18 +317,19 @@ contract Rollup is IRollup, Eip712 {
         for (uint256 i = 0; i < count; ++i) {
             Result calldata result = segment.results[i];
             ids[i] = RequestLaws.idOf(result.request, address(_inbox));
-            leaves[i] = ResultTree.leaf(ids[i], keccak256(result.output));
+            leaves[i] = ResultTree.leaf(ids[i], _outputHash(result.output, blob));
         }
-        // INVARIANT: the signed root is the one computed from the posted bytes, so what is claimed is available.
+        // INVARIANT: the signed root is the one computed from what was posted, so what is claimed is available.
         bytes32 root = ResultTree.root(leaves);
         bytes32 digest = segmentDigest(segment.number, segment.expiry, root);
         if (!Ecdsa.isBy(segment.signature, digest, segment.executor)) return _skip(segment, SegmentError.BadSignature);
         _numbers[segment.executor][segment.number >> 8] |= 1 << (segment.number & 0xff);
-        _postResults(segment, ids, root);
+        _postResults(segment, ids, root, blob);
     }
 
-    function _postResults(Segment calldata segment, bytes32[] memory ids, bytes32 root) private {
+    function _postResults(Segment calldata segment, bytes32[] memory ids, bytes32 root, bytes32 blob) private {
         Tally memory t = _tally(segment.executor, false);
+        t.blob = blob;
         segments[t.segmentId] = SegmentRecord(root, segment.executor, uint40(block.timestamp), uint16(ids.length));
         uint256 free = t.free;
         t.most = ids.length;
@@ -363,12 +371,10 @@ contract Rollup is IRollup, Eip712 {
             _priceRun(segment, t, from, next - from);
         }
         t.claimed += uint16(next - from);
-        for (uint256 i = from; i < next; ++i) {
-            emit ResultClaimed(ids[i], t.segmentId, uint16(i), segment.executor, segment.results[i].output);
-        }
+        _announce(segment, ids, t, from, next);
         t.most = reason == ResultError.None ? 2 * t.most : 1;
         if (reason == ResultError.None) return next;
-        bytes32 outputHash = keccak256(segment.results[next].output);
+        bytes32 outputHash = _outputHash(segment.results[next].output, t.blob);
         emit ResultSkipped(ids[next], t.segmentId, uint16(next), outputHash, reason);
         ++next;
     }
@@ -396,10 +402,26 @@ contract Rollup is IRollup, Eip712 {
         }
     }
 
+    /// @dev What a leaf holds of an output.
+    function _outputHash(bytes calldata output, bytes32) internal pure virtual returns (bytes32) {
+        return keccak256(output);
+    }
+
+    /// @dev Says that the results from `from` to `to` are claims.
+    function _announce(Segment calldata segment, bytes32[] memory ids, Tally memory t, uint256 from, uint256 to)
+        internal
+        virtual
+    {
+        for (uint256 i = from; i < to; ++i) {
+            emit ResultClaimed(ids[i], t.segmentId, uint16(i), segment.executor, segment.results[i].output);
+        }
+    }
+
     /// @dev What a result burns as the next claim, or why it can't be one. Never reverts on anything that it can contain.
     function _price(Request calldata req, bytes calldata output, Tally memory t)
-        private
+        internal
         view
+        virtual
         returns (ResultError, uint256 burned)
     {
         if (uint256(req.payloadLength) + output.length > MAX_REQUEST_OUTPUT_BYTES) {
@@ -453,7 +475,7 @@ contract Rollup is IRollup, Eip712 {
         emit Delivered(id, mode, consumer, success);
     }
 
-    function _skip(Segment calldata segment, SegmentError reason) private {
+    function _skip(Segment calldata segment, SegmentError reason) internal {
         emit SegmentSkipped(segment.executor, segment.number, reason);
     }
 
