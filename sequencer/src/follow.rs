@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Names of the contract's reasons, by number.
-const RESULT_ERRORS: [&str; 8] = [
+const RESULT_ERRORS: [&str; 9] = [
     "none",
     "not open",
     "too little stake",
@@ -25,14 +25,16 @@ const RESULT_ERRORS: [&str; 8] = [
     "the fee is too low for its work",
     "its seed is not recorded",
     "it names no bytes of a blob",
+    "its consumer needs the bytes in calldata",
 ];
-const SEGMENT_ERRORS: [&str; 6] = [
+const SEGMENT_ERRORS: [&str; 7] = [
     "none",
     "empty",
     "too many results",
     "expired",
     "the number was used",
     "wrong signature",
+    "no such blob",
 ];
 const ADMIT_ERRORS: [&str; 11] = [
     "none",
