@@ -161,13 +161,21 @@ async fn deposit_tokens(
         amount: units,
     };
     let call = Call::new("approve", token, allow.abi_encode());
-    tx.send(call).await.context("cannot let the token be drawn")?;
+    tx.send(call)
+        .await
+        .context("cannot let the token be drawn")?;
     let deposit = AssetStaking::depositCall {
         executor: tx.address(),
         amount: units,
     };
-    let call = Call::new("deposit", shell.deployment.contracts.staking, deposit.abi_encode());
-    let why = || format!("cannot deposit {units} units of the token {token}: does this account have them?");
+    let call = Call::new(
+        "deposit",
+        shell.deployment.contracts.staking,
+        deposit.abi_encode(),
+    );
+    let why = || {
+        format!("cannot deposit {units} units of the token {token}: does this account have them?")
+    };
     let receipt = tx.send(call).await.with_context(why)?;
     tracing::info!(%units, %token, tx = %receipt.transaction_hash, "deposited stake");
     Ok(())
@@ -209,6 +217,10 @@ mod tests {
             per_ether: U256::from(2_500_000_000u64),
         };
         assert_eq!(stake.units(WEI_PER_ETHER), U256::from(2_500_000_000u64));
-        assert_eq!(stake.units(U256::from(1u64)), U256::from(1u64), "rounded up");
+        assert_eq!(
+            stake.units(U256::from(1u64)),
+            U256::from(1u64),
+            "rounded up"
+        );
     }
 }

@@ -85,7 +85,9 @@ impl Contracts {
             ("LivenessPenalty", self.liveness),
             ("ReviewJudge", self.review_judge),
         ];
-        let others = others.into_iter().filter_map(|(name, address)| Some((name, address?)));
+        let others = others
+            .into_iter()
+            .filter_map(|(name, address)| Some((name, address?)));
         fixed
             .into_iter()
             .chain(others)

@@ -6,7 +6,7 @@
 use crate::chain::{BlockRef, Chain, ChainError};
 use crate::tx::Call;
 use alloy::eips::BlockNumberOrTag;
-use alloy::primitives::{Address, B256, Bytes, TxKind, keccak256};
+use alloy::primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy::providers::Provider;
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::SolCall;
@@ -70,12 +70,13 @@ impl Seeds {
         if head < number.saturating_add(self.depth) {
             return Ok(Standing::Early);
         }
-        let call = Inbox::recordedSeedCall { number };
+        let at = U256::from(number);
+        let call = Inbox::recordedSeedCall { number: at };
         let recorded = self.ask("Inbox.recordedSeed", call).await?;
         if !recorded.is_zero() {
             return Ok(Standing::Recorded(recorded));
         }
-        let lost = Inbox::seedLostCall { number };
+        let lost = Inbox::seedLostCall { number: at };
         Ok(match self.ask("Inbox.seedLost", lost).await? {
             true => Standing::Lost,
             false => Standing::Due,

@@ -4,8 +4,8 @@
 
 use crate::abi::rollup::Rollup::WorkLaw;
 use crate::abi::{
-    BlobDisputeGame, DisputeGame, Inbox, LivenessPenalty, ModelRegistry, OneStepProver, Rollup, Staking,
-    StepControl, StepFloat32, StepFloat64, StepInteger, StepLanes, StepMemory, StepTable,
+    BlobDisputeGame, DisputeGame, Inbox, LivenessPenalty, ModelRegistry, OneStepProver, Rollup,
+    Staking, StepControl, StepFloat32, StepFloat64, StepInteger, StepLanes, StepMemory, StepTable,
     StepVector, StepVectorF32, StepVectorF64,
 };
 use crate::presets::Preset;

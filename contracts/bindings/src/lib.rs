@@ -14,6 +14,6 @@ pub mod work;
 
 pub use abi::{
     AssetStaking, BlobDisputeGame, ClaimRef, DisputeGame, Erc20Asset, GameContext, Inbox,
-    LivenessPenalty, ModelRegistry, Request,
-    RequestParams, ReviewJudge, Rollup, Segment, SegmentResult, SignedRequest, Staking,
+    LivenessPenalty, ModelRegistry, Request, RequestParams, ReviewJudge, Rollup, Segment,
+    SegmentResult, SignedRequest, Staking,
 };

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 const CHAIN: u64 = 31337;
 const INBOX: Address = Address::repeat_byte(7);
+const ENTROPY: B256 = B256::repeat_byte(3);
 const MODEL: B256 = B256::repeat_byte(8);
 
 fn models() -> Models {
@@ -38,7 +39,7 @@ fn payload() -> Bytes {
 fn request() -> Request {
     let payload = payload();
     Request {
-        entropy: B256::repeat_byte(3),
+        entropy: ENTROPY,
         payloadHash: keccak256(&payload),
         payloadLength: payload.len() as u32,
         maxTokens: 4,

@@ -1,7 +1,7 @@
 //! Questions whose seed is bound to a later block.
 
 use crate::support::{FIRST, Peer, SEQUENCER, World, signer};
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use alloy::providers::Provider;
 use assay_bindings::deploy::Parameters;
 use assay_bindings::hashes::seed_block;
@@ -25,7 +25,7 @@ async fn world() -> World {
 }
 
 async fn recorded(world: &World, number: u64) -> B256 {
-    let call = world.inbox().recordedSeed(number).call().await;
+    let call = world.inbox().recordedSeed(U256::from(number)).call().await;
     call.expect("asked")
 }
 
