@@ -103,6 +103,11 @@ contract SeedUsers is SeedFixture {
 contract SeedInvariantTest is TestBase {
     SeedUsers private users;
 
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
     function setUp() public {
         users = new SeedUsers();
     }
@@ -110,6 +115,21 @@ contract SeedInvariantTest is TestBase {
     function targetContracts() public view returns (address[] memory targets) {
         targets = new address[](1);
         targets[0] = address(users);
+    }
+
+    function targetSelectors() public view returns (FuzzSelector[] memory targets) {
+        bytes4[] memory s = new bytes4[](10);
+        (s[0], s[1], s[2]) = (SeedUsers.ask.selector, SeedUsers.ask.selector, SeedUsers.mine.selector);
+        (s[3], s[4], s[5]) = (SeedUsers.mine.selector, SeedUsers.record.selector, SeedUsers.answer.selector);
+        (s[6], s[7], s[8]) = (SeedUsers.claimDirect.selector, SeedUsers.refund.selector, SeedUsers.skip.selector);
+        s[9] = SeedUsers.wait.selector;
+        targets = new FuzzSelector[](1);
+        targets[0] = FuzzSelector(address(users), s);
+    }
+
+    /// @dev The gate: a run in which nearly everything reverted would show nothing.
+    function afterInvariant() public view {
+        assertTrue(users.done("ask") > 0 && users.done("mine") > 0, "nothing was ever asked");
     }
 
     /// @dev [S] Whatever happens in whatever order: nothing is claimed on a seed that is not the recorded draw of its block, and

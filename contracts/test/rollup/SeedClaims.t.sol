@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {IInbox} from "../../src/interfaces/IInbox.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
 import {ClaimRef, GameStatus, Request, RequestParams, RequestState, Result} from "../../src/interfaces/Types.sol";
-import {RomTree} from "../../src/dispute/RomTree.sol";
 import {SeedFixture} from "../base/SeedFixture.sol";
 
 /// @notice Requests, claims, games and refunds where a seed is drawn by a later block.
@@ -159,7 +158,6 @@ contract SeedClaimsTest is SeedFixture {
         bytes32 seed = keccak256(bytes.concat(keccak256(abi.encode("drawn", r.entropy)), id));
         bytes memory header = abi.encode(block.chainid, address(inbox), id, modelId, seed, uint256(0));
         uint256 bond = game.challengerBond();
-        vm.recordLogs();
         vm.prank(CHALLENGER);
         game.open{value: bond}(r, c, payload, output);
         Match memory m = _matchOf(r, c, CHALLENGER);
