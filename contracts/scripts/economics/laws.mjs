@@ -1,6 +1,9 @@
 // What the table of parameters promises (docs/parameters.md), checked.
 import { batchCap, challengerBond, directCap, workCost } from "./money.mjs";
 
+/** `MAX_INCLUSION_DELAY` of the inbox: seven days. */
+const LONGEST_INCLUSION = 604_800n;
+
 /** The reasons for which the values are not smaller or larger. Each throws by its name. */
 export function checkLaws({ name, p, a, tx, computing }) {
   const law = (holds, what) => {
@@ -12,6 +15,11 @@ export function checkLaws({ name, p, a, tx, computing }) {
   const disputes = (a.gamesAtOnce * p.maxWork + p.workPerWindow) / computing.gameRate;
   law(p.allowance >= a.censorshipOfGame + disputes, "the clock does not hold the tolerated censorship and the computing");
   law(p.unbondingDelay > p.window + 2n * p.allowance, "stake leaves before the claims that it backs are decided");
+  law(2n * p.cap <= p.claimBond, "a lie that puts a promise off burns less than the promise costs");
+  law(
+    p.unbondingDelay > LONGEST_INCLUSION + p.directPeriod + a.censorshipOfOne,
+    "stake leaves before the longest promise can be penalized",
+  );
   law(p.directPeriod >= a.censorshipOfOne, "one direct claim may be censored for less than tolerated");
   law(directCap(p) >= p.maxWork, "the largest request does not fit the direct share");
   for (const cap of [batchCap(p), directCap(p)]) {

@@ -18,7 +18,7 @@ abstract contract FindingFixture is ClaimFixture {
     /// @dev What a challenger has who won against the claim and whose gas the pool covers.
     function _assertPaidInFull(Match memory m) internal view {
         uint256 all = bond + m.context.claimBond / 4 + _gasOf(m);
-        assertEq(game.credit(m.context.challenger), all, "bond, a quarter, all gas");
+        assertEq(_due(m.context.challenger), all, "bond, a quarter, all gas");
     }
 
     /// @dev The fee, and the stake as it was: what a true claim leaves its executor with.

@@ -16,12 +16,15 @@ import {IInbox} from "../../src/interfaces/IInbox.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
 import {DisputeGame} from "../../src/dispute/DisputeGame.sol";
 import {RomTree} from "../../src/dispute/RomTree.sol";
+import {IStakeAsset} from "../../src/interfaces/IStakeAsset.sol";
+import {AssetStaking} from "../../src/rollup/AssetStaking.sol";
 import {Inbox} from "../../src/rollup/Inbox.sol";
 import {LivenessPenalty} from "../../src/rollup/LivenessPenalty.sol";
 import {ModelRegistry} from "../../src/rollup/ModelRegistry.sol";
 import {Rollup} from "../../src/rollup/Rollup.sol";
 import {Staking} from "../../src/rollup/Staking.sol";
 import {WorkLaw} from "../../src/rollup/WorkMeter.sol";
+import {AssetHands} from "./AssetHands.sol";
 import {TestBase} from "./TestBase.sol";
 import {ToyProver} from "./ToyProver.sol";
 
@@ -57,6 +60,8 @@ abstract contract Fixture is TestBase {
     DisputeGame internal game;
     Rollup internal rollup;
     LivenessPenalty internal liveness;
+    /// @dev Whose executors' hands they are where stake is not ether; set before the deployment.
+    AssetHands internal hands;
     ToyProver internal prover;
     bytes32 internal programId;
     bytes32 internal modelId;
@@ -98,7 +103,7 @@ abstract contract Fixture is TestBase {
         programId = registry.registerProgram(_program(traceLog2));
         bytes32 last = claimIsTrue ? _haltedRoot() : keccak256("it trapped");
         prover = new ToyProver(uint256(1) << traceLog2, registry.initialRoot(programId), last);
-        staking = new Staking(rollupAt, gameAt, livenessAt, unbonding);
+        staking = _newStaking(rollupAt, gameAt, livenessAt);
         inbox = new Inbox(rollupAt, registry, MAX_WORK, DIRECT, REOPEN, seedDelay);
         game = _newGame(Rollup(rollupAt), arityLog2);
         rollup = new Rollup(inbox, staking, game, sequencers, turnLength, CLAIM_BOND, _law());
@@ -109,8 +114,56 @@ abstract contract Fixture is TestBase {
         vm.deal(CHALLENGER, 1000 ether);
         vm.deal(RIVAL, 1000 ether);
         vm.deal(address(this), 10_000 ether);
-        staking.deposit{value: 100 ether}(executor);
-        staking.deposit{value: 100 ether}(other);
+        _stake(executor, 100 ether);
+        _stake(other, 100 ether);
+    }
+
+    // ---- what stake is held in ----------------------------------------------------------------------------------------
+
+    /// @dev One creation by this contract, of an `IStaking`: only `deposit` may differ from ether's.
+    function _newStaking(address rollupAt, address gameAt, address livenessAt) private returns (Staking) {
+        if (address(hands) == address(0)) return new Staking(rollupAt, gameAt, livenessAt, unbonding);
+        IStakeAsset asset = hands.adapterFor(vm.computeCreateAddress(address(this), vm.getNonce(address(this))));
+        AssetStaking made = new AssetStaking(rollupAt, gameAt, livenessAt, unbonding, asset, hands.perEther());
+        return Staking(address(made));
+    }
+
+    /// @dev Adds what stands for `amount` wei to `who`'s stake.
+    function _stake(address who, uint256 amount) internal {
+        if (address(hands) == address(0)) staking.deposit{value: amount}(who);
+        else hands.stake(who, amount);
+    }
+
+    /// @dev Wei of credit that games left `who`.
+    function _due(address who) internal view returns (uint256) {
+        uint256 inEther = game.credit(who);
+        return address(hands) == address(0) ? inEther : inEther + hands.weiOf(staking.credit(who));
+    }
+
+    /// @dev Sends all of it to `to`.
+    function _takeDue(address who, address payable to) internal returns (uint256 amount) {
+        vm.prank(who);
+        amount = game.withdrawCredit(to);
+        if (address(hands) == address(0) || staking.credit(who) == 0) return amount;
+        vm.prank(who);
+        amount += hands.weiOf(staking.withdrawCredit(to));
+    }
+
+    /// @dev Wei of bonds, fees and penalties that were burned.
+    function _burned() internal view returns (uint256) {
+        uint256 inEther = address(0).balance;
+        return address(hands) == address(0) ? inEther : inEther + hands.weiOf(hands.staking().burned());
+    }
+
+    /// @dev Wei of stake, and of what was slashed and is still somebody's.
+    function _stakeHeld() internal view returns (uint256 stakes, uint256 slashed) {
+        if (address(hands) == address(0)) return (address(staking).balance, 0);
+        return (hands.weiOf(hands.stakes()), hands.weiOf(hands.taken() - hands.staking().burned()));
+    }
+
+    /// @dev What `to` has of what stake is held in, as wei.
+    function _has(address to) internal view returns (uint256) {
+        return address(hands) == address(0) ? to.balance : hands.weiOf(hands.token().balanceOf(to));
     }
 
     function _newGame(Rollup at_, uint8 arityLog2) internal virtual returns (DisputeGame) {

@@ -3,38 +3,41 @@ pragma solidity 0.8.37;
 
 import {ClaimRef, GameStatus, Request, RequestParams} from "../../src/interfaces/Types.sol";
 import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
+import {TokenHands} from "../base/AssetHands.sol";
 import {ClaimFixture} from "../base/ClaimFixture.sol";
+import {Token} from "../market/Tokens.sol";
 
 /// @notice Who pays whom when games end.
-contract BondsTest is ClaimFixture {
+abstract contract BondLaws is ClaimFixture {
     /// @dev [S] Losing to oneself never pays: at least half of the claim's bond is burned, however much gas was spent.
     function test_claimLost_atLeastHalfIsBurned_succeeds() public {
         // So high a price that the gas pool is short.
         vm.fee(100_000 gwei);
         vm.txGasPrice(100_000 gwei);
         Match memory m = _open(req, ref, CHALLENGER);
-        uint256 burnt = address(0).balance;
+        uint256 burnt = _burned();
         _win(m);
         assertTrue(_gasOf(m) > CLAIM_BOND / 4, "the pool is short");
-        assertEq(address(0).balance - burnt, CLAIM_BOND / 2, "half burned");
-        assertEq(game.credit(CHALLENGER), bond + CLAIM_BOND / 2, "a quarter won, a quarter of gas");
+        assertEq(_burned() - burnt, CLAIM_BOND / 2, "half burned");
+        assertEq(_due(CHALLENGER), bond + CLAIM_BOND / 2, "a quarter won, a quarter of gas");
     }
 
     function test_claimLost_gasRepaid_restBurned_succeeds() public {
         Match memory m = _open(req, ref, CHALLENGER);
-        uint256 burnt = address(0).balance;
+        uint256 burnt = _burned();
         _win(m);
         uint256 gas = _gasOf(m);
         assertTrue(gas > 0 && gas < CLAIM_BOND / 4, "the pool suffices");
-        assertEq(game.credit(CHALLENGER), bond + CLAIM_BOND / 4 + gas, "bond, quarter, gas");
-        assertEq(address(0).balance - burnt, CLAIM_BOND - CLAIM_BOND / 4 - gas, "the rest");
-        assertEq(address(game).balance, game.credit(CHALLENGER), "nothing is left over");
+        assertEq(_due(CHALLENGER), bond + CLAIM_BOND / 4 + gas, "bond, quarter, gas");
+        assertEq(_burned() - burnt, CLAIM_BOND - CLAIM_BOND / 4 - gas, "the rest");
+        (, uint256 slashed) = _stakeHeld();
+        assertEq(address(game).balance + slashed, _due(CHALLENGER), "nothing is left over");
         (uint128 staked, uint128 locked,,) = staking.accounts(executor);
         assertEq(staked, 100 ether - CLAIM_BOND, "slashed");
         assertEq(locked, 0, "nothing locked");
-        vm.prank(CHALLENGER);
-        game.withdrawCredit(payable(CHALLENGER));
-        assertEq(address(game).balance, 0, "paid out");
+        _takeDue(CHALLENGER, payable(CHALLENGER));
+        (, slashed) = _stakeHeld();
+        assertEq(address(game).balance + slashed, 0, "paid out");
     }
 
     /// @dev A tenth of what a transaction can cost more must not go uncounted, nor be counted twice.
@@ -56,8 +59,8 @@ contract BondsTest is ClaimFixture {
         vm.prank(ANYONE);
         game.settleVoid(b.context);
         _assertStatus(b, GameStatus.Void, "void");
-        assertEq(game.credit(RIVAL), bond + gas, "bond and gas");
-        assertEq(game.credit(ANYONE), 0, "nothing to the caller");
+        assertEq(_due(RIVAL), bond + gas, "bond and gas");
+        assertEq(_due(ANYONE), 0, "nothing to the caller");
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.GameNotRunning.selector, b.id));
         game.settleVoid(b.context);
         assertEq(game.claimGames(uint256(ref.segmentId) << 16 | ref.index).open, 0, "no open game");
@@ -71,8 +74,8 @@ contract BondsTest is ClaimFixture {
         Match memory b = _open(req, ref, RIVAL);
         _win(a);
         game.settleVoid(b.context);
-        uint256 repaidA = game.credit(CHALLENGER) - bond - CLAIM_BOND / 4;
-        uint256 repaidB = game.credit(RIVAL) - bond;
+        uint256 repaidA = _due(CHALLENGER) - bond - CLAIM_BOND / 4;
+        uint256 repaidB = _due(RIVAL) - bond;
         uint256 quarter = CLAIM_BOND / 4;
         assertTrue(repaidA + repaidB <= quarter && quarter - repaidA - repaidB < 1 gwei * 10, "the quarter");
         uint256 sum = _gasOf(a) + _gasOf(b);
@@ -96,8 +99,8 @@ contract BondsTest is ClaimFixture {
         game.timeout(sham.context);
         assertEq(uint256(game.claimGames(uint256(ref.segmentId) << 16).gas) * 1 gwei, _gasOf(honest), "only hers");
         _win(honest);
-        assertEq(game.credit(CHALLENGER), bond + CLAIM_BOND / 4 + _gasOf(honest), "all of her gas");
-        assertEq(game.credit(RIVAL), 0, "nothing");
+        assertEq(_due(CHALLENGER), bond + CLAIM_BOND / 4 + _gasOf(honest), "all of her gas");
+        assertEq(_due(RIVAL), 0, "nothing");
     }
 
     /// @dev A winning executor draws its gas from half of the challenger's bond; the rest is burned.
@@ -106,15 +109,15 @@ contract BondsTest is ClaimFixture {
         Match memory m = _open(req, ref, CHALLENGER);
         _playHonestly(m);
         vm.warp(block.timestamp + ALLOWANCE);
-        uint256 burnt = address(0).balance;
+        uint256 burnt = _burned();
         vm.prank(executor);
         game.timeout(m.context);
         uint256 gas = uint256(_state(m).executorGas) * 1 gwei;
         assertTrue(gas > 5 * 75_000 * 2 gwei && gas < bond / 2, "five moves and the timeout");
-        assertEq(game.credit(executor), gas, "its gas");
-        assertEq(address(0).balance - burnt, bond - gas, "the rest");
+        assertEq(_due(executor), gas, "its gas");
+        assertEq(_burned() - burnt, bond - gas, "the rest");
         assertEq(staking.freeStake(executor), 100 ether - CLAIM_BOND, "its stake is untouched");
-        assertEq(address(game).balance, game.credit(executor), "nothing is left over");
+        assertEq(address(game).balance, _due(executor), "nothing is left over");
     }
 
     /// @dev [S] However dear gas gets, the challenger risks its bond only and the executor's draw is half of it.
@@ -126,7 +129,7 @@ contract BondsTest is ClaimFixture {
         _playHonestly(m);
         vm.warp(block.timestamp + ALLOWANCE);
         game.timeout(m.context);
-        assertEq(game.credit(executor), bond / 2, "half");
+        assertEq(_due(executor), bond / 2, "half");
     }
 
     /// @dev [S] The bond covers the executor's worst game twice at the price it reckons with.
@@ -140,7 +143,7 @@ contract BondsTest is ClaimFixture {
         vm.prank(executor);
         game.timeout(m.context);
         assertTrue(2 * uint256(_state(m).executorGas) * 1 gwei <= bond, "twice");
-        assertEq(game.credit(executor), uint256(_state(m).executorGas) * 1 gwei, "made whole");
+        assertEq(_due(executor), uint256(_state(m).executorGas) * 1 gwei, "made whole");
     }
 
     /// @dev [S] A tip beyond the cap is the player's own affair.
@@ -163,9 +166,9 @@ contract BondsTest is ClaimFixture {
         uint256 gas = _gasOf(m);
         vm.prank(ANYONE);
         game.timeout(m.context);
-        assertEq(game.credit(ANYONE), 0, "caller");
+        assertEq(_due(ANYONE), 0, "caller");
         assertEq(_gasOf(m), gas, "the caller's gas is not the winner's");
-        assertEq(game.credit(CHALLENGER), bond + CLAIM_BOND / 4 + gas, "recorded challenger");
+        assertEq(_due(CHALLENGER), bond + CLAIM_BOND / 4 + gas, "recorded challenger");
         _assertStatus(m, GameStatus.ChallengerWon, "the executor ran out");
     }
 
@@ -178,12 +181,23 @@ contract BondsTest is ClaimFixture {
         _win(m);
         (uint128 staked,,,) = staking.accounts(executor);
         assertEq(staked, 60 ether, "all of it");
-        assertTrue(game.credit(CHALLENGER) >= bond + 10 ether, "a quarter of it");
+        assertTrue(_due(CHALLENGER) >= bond + 10 ether, "a quarter of it");
     }
 
     function test_receive_fromAnyoneButStaking_reverts() public {
         vm.prank(ASKER);
         (bool ok,) = address(game).call{value: 1}("");
         assertTrue(!ok, "refused");
+    }
+}
+
+/// @notice The same where stake is ether,
+contract BondsTest is BondLaws {}
+
+/// @notice and where it is a token.
+contract TokenBondsTest is BondLaws {
+    function setUp() public override {
+        hands = new TokenHands(new Token(), 1 ether);
+        super.setUp();
     }
 }

@@ -7,7 +7,9 @@ import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
 import {IStaking} from "../../src/interfaces/IStaking.sol";
 import {Rollup} from "../../src/rollup/Rollup.sol";
+import {TokenHands} from "../base/AssetHands.sol";
 import {FindingFixture} from "../base/FindingFixture.sol";
+import {Token} from "../market/Tokens.sol";
 
 /// @notice An account without a way to receive money.
 contract Refuser {}
@@ -29,7 +31,7 @@ contract Drainer {
 }
 
 /// @notice Findings on bonds, stakes and credits.
-contract PayoutFindings is FindingFixture {
+abstract contract PayoutLaws is FindingFixture {
     address payable private constant SAFE = payable(address(0x5AFE));
 
     /// @dev Code4rena 2024-07 Optimism H-02 on freeloader claims, and the bond incentives of the OP specification:
@@ -52,9 +54,10 @@ contract PayoutFindings is FindingFixture {
         _prove(m);
         vm.prank(RIVAL);
         game.settleVoid(free.context);
-        assertEq(game.credit(RIVAL), bond + _gasOf(free), "its bond, its gas");
+        assertEq(_due(RIVAL), bond + _gasOf(free), "its bond, its gas");
         _assertPaidInFull(m);
-        assertEq(address(game).balance, game.credit(RIVAL) + game.credit(CHALLENGER), "solvent");
+        (, uint256 slashed) = _stakeHeld();
+        assertEq(address(game).balance + slashed, _due(RIVAL) + _due(CHALLENGER), "solvent");
     }
 
     /// @dev Code4rena 2024-05 Arbitrum BoLD H-01: https://github.com/code-423n4/2024-05-arbitrum-foundation-findings/issues/8
@@ -91,7 +94,8 @@ contract PayoutFindings is FindingFixture {
         assertEq(staking.withdraw(SAFE), 100 ether, "the honest executor's stake is whole");
         vm.prank(executor);
         assertEq(staking.withdraw(SAFE), 36 ether, "what was never locked");
-        assertEq(address(staking).balance, CLAIM_BOND, "what the other claim still locks");
+        (uint256 stakes,) = _stakeHeld();
+        assertEq(stakes, CLAIM_BOND, "what the other claim still locks");
     }
 
     function deployCheaperRollup() external {
@@ -115,13 +119,12 @@ contract PayoutFindings is FindingFixture {
         vm.warp(block.timestamp + 3650 days);
         vm.prank(ANYONE);
         game.settleVoid(left.context);
-        assertEq(game.credit(RIVAL), bond + _gasOf(left), "bond and gas, ten years later");
+        assertEq(_due(RIVAL), bond + _gasOf(left), "bond and gas, ten years later");
         _assertPaidInFull(won);
-        vm.prank(RIVAL);
-        game.withdrawCredit(SAFE);
-        vm.prank(CHALLENGER);
-        game.withdrawCredit(SAFE);
-        assertEq(address(game).balance, 0, "nothing stays behind");
+        _takeDue(RIVAL, SAFE);
+        _takeDue(CHALLENGER, SAFE);
+        (, uint256 slashed) = _stakeHeld();
+        assertEq(address(game).balance + slashed, 0, "nothing stays behind");
     }
 
     /// @dev Sherlock 2024-02 Optimism #043: https://github.com/sherlock-audit/2024-02-optimism-2024-judging/issues/43
@@ -153,13 +156,12 @@ contract PayoutFindings is FindingFixture {
         inbox.deposit{value: 10 ether}(payer);
         vm.prank(payer);
         inbox.startDepositWithdrawal(10 ether);
-        vm.deal(ANYONE, 1 ether);
         vm.warp(START + UNBONDING - 1);
-        vm.prank(ANYONE);
-        staking.deposit{value: 1}(other);
+        _stake(other, 1);
         vm.warp(START + UNBONDING);
         vm.prank(other);
         assertEq(staking.withdraw(SAFE), 50 ether, "stake on time");
+        vm.deal(ANYONE, 1 ether);
         vm.warp(START + 1 hours - 1);
         vm.prank(ANYONE);
         inbox.deposit{value: 1}(payer);
@@ -184,7 +186,7 @@ contract PayoutFindings is FindingFixture {
         vm.warp(START + 2 * UNBONDING);
         vm.prank(other);
         assertEq(staking.withdraw(SAFE), 100 ether, "after the delay");
-        staking.deposit{value: 5 ether}(other);
+        _stake(other, 5 ether);
         _refused(other, address(staking), 0, take, IStaking.NotYetWithdrawable.selector, "nothing is ripe");
         assertEq(staking.freeStake(other), 5 ether, "it backs claims");
     }
@@ -221,11 +223,8 @@ contract PayoutFindings is FindingFixture {
         again = abi.encodeCall(game.withdrawCredit, (SAFE));
         _refused(address(drainer), again, ICredits.NoCredit.selector, "paid again");
         _assertPaidInFull(victim);
-        vm.prank(CHALLENGER);
-        game.withdrawCredit(SAFE);
-        owed = bond + _gasOf(left);
-        vm.prank(RIVAL);
-        assertEq(game.withdrawCredit(SAFE), owed, "the others' credits are whole");
+        _takeDue(CHALLENGER, SAFE);
+        assertEq(_takeDue(RIVAL, SAFE), bond + _gasOf(left), "the others' credits are whole");
         assertEq(address(game).balance, 0, "to the wei");
     }
 
@@ -339,5 +338,16 @@ contract PayoutFindings is FindingFixture {
         assertTrue(gas > 20 * 100_000 * 2 gwei, "a move and an ending each");
         assertEq(game.credit(executor), gas, "all of it repaid");
         _assertFinalAndWhole();
+    }
+}
+
+/// @notice The same where stake is ether,
+contract PayoutFindings is PayoutLaws {}
+
+/// @notice and where it is a token.
+contract TokenPayoutFindings is PayoutLaws {
+    function setUp() public override {
+        hands = new TokenHands(new Token(), 1 ether);
+        super.setUp();
     }
 }

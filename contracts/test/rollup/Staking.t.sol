@@ -3,11 +3,13 @@ pragma solidity 0.8.37;
 
 import {IStaking} from "../../src/interfaces/IStaking.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
+import {TokenHands} from "../base/AssetHands.sol";
 import {Fixture} from "../base/Fixture.sol";
+import {Token} from "../market/Tokens.sol";
 
-contract StakingTest is Fixture {
+abstract contract StakingLaws is Fixture {
     function test_deposit_forAnother_succeeds() public {
-        staking.deposit{value: 3 ether}(address(7));
+        _stake(address(7), 3 ether);
         assertEq(staking.freeStake(address(7)), 3 ether, "free");
     }
 
@@ -18,7 +20,7 @@ contract StakingTest is Fixture {
         vm.warp(START + UNBONDING);
         vm.prank(executor);
         staking.withdraw(payable(address(0xF00)));
-        assertEq(address(0xF00).balance, 40 ether, "paid");
+        assertEq(_has(address(0xF00)), 40 ether, "paid");
         (uint128 staked,, uint128 leaving,) = staking.accounts(executor);
         assertEq(staked, 60 ether, "staked");
         assertEq(leaving, 0, "leaving");
@@ -37,15 +39,6 @@ contract StakingTest is Fixture {
         vm.prank(executor);
         vm.expectRevert(abi.encodeWithSelector(IStaking.NotYetWithdrawable.selector, 0));
         staking.withdraw(payable(executor));
-    }
-
-    function test_withdraw_receiverRefuses_reverts() public {
-        vm.prank(executor);
-        staking.startWithdrawal(1 ether);
-        vm.warp(START + UNBONDING);
-        vm.prank(executor);
-        vm.expectRevert(abi.encodeWithSelector(IStaking.TransferFailed.selector, address(registry)));
-        staking.withdraw(payable(address(registry)));
     }
 
     /// @dev [S] Stake that backs a claim can't leave.
@@ -91,5 +84,25 @@ contract StakingTest is Fixture {
         this.deployAgain();
         unbonding += 1;
         this.deployAgain();
+    }
+}
+
+/// @notice The same where stake is ether,
+contract StakingTest is StakingLaws {
+    function test_withdraw_receiverRefuses_reverts() public {
+        vm.prank(executor);
+        staking.startWithdrawal(1 ether);
+        vm.warp(START + UNBONDING);
+        vm.prank(executor);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.TransferFailed.selector, address(registry)));
+        staking.withdraw(payable(address(registry)));
+    }
+}
+
+/// @notice and where it is a token.
+contract TokenStakingTest is StakingLaws {
+    function setUp() public override {
+        hands = new TokenHands(new Token(), 1 ether);
+        super.setUp();
     }
 }
