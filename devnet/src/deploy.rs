@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 use assay_bindings::deploy::{Parameters, plan};
 use assay_bindings::{ModelRegistry, ReviewJudge};
 use assay_machine::rom::Rom;
-use assay_node::deployment::{Contracts, Deployment, ModelEntry};
+use assay_node::deployment::{Contracts, Deployment, Market, ModelEntry};
 use assay_twin::guest;
 use std::path::Path;
 
@@ -113,6 +113,12 @@ pub async fn deploy(
             registry: to.registry,
             prover: to.prover,
             review_judge: Some(review_judge),
+            market: Some(Market {
+                hub: to.market.hub,
+                asks: to.market.asks,
+                catalog: to.market.catalog,
+                subscriptions: to.market.subscriptions,
+            }),
         },
         models: vec![ModelEntry {
             id: model_id,

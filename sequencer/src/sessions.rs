@@ -1,5 +1,6 @@
 //! The executors that are connected.
 
+use crate::ask::Asks;
 use alloy::primitives::{Address, B256, U256};
 use assay_proto::v1::{ToExecutor, to_executor};
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub struct Session {
     pub order: u64,
     /// Free stake when last looked, in wei.
     pub free_stake: U256,
+    /// Its asks on chain.
+    pub asks: Asks,
     /// Unix milliseconds until which it gets no work (it failed lately).
     pub resting_until_ms: u64,
     out: Outgoing,
@@ -75,6 +78,7 @@ impl Sessions {
             capacity,
             order,
             free_stake,
+            asks: Asks::default(),
             resting_until_ms: 0,
             out,
         };
@@ -99,6 +103,11 @@ impl Sessions {
     /// The connection of `executor`, to be changed.
     pub fn get_mut(&mut self, executor: &Address) -> Option<&mut Session> {
         self.all.get_mut(executor)
+    }
+
+    /// All connections, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.all.values_mut()
     }
 
     /// All connections.

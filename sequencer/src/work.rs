@@ -22,6 +22,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(20);
 /// How often free stake is looked up.
 const STAKE_EVERY: Duration = Duration::from_secs(5);
+/// How often its asks are read again whatever was heard: a block that was never followed may have been taken back.
+const ASKS_EVERY: Duration = Duration::from_secs(60);
 /// Time that an executor gets no work after it declined some.
 const REST_MS: u64 = 2_000;
 
@@ -157,6 +159,7 @@ async fn converse(
 ) -> Status {
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     let mut stake = tokio::time::interval(STAKE_EVERY);
+    let mut asks = tokio::time::interval(ASKS_EVERY);
     let mut heard = tokio::time::Instant::now();
     loop {
         let message = tokio::select! {
@@ -172,6 +175,12 @@ async fn converse(
             }
             _ = stake.tick() => {
                 refresh_stake(shared, executor).await;
+                continue;
+            }
+            _ = asks.tick() => {
+                if let Some(session) = shared.core().sessions.get_mut(&executor) {
+                    session.asks.doubt();
+                }
                 continue;
             }
             () = shared.shell.shutdown.wait() => return Status::unavailable("the sequencer is shutting down"),

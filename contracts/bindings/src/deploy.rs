@@ -8,6 +8,7 @@ use crate::abi::{
     StepControl, StepFloat32, StepFloat64, StepInteger, StepLanes, StepMemory, StepTable,
     StepVector, StepVectorF32, StepVectorF64,
 };
+use crate::market::{MarketAddresses, plan_market};
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::SolConstructor;
 
@@ -49,6 +50,8 @@ pub struct Parameters {
     pub bond_gas_price: u128,
     /// Most wei per gas over the base fee that is repaid.
     pub tip_cap: u128,
+    /// Seconds before an executor's first ask, or a higher one, holds.
+    pub notice: u32,
 }
 
 impl Parameters {
@@ -78,6 +81,7 @@ impl Parameters {
             trace_log2: assay_types::params::TRACE_LOG2 as u8,
             bond_gas_price: 10 * GWEI,
             tip_cap: 2 * GWEI,
+            notice: 5,
         }
     }
 
@@ -127,6 +131,8 @@ pub struct Addresses {
     pub game: Address,
     /// Batches.
     pub rollup: Address,
+    /// What stands above them.
+    pub market: MarketAddresses,
 }
 
 /// One creation transaction.
@@ -153,6 +159,7 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         inbox: at(2),
         game: at(3),
         rollup: at(4),
+        market: MarketAddresses::after(deployer, first + 5),
     };
     let mut out = steps;
     let mut push = |name, address, code: &Bytes, arguments: Vec<u8>| {
@@ -222,6 +229,7 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         },
     };
     push("Rollup", to.rollup, &Rollup::BYTECODE, rollup.abi_encode());
+    out.extend(plan_market(&to, p.notice));
     (to, out)
 }
 

@@ -3,15 +3,18 @@
 //! Generated from the committed `contracts/abi`; building this needs no Solidity compiler.
 
 pub mod abi;
+pub mod ask;
 pub mod convert;
 pub mod deploy;
 pub mod game;
 pub mod hashes;
+pub mod market;
 pub mod results;
 pub mod sign;
 pub mod work;
 
 pub use abi::{
-    BlobDisputeGame, ClaimRef, DisputeGame, GameContext, Inbox, ModelRegistry, Request,
-    RequestParams, ReviewJudge, Rollup, Segment, SegmentResult, SignedRequest, Staking,
+    BlobDisputeGame, ClaimRef, DisputeGame, GameContext, Inbox, InferenceHub, InferenceMarket,
+    ModelCatalog, ModelRegistry, Request, RequestParams, ReviewJudge, Rollup, Segment,
+    SegmentResult, SignedRequest, Staking, Subscriptions,
 };

@@ -133,6 +133,7 @@ impl Court {
             registry: addresses.registry,
             prover: addresses.prover,
             review_judge: None,
+            market: None,
         };
         let rules = Rules {
             arity_log2: arity_log2.into(),

@@ -1,0 +1,154 @@
+//! What the sequencer asks the contracts of the market.
+
+use crate::chain_view::error;
+use crate::core::Shared;
+use alloy::primitives::{Address, B256, U256};
+use alloy::providers::DynProvider;
+use anyhow::{Context, ensure};
+use assay_bindings::abi::Checkpoint;
+use assay_bindings::abi::inference_hub::InferenceHub::InferenceHubInstance;
+use assay_bindings::abi::inference_market::InferenceMarket::InferenceMarketInstance;
+use assay_bindings::abi::model_catalog::ModelCatalog::ModelCatalogInstance;
+use assay_node::chain::{Chain, ChainError};
+use assay_node::deployment::Contracts;
+
+/// Checkpoints of an ask that are read, from the last one back. Of an executor that changed its ask more often since an order
+/// was made, today's price is reckoned with, which the hub only lowers.
+const HISTORY: u64 = 16;
+
+/// The market's contracts.
+#[derive(Debug)]
+pub struct MarketView {
+    chain: Chain,
+    asks: InferenceMarketInstance<DynProvider>,
+    catalog: ModelCatalogInstance<DynProvider>,
+}
+
+impl MarketView {
+    /// The deployment's market, if it has one.
+    ///
+    /// # Errors
+    /// Its hub belongs to other contracts, or the chain can't be asked.
+    pub async fn open(chain: &Chain, contracts: &Contracts) -> anyhow::Result<Option<MarketView>> {
+        let Some(market) = &contracts.market else {
+            return Ok(None);
+        };
+        let provider = || chain.provider().clone();
+        let hub = InferenceHubInstance::new(market.hub, provider());
+        let (inbox, asks, catalog) = (hub.inbox(), hub.market(), hub.catalog());
+        let (inbox, asks, catalog) = tokio::join!(inbox.call(), asks.call(), catalog.call());
+        let of = |found, expected: Address, name| {
+            let found: Address = found?;
+            ensure!(
+                found == expected,
+                "the deployment file's InferenceHub {} is of the {name} {found}, not of {expected}: pass the right \
+                 --deployment FILE",
+                market.hub
+            );
+            anyhow::Ok(())
+        };
+        let asked = |what| move |e| anyhow::Error::from(error(chain, what, e));
+        of(
+            inbox.map_err(asked("InferenceHub.inbox")),
+            contracts.inbox,
+            "Inbox",
+        )?;
+        of(
+            asks.map_err(asked("InferenceHub.market")),
+            market.asks,
+            "InferenceMarket",
+        )?;
+        of(
+            catalog.map_err(asked("InferenceHub.catalog")),
+            market.catalog,
+            "ModelCatalog",
+        )
+        .context("the market is not one")?;
+        Ok(Some(MarketView {
+            chain: chain.clone(),
+            asks: InferenceMarketInstance::new(market.asks, provider()),
+            catalog: ModelCatalogInstance::new(market.catalog, provider()),
+        }))
+    }
+
+    /// The last checkpoints of an executor's ask, oldest first.
+    async fn checkpoints(
+        &self,
+        executor: Address,
+        model: B256,
+    ) -> Result<Vec<Checkpoint>, ChainError> {
+        let fail = |what| move |e| error(&self.chain, what, e);
+        let count = self.asks.checkpointCount(executor, model).call().await;
+        let count: u64 = count
+            .map_err(fail("InferenceMarket.checkpointCount"))?
+            .saturating_to();
+        let mut out = Vec::new();
+        for index in count.saturating_sub(HISTORY)..count {
+            let one = self
+                .asks
+                .checkpoint(executor, model, U256::from(index))
+                .call()
+                .await;
+            out.push(one.map_err(fail("InferenceMarket.checkpoint"))?);
+        }
+        Ok(out)
+    }
+
+    /// What a listing earns, in hundredths of a per cent.
+    async fn royalty(&self, model: B256, publisher: Address) -> Result<u16, ChainError> {
+        let royalty = self.catalog.royalty(model, publisher).call().await;
+        Ok(royalty
+            .map_err(|e| error(&self.chain, "ModelCatalog.royalty", e))?
+            .bps)
+    }
+
+    /// Reads what the orders that wait are routed by and is not known.
+    ///
+    /// # Errors
+    /// The chain can't be asked; what is missing is asked for the next time.
+    pub async fn refresh(&self, shared: &Shared) -> Result<(), ChainError> {
+        let unknown = {
+            let core = shared.core();
+            let mut held = core
+                .book
+                .queued()
+                .into_iter()
+                .filter_map(|e| e.hub_order.as_ref().map(|held| (e, held)))
+                .peekable();
+            if held.peek().is_none() {
+                return Ok(());
+            }
+            held.filter(|(_, held)| held.royalty.is_none())
+                .map(|(e, held)| (e.id, e.request.params.modelId, held.order.publisher))
+                .collect::<Vec<_>>()
+        };
+        for (id, model, publisher) in unknown {
+            let bps = self.royalty(model, publisher).await?;
+            shared.core().book.royalty(&id, bps);
+        }
+        loop {
+            let doubted = shared.core().sessions.iter_mut().find_map(|s| {
+                let doubted = s.asks.take_doubt();
+                doubted.then(|| (s.executor, s.models.clone()))
+            });
+            let Some((executor, models)) = doubted else {
+                return Ok(());
+            };
+            for model in models {
+                let found = self.checkpoints(executor, model).await;
+                let mut core = shared.core();
+                // It may be gone meanwhile.
+                let Some(session) = core.sessions.get_mut(&executor) else {
+                    break;
+                };
+                match found {
+                    Ok(checkpoints) => session.asks.learn(model, checkpoints),
+                    Err(error) => {
+                        session.asks.doubt();
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+}
