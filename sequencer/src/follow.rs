@@ -4,7 +4,7 @@ use crate::chain_view::state;
 use crate::core::{Core, Shared, now_ms, verdict};
 use crate::entry::{Claim, Entry, HubOrder, Stage};
 use crate::segment::Progress;
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::rpc::types::Log;
 use alloy::sol_types::SolEventInterface;
 use assay_bindings::abi::inbox::Inbox::InboxEvents;
@@ -145,14 +145,26 @@ impl Core {
             }
         } else if log.address() == market.asks {
             match InferenceMarketEvents::decode_log(&log.inner) {
-                Ok(event) => {
-                    if let InferenceMarketEvents::AskPosted(e) = event.data
-                        && let Some(session) = self.sessions.get_mut(&e.executor)
-                    {
-                        session.asks.doubt();
-                    }
-                }
+                Ok(event) => self.market_event(event.data),
                 Err(error) => tracing::debug!(%error, "a log of the market that is not known"),
+            }
+        }
+    }
+
+    fn market_event(&mut self, event: InferenceMarketEvents) {
+        match event {
+            InferenceMarketEvents::AskPosted(e) => {
+                if let Some(session) = self.sessions.get_mut(&e.executor) {
+                    session.asks.doubt();
+                }
+            }
+            InferenceMarketEvents::AsksCancelled(e) => {
+                if let Some(session) = self.sessions.get_mut(&e.executor) {
+                    let void = |nonce: u64| {
+                        e.word == U256::from(nonce >> 8) && e.bits.bit((nonce & 0xff) as usize)
+                    };
+                    session.signed_asks.retain(|ask| !void(ask.nonce));
+                }
             }
         }
     }

@@ -14,6 +14,7 @@ pub mod line;
 pub mod market_view;
 pub mod payload;
 pub mod post;
+pub mod quote;
 pub mod record;
 pub mod route;
 pub mod segment;

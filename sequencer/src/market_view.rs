@@ -5,10 +5,10 @@ use crate::core::Shared;
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::DynProvider;
 use anyhow::{Context, ensure};
-use assay_bindings::abi::Checkpoint;
 use assay_bindings::abi::inference_hub::InferenceHub::InferenceHubInstance;
 use assay_bindings::abi::inference_market::InferenceMarket::InferenceMarketInstance;
 use assay_bindings::abi::model_catalog::ModelCatalog::ModelCatalogInstance;
+use assay_bindings::abi::{Checkpoint, SignedAsk};
 use assay_node::chain::{Chain, ChainError};
 use assay_node::deployment::Contracts;
 
@@ -100,6 +100,17 @@ impl MarketView {
         Ok(royalty
             .map_err(|e| error(&self.chain, "ModelCatalog.royalty", e))?
             .bps)
+    }
+
+    /// Whether an order may carry `ask` now: it is signed by its executor, not over and not cancelled.
+    ///
+    /// # Errors
+    /// It may not, or the chain can't be asked.
+    pub async fn verify(&self, ask: &SignedAsk) -> Result<(), ChainError> {
+        let verified = self.asks.verify(ask.into()).call().await;
+        verified
+            .map(|_| ())
+            .map_err(|e| error(&self.chain, "InferenceMarket.verify", e))
     }
 
     /// Reads what the orders that wait are routed by and is not known.

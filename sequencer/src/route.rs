@@ -92,7 +92,7 @@ pub fn route(
 }
 
 /// Requests at work and wei that the answers of `executor` will lock once they are claimed.
-fn burden(book: &Book, executor: Address, claim_bond: U256) -> (usize, U256) {
+pub fn burden(book: &Book, executor: Address, claim_bond: U256) -> (usize, U256) {
     let bond = |e: &Entry| bond_of(e, claim_bond);
     book.iter()
         .fold((0, U256::ZERO), |(busy, locked), e| match e.stage {

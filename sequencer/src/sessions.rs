@@ -2,6 +2,7 @@
 
 use crate::ask::Asks;
 use alloy::primitives::{Address, B256, U256};
+use assay_bindings::abi::SignedAsk;
 use assay_proto::v1::{ToExecutor, to_executor};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
@@ -25,6 +26,8 @@ pub struct Session {
     pub free_stake: U256,
     /// Its asks on chain.
     pub asks: Asks,
+    /// Asks that it has signed, checked, for askers to carry.
+    pub signed_asks: Vec<SignedAsk>,
     /// Unix milliseconds until which it gets no work (it failed lately).
     pub resting_until_ms: u64,
     out: Outgoing,
@@ -79,6 +82,7 @@ impl Sessions {
             order,
             free_stake,
             asks: Asks::default(),
+            signed_asks: Vec::new(),
             resting_until_ms: 0,
             out,
         };
