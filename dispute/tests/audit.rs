@@ -119,7 +119,7 @@ fn ledger(n: u8, lies: u8) -> Ledger {
         registry: Address::repeat_byte(5),
         prover: Address::repeat_byte(6),
         review_judge: None,
-            market: None,
+        market: None,
     };
     let rules = Rules {
         arity_log2: 5,

@@ -4,10 +4,10 @@ use alloy::primitives::aliases::{U40, U96};
 use alloy::primitives::{Address, B256, U256};
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
-use alloy::sol_types::{SolCall, SolEvent};
+use alloy::sol_types::SolCall;
 use anyhow::{Context, bail};
-use assay_bindings::abi::inference_market::InferenceMarket::{self, AskTerms, Checkpoint};
 use assay_bindings::abi::SignedAsk;
+use assay_bindings::abi::inference_market::InferenceMarket::{self, AskTerms, Checkpoint};
 use assay_bindings::ask::Prices;
 use assay_bindings::sign::ask_digest;
 use assay_dispute::watcher::view;
@@ -113,12 +113,8 @@ pub async fn post(shell: &Shell, tx: &TxManager, models: &[B256], ask: Ask) -> a
         };
         let receipt = tx.send(Call::new("post", market, call.abi_encode())).await;
         let receipt = receipt.with_context(|| format!("cannot post the ask for model {model}"))?;
-        let posted = receipt.logs().iter().find_map(|log| {
-            InferenceMarket::AskPosted::decode_log(&log.inner)
-                .ok()
-                .map(|event| event.data.ask.from)
-        });
-        let from = posted.map_or(0, |from| from.to::<u64>());
+        let posted = receipt.decoded_log::<InferenceMarket::AskPosted>();
+        let from = posted.map_or(0, |event| event.data.ask.from.to::<u64>());
         tracing::info!(%model, token = %ask.token, prompt = ask.prices.prompt, per_token = ask.prices.token, from, "posted the ask");
     }
     Ok(())

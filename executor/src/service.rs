@@ -175,12 +175,7 @@ async fn watch_stake(shell: Shell, account: alloy::primitives::Address) {
     }
 }
 
-async fn keep_connected(
-    shell: &Shell,
-    link: &Link,
-    office: &Arc<Office>,
-    asks: Option<&Signed>,
-) {
+async fn keep_connected(shell: &Shell, link: &Link, office: &Arc<Office>, asks: Option<&Signed>) {
     let mut wait = FIRST_WAIT;
     while !shell.shutdown.is_set() {
         let connecting = tokio::select! {

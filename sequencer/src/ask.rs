@@ -80,13 +80,7 @@ pub fn suit(entry: &Entry, executor: Address, asks: &Asks, now: u64) -> Suit {
 }
 
 /// What the longest answer of `executor` would be paid if the cap had no end; mirrors `InferenceHub._price`.
-fn price(
-    entry: &Entry,
-    held: &HubOrder,
-    executor: Address,
-    asks: &Asks,
-    now: u64,
-) -> Option<U256> {
+fn price(entry: &Entry, held: &HubOrder, executor: Address, asks: &Asks, now: u64) -> Option<U256> {
     let (order, request) = (&held.order, &entry.request);
     let cost = |prices: Prices| prices.cost(request.payloadLength, request.maxTokens);
     if let Some(offer) = order.offers.iter().find(|o| o.executor == executor) {

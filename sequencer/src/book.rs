@@ -364,6 +364,23 @@ mod tests {
     }
 
     #[test]
+    fn order_of_a_lost_block_is_gone_and_comes_again() {
+        let mut book = book();
+        let order = |block| HubOrder::new(Default::default(), block);
+        book.ordered(&id(1), order(5));
+        book.ordered(&id(2), order(6));
+        book.ordered(&id(9), order(5));
+        book.unordered_after(5);
+        let held = |book: &Book, n| book.get(&id(n)).and_then(|e| e.hub_order.clone());
+        assert_eq!((held(&book, 1), held(&book, 2)), (Some(order(5)), None));
+        book.ordered(&id(2), order(7));
+        assert_eq!(held(&book, 2), Some(order(7)));
+        // Heard of twice, it keeps its order.
+        book.add(Entry::new(id(2), Request::default(), Default::default()));
+        assert_eq!(held(&book, 2), Some(order(7)));
+    }
+
+    #[test]
     fn only_the_holder_can_release_and_only_overdue_work_is_taken() {
         let mut book = book();
         book.assigned(&id(1), who(1), 10);

@@ -2,9 +2,10 @@
 
 use crate::chain_view::error;
 use crate::core::Shared;
+use alloy::contract;
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::DynProvider;
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use assay_bindings::abi::inference_hub::InferenceHub::InferenceHubInstance;
 use assay_bindings::abi::inference_market::InferenceMarket::InferenceMarketInstance;
 use assay_bindings::abi::model_catalog::ModelCatalog::ModelCatalogInstance;
@@ -37,38 +38,29 @@ impl MarketView {
         let hub = InferenceHubInstance::new(market.hub, provider());
         let (inbox, asks, catalog) = (hub.inbox(), hub.market(), hub.catalog());
         let (inbox, asks, catalog) = tokio::join!(inbox.call(), asks.call(), catalog.call());
-        let of = |found, expected: Address, name| {
-            let found: Address = found?;
+        let found = [
+            ("Inbox", inbox, contracts.inbox),
+            ("InferenceMarket", asks, market.asks),
+            ("ModelCatalog", catalog, market.catalog),
+        ];
+        for (name, found, expected) in found {
+            let found = found.map_err(|e| error(chain, "InferenceHub's contracts", e))?;
             ensure!(
                 found == expected,
-                "the deployment file's InferenceHub {} is of the {name} {found}, not of {expected}: pass the right \
+                "the deployment file's InferenceHub {} belongs to the {name} {found}, not to {expected}: pass the right \
                  --deployment FILE",
                 market.hub
             );
-            anyhow::Ok(())
-        };
-        let asked = |what| move |e| anyhow::Error::from(error(chain, what, e));
-        of(
-            inbox.map_err(asked("InferenceHub.inbox")),
-            contracts.inbox,
-            "Inbox",
-        )?;
-        of(
-            asks.map_err(asked("InferenceHub.market")),
-            market.asks,
-            "InferenceMarket",
-        )?;
-        of(
-            catalog.map_err(asked("InferenceHub.catalog")),
-            market.catalog,
-            "ModelCatalog",
-        )
-        .context("the market is not one")?;
+        }
         Ok(Some(MarketView {
             chain: chain.clone(),
             asks: InferenceMarketInstance::new(market.asks, provider()),
             catalog: ModelCatalogInstance::new(market.catalog, provider()),
         }))
+    }
+
+    fn fail(&self, what: &'static str) -> impl FnOnce(contract::Error) -> ChainError + '_ {
+        move |e| error(&self.chain, what, e)
     }
 
     /// The last checkpoints of an executor's ask, oldest first.
@@ -77,10 +69,9 @@ impl MarketView {
         executor: Address,
         model: B256,
     ) -> Result<Vec<Checkpoint>, ChainError> {
-        let fail = |what| move |e| error(&self.chain, what, e);
         let count = self.asks.checkpointCount(executor, model).call().await;
         let count: u64 = count
-            .map_err(fail("InferenceMarket.checkpointCount"))?
+            .map_err(self.fail("InferenceMarket.checkpointCount"))?
             .saturating_to();
         let mut out = Vec::new();
         for index in count.saturating_sub(HISTORY)..count {
@@ -89,7 +80,7 @@ impl MarketView {
                 .checkpoint(executor, model, U256::from(index))
                 .call()
                 .await;
-            out.push(one.map_err(fail("InferenceMarket.checkpoint"))?);
+            out.push(one.map_err(self.fail("InferenceMarket.checkpoint"))?);
         }
         Ok(out)
     }
@@ -97,9 +88,7 @@ impl MarketView {
     /// What a listing earns, in hundredths of a per cent.
     async fn royalty(&self, model: B256, publisher: Address) -> Result<u16, ChainError> {
         let royalty = self.catalog.royalty(model, publisher).call().await;
-        Ok(royalty
-            .map_err(|e| error(&self.chain, "ModelCatalog.royalty", e))?
-            .bps)
+        Ok(royalty.map_err(self.fail("ModelCatalog.royalty"))?.bps)
     }
 
     /// Whether an order may carry `ask` now: it is signed by its executor, not over and not cancelled.
@@ -108,9 +97,8 @@ impl MarketView {
     /// It may not, or the chain can't be asked.
     pub async fn verify(&self, ask: &SignedAsk) -> Result<(), ChainError> {
         let verified = self.asks.verify(ask.into()).call().await;
-        verified
-            .map(|_| ())
-            .map_err(|e| error(&self.chain, "InferenceMarket.verify", e))
+        verified.map_err(self.fail("InferenceMarket.verify"))?;
+        Ok(())
     }
 
     /// Reads what the orders that wait are routed by and is not known.

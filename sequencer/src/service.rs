@@ -66,14 +66,8 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     core.compact()?;
     let (contracts, cursor) = followed(view.contracts());
     let start = shell.deployment.block;
-    let follower = Follower::open(
-        shell.chain.clone(),
-        contracts,
-        store,
-        cursor,
-        start,
-    )?
-    .confirmations(shell.args.confirmations);
+    let follower = Follower::open(shell.chain.clone(), contracts, store, cursor, start)?
+        .confirmations(shell.args.confirmations);
     // Taken before anything runs, so that a taken port ends the start.
     let listener = listen(flags.grpc_addr, "--grpc-addr").await?;
     let addr = listener.local_addr()?;

@@ -1,7 +1,7 @@
 //! gRPC messages to and from the contracts' structs.
 
-use crate::segment::Offer;
 use crate::quote::Inquiry;
+use crate::segment::Offer;
 use alloy::primitives::aliases::{U40, U96};
 use alloy::primitives::{Address, B256, U256};
 use assay_bindings::abi::SignedAsk;
@@ -114,18 +114,23 @@ pub fn signed_request_message(s: &SignedRequest) -> v1::SignedRequest {
 }
 
 fn price(field: &'static str, text: &str) -> Result<U96, BadField> {
-    text.parse().map_err(|_| BadField {
-        field,
-        expected: "a decimal number below 2^96",
-    })
+    match text.parse::<u128>() {
+        Ok(price) if price >> 96 == 0 => Ok(U96::from(price)),
+        _ => Err(BadField {
+            field,
+            expected: "a decimal number below 2^96",
+        }),
+    }
 }
 
 /// The signed ask of a message; whether it is signed is another question.
 pub fn signed_ask(m: &v1::SignedAsk) -> Result<SignedAsk, BadField> {
-    let until = U40::try_from(m.valid_until).map_err(|_| BadField {
-        field: "valid_until",
-        expected: "below 2^40",
-    });
+    if m.valid_until >> 40 != 0 {
+        return Err(BadField {
+            field: "valid_until",
+            expected: "below 2^40",
+        });
+    }
     Ok(SignedAsk {
         executor: address("executor", &m.executor)?,
         modelId: word("model_id", &m.model_id)?,
@@ -133,7 +138,7 @@ pub fn signed_ask(m: &v1::SignedAsk) -> Result<SignedAsk, BadField> {
         promptPrice: price("prompt_price", &m.prompt_price)?,
         tokenPrice: price("token_price", &m.token_price)?,
         nonce: m.nonce,
-        validUntil: until?,
+        validUntil: U40::from(m.valid_until),
         signature: m.signature.clone().into(),
     })
 }

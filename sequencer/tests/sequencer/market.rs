@@ -1,6 +1,6 @@
 //! Orders of the real hub: the cheapest executor answers, the next one if it is gone, and each is paid its ask.
 
-use crate::support::{ETHER, FEE, FIRST, KEYS, Peer, SECOND, World, signer};
+use crate::support::{ETHER, FEE, FIRST, KEYS, Peer, SECOND, USER, World, signer};
 use alloy::primitives::aliases::{U40, U96};
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::sol_types::SolCall;
@@ -117,8 +117,11 @@ async fn ask_with(
     };
     let call = Call::new("request", market(world).hub, call.abi_encode());
     let call = call.value(U256::from(FEE + cap));
-    let receipt = world.user.send(call).await.expect("asked");
-    let requested = receipt.decoded_log::<Inbox::Requested>().expect("an event");
+    // Of its own nonce, which a reorganization takes back.
+    let sent = account(world, USER).send(call).await;
+    let receipt = sent.expect("asked");
+    let requested = receipt.decoded_log::<Inbox::Requested>();
+    let requested = requested.expect("an event").data;
     let ordered = receipt.decoded_log::<InferenceHub::Ordered>();
     let ordered = ordered.expect("an event").data;
     assert_eq!(ordered.id, requested.id);
@@ -156,7 +159,7 @@ async fn settle(world: &World, asked: &Asked, segment: u64, output: Vec<u8>) -> 
     };
     let to = market(world).hub;
     let call = Call::new("finalize", to, finalize.abi_encode());
-    world.user.send(call).await.expect("final");
+    account(world, USER).send(call).await.expect("final");
     let settle = InferenceHub::settleCall {
         order: asked.order.clone(),
         req: (&asked.request).into(),
@@ -164,7 +167,7 @@ async fn settle(world: &World, asked: &Asked, segment: u64, output: Vec<u8>) -> 
         output: output.into(),
     };
     let call = Call::new("settle", to, settle.abi_encode());
-    let receipt = world.user.send(call).await.expect("settled");
+    let receipt = account(world, USER).send(call).await.expect("settled");
     let settled = receipt.decoded_log::<InferenceHub::Settled>();
     let settled = settled.expect("an event").data;
     assert_eq!(settled.id, asked.id);
@@ -232,7 +235,8 @@ async fn nobody_is_paid_more_than_the_cap_and_who_asks_nothing_comes_before_who_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ask_that_is_posted_withdrawn_or_carried_while_they_are_connected_decides_the_next_request() {
+async fn ask_that_is_posted_withdrawn_or_carried_while_they_are_connected_decides_the_next_request()
+{
     let world = with_asks().await;
     let (_sequencer, mut client) = world.sequencer(&[]).await;
     let mut dear = Peer::connect(&world, &mut client, FIRST).await;
@@ -275,6 +279,33 @@ async fn ask_that_is_posted_withdrawn_or_carried_while_they_are_connected_decide
     pass(&world, 2).await;
     let four = ask(&world, "Is it new?", cap, Vec::new()).await;
     answer(&world, &mut cheap, &four).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ask_and_order_of_a_lost_block_count_no_more() {
+    let world = with_asks().await;
+    let (_sequencer, mut client) = world.sequencer(&[]).await;
+    let mut dear = Peer::connect(&world, &mut client, FIRST).await;
+    let mut cheap = Peer::connect(&world, &mut client, SECOND).await;
+    let snapshot = world.raw("evm_snapshot", serde_json::json!([])).await;
+    let cheapest = Prices {
+        prompt: 10,
+        token: 1,
+    };
+    post(&world, FIRST, cheapest).await;
+    let lost = ask(&world, "Is it lost?", 1_000_000, Vec::new()).await;
+    assert_eq!(dear.assignment().await.0, lost.id);
+    world.raw("evm_revert", serde_json::json!([snapshot])).await;
+    world.raw("anvil_mine", serde_json::json!(["0x4"])).await;
+    let start = Instant::now();
+    while !world.log().contains("the chain was reorganized") {
+        assert!(start.elapsed() < Duration::from_secs(20), "{}", world.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let asked = ask(&world, "Is it good?", 1_000_000, Vec::new()).await;
+    let output = answer(&world, &mut cheap, &asked).await;
+    let (paid, _) = settle(&world, &asked, 0, output).await;
+    assert_eq!(paid, priced(CHEAP, &asked));
 }
 
 fn signature(who: usize, digest: B256) -> Bytes {

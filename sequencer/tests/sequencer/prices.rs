@@ -202,9 +202,9 @@ fn nobody_with_a_bond_free_is_cheaper_within_the_cap_than_who_is_asked() {
             assert!(able.is_empty(), "case {n}: {:?}", case.executors);
             continue;
         };
-        let asked = able.iter().find(|e| e.who == asked);
+        let asked = able.iter().copied().find(|e| e.who == asked);
         let asked = rank(asked.expect("it has a bond free"));
-        for other in &able {
+        for other in able {
             assert!(
                 asked <= rank(other),
                 "case {n}: cap {}, {:?}",

@@ -438,7 +438,7 @@ fn contracts(a: &Addresses) -> Contracts {
         registry: a.registry,
         prover: a.prover,
         review_judge: None,
-            market: None,
+        market: None,
     }
 }
 
