@@ -12,7 +12,7 @@ use assay_bindings::convert::b256;
 use assay_bindings::deploy::{Addresses, Parameters, plan};
 use assay_bindings::{ModelRegistry, ReviewJudge};
 use assay_machine::rom::Rom;
-use assay_node::deployment::{Contracts, Deployment, ModelEntry};
+use assay_node::deployment::{Contracts, Deployment, Market, ModelEntry};
 use assay_twin::guest;
 use assay_types::Tolerance;
 use assay_types::program::model_id;
@@ -103,6 +103,12 @@ pub fn contracts(to: &Addresses, review_judge: Option<Address>) -> Contracts {
         prover: to.prover,
         liveness: Some(to.liveness),
         review_judge,
+        market: Some(Market {
+            hub: to.market.hub,
+            asks: to.market.asks,
+            catalog: to.market.catalog,
+            subscriptions: to.market.subscriptions,
+        }),
     }
 }
 

@@ -120,6 +120,7 @@ fn ledger(n: u8, lies: u8) -> Ledger {
         prover: Address::repeat_byte(6),
         liveness: None,
         review_judge: None,
+        market: None,
     };
     let rules = Rules {
         arity_log2: 5,

@@ -1,5 +1,6 @@
 //! The executor's flags.
 
+use crate::ask::AskArgs;
 use assay_dispute::library::Replay;
 use assay_node::args::{ModelArgs, NodeArgs};
 use assay_node::dangerous::ExecutorLies;
@@ -89,6 +90,10 @@ pub struct Args {
     /// Answer every request for a registered model that the program refuses with its due error, instead of refusing to start.
     #[arg(long)]
     pub answer_bad_model: bool,
+
+    /// Prices.
+    #[command(flatten)]
+    pub ask: AskArgs,
 
     /// Lies, for tests.
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! The executor: answers requests by the program's rules, alone or over llama.cpp's drafts, signs and defends.
 
 pub mod args;
+pub mod ask;
 pub mod backend;
 pub mod book;
 pub mod cheat;

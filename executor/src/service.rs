@@ -1,6 +1,7 @@
 //! The service: starts everything in order, keeps the connection to the sequencer, ends in order.
 
 use crate::args::{Args, BackendKind};
+use crate::ask::{self, SIGN_EVERY, Signed};
 use crate::book::ClaimBook;
 use crate::direct::Direct;
 use crate::link::{Connection, HEARTBEAT, Link, LinkError, heartbeat};
@@ -33,6 +34,11 @@ const STAKE_EVERY: Duration = Duration::from_secs(10);
 /// It can't start: what is wrong and what to do.
 pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
     let key = shell.key()?;
+    let asked = args.ask.ask()?;
+    if asked.is_some() {
+        // Before models are loaded, which takes longer.
+        ask::market(&shell)?;
+    }
     let tx = Arc::new(shell.tx_manager(key.clone()));
     let book = ClaimBook::open(&shell.data.join("claims.journal"))?;
     warn_of_lies(&args.lies);
@@ -59,13 +65,27 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
     let library = Arc::new(library);
     let stake = stake::prepare(&shell, &tx, args.stake_claims, args.auto_stake).await?;
 
+    let ids: Vec<B256> = models.keys().copied().collect();
     let (chain_id, rollup) = (shell.chain.id(), shell.deployment.contracts.rollup);
+    let mut signed = None;
+    match asked {
+        None => {}
+        Some(ask) if args.ask.ask_signed => {
+            signed = Some(Signed {
+                chain_id,
+                market: ask::market(&shell)?.asks,
+                signer: key.signer().clone(),
+                models: ids.clone(),
+                ask,
+            });
+        }
+        Some(ask) => ask::post(&shell, &tx, &ids, ask).await?,
+    }
     let signatory = Signatory {
         chain_id,
         rollup,
         signer: key.signer().clone(),
     };
-    let ids: Vec<B256> = models.keys().copied().collect();
     let office = Arc::new(Office::new(
         shell.clone(),
         &args,
@@ -107,7 +127,7 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         models: ids,
         capacity: args.capacity,
     };
-    keep_connected(&shell, &link, &office).await;
+    keep_connected(&shell, &link, &office, signed.as_ref()).await;
     tasks.shutdown().await;
     tracing::info!(
         "stopped; claims that can still be challenged need this executor: start it again soon"
@@ -155,7 +175,7 @@ async fn watch_stake(shell: Shell, account: alloy::primitives::Address) {
     }
 }
 
-async fn keep_connected(shell: &Shell, link: &Link, office: &Arc<Office>) {
+async fn keep_connected(shell: &Shell, link: &Link, office: &Arc<Office>, asks: Option<&Signed>) {
     let mut wait = FIRST_WAIT;
     while !shell.shutdown.is_set() {
         let connecting = tokio::select! {
@@ -167,7 +187,7 @@ async fn keep_connected(shell: &Shell, link: &Link, office: &Arc<Office>) {
                 shell.health.ok("sequencer");
                 tracing::info!(url = %link.url, "connected to the sequencer");
                 wait = FIRST_WAIT;
-                let ended = serve(shell, office, connection).await;
+                let ended = serve(shell, office, asks, connection).await;
                 office.disconnected();
                 let Err(error) = ended else { return };
                 error
@@ -185,16 +205,27 @@ async fn keep_connected(shell: &Shell, link: &Link, office: &Arc<Office>) {
 async fn serve(
     shell: &Shell,
     office: &Arc<Office>,
+    asks: Option<&Signed>,
     mut connection: Connection,
 ) -> Result<(), LinkError> {
     office.connected(connection.out.clone()).await;
     let mut beats = tokio::time::interval(HEARTBEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick is at once.
+    let mut signing = tokio::time::interval(SIGN_EVERY);
     loop {
         let message = tokio::select! {
             message = connection.next() => message?,
             _ = beats.tick() => {
                 connection.send(heartbeat()).await;
+                continue;
+            }
+            _ = signing.tick(), if asks.is_some() => {
+                match asks.map(Signed::message).transpose() {
+                    Ok(Some(message)) => connection.send(message).await,
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(%error, "cannot sign asks"),
+                }
                 continue;
             }
             () = shell.shutdown.wait() => return Ok(()),

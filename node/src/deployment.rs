@@ -68,6 +68,23 @@ pub struct Contracts {
     /// The sample consumer, if deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_judge: Option<Address>,
+    /// The market, if deployed; services do without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market: Option<Market>,
+}
+
+/// Addresses of the contracts above the rollup (docs/market.md).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Market {
+    /// `InferenceHub`.
+    pub hub: Address,
+    /// `InferenceMarket`, what executors ask.
+    pub asks: Address,
+    /// `ModelCatalog`.
+    pub catalog: Address,
+    /// `Subscriptions`.
+    pub subscriptions: Address,
 }
 
 impl Contracts {
@@ -88,8 +105,17 @@ impl Contracts {
         let others = others
             .into_iter()
             .filter_map(|(name, address)| Some((name, address?)));
+        let market = self.market.iter().flat_map(|m| {
+            [
+                ("InferenceHub", m.hub),
+                ("InferenceMarket", m.asks),
+                ("ModelCatalog", m.catalog),
+                ("Subscriptions", m.subscriptions),
+            ]
+        });
         fixed
             .into_iter()
+            .chain(market)
             .chain(others)
             .map(|(name, address)| (name.to_owned(), address))
             .collect()
@@ -165,6 +191,7 @@ mod tests {
             prover: at(6),
             liveness: None,
             review_judge: None,
+            market: None,
         };
         let model = ModelEntry {
             id: B256::repeat_byte(7),
@@ -191,6 +218,25 @@ mod tests {
         sample().save(&path).expect("saved");
         assert_eq!(Deployment::load(&path).expect("loaded"), sample());
         assert_eq!(sample().contracts.all().len(), 6);
+    }
+
+    #[test]
+    fn file_with_a_market_reads_back_and_names_its_contracts() {
+        let mut with = sample();
+        with.contracts.market = Some(Market {
+            hub: Address::repeat_byte(10),
+            asks: Address::repeat_byte(11),
+            catalog: Address::repeat_byte(12),
+            subscriptions: Address::repeat_byte(13),
+        });
+        let text = serde_json::to_string(&with).expect("JSON");
+        assert_eq!(
+            serde_json::from_str::<Deployment>(&text).expect("JSON"),
+            with
+        );
+        let all = with.contracts.all();
+        assert_eq!(all.len(), 10);
+        assert!(all.contains(&("InferenceHub".to_owned(), Address::repeat_byte(10))));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Each contract's committed artifact.
-const ABIS: [(&str, &str); 11] = [
+const ABIS: [(&str, &str); 15] = [
     (
         "ModelRegistry",
         include_str!("../../contracts/abi/ModelRegistry.json"),
@@ -40,6 +40,22 @@ const ABIS: [(&str, &str); 11] = [
     (
         "OneStepProver",
         include_str!("../../contracts/abi/OneStepProver.json"),
+    ),
+    (
+        "InferenceHub",
+        include_str!("../../contracts/abi/InferenceHub.json"),
+    ),
+    (
+        "InferenceMarket",
+        include_str!("../../contracts/abi/InferenceMarket.json"),
+    ),
+    (
+        "ModelCatalog",
+        include_str!("../../contracts/abi/ModelCatalog.json"),
+    ),
+    (
+        "Subscriptions",
+        include_str!("../../contracts/abi/Subscriptions.json"),
     ),
     (
         "ReviewJudge",
@@ -196,6 +212,7 @@ mod tests {
         for (signature, name) in [
             ("NotSequencer(address,address)", "NotSequencer"),
             ("ClaimNotLost()", "ClaimNotLost"),
+            ("EndsTooSoon(uint256,uint256)", "EndsTooSoon"),
         ] {
             assert_eq!(book.decode(&data(signature, &[[0; 32]; 2])).name, name);
         }

@@ -1,6 +1,6 @@
 //! All requests that are not over, and the laws by which they move. Pure: no chain, no clock, no disk.
 
-use crate::entry::{Claim, Entry, Stage, Worth};
+use crate::entry::{Claim, Entry, HubOrder, Stage, Worth};
 use alloy::primitives::{Address, B256, U256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,6 +79,29 @@ impl Book {
                 (e.tried, e.not_before_ms) = (Vec::new(), 0);
             }
         });
+    }
+
+    /// The hub holds an order for it.
+    pub fn ordered(&mut self, id: &B256, order: HubOrder) {
+        self.change(id, |e| e.hub_order = Some(order));
+    }
+
+    /// The orders of the blocks after `to` are gone.
+    pub fn unordered_after(&mut self, to: u64) {
+        let gone = |e: &&Entry| e.hub_order.as_ref().is_some_and(|held| held.block > to);
+        let gone: Vec<B256> = self.entries.values().filter(gone).map(|e| e.id).collect();
+        for id in gone {
+            self.change(&id, |e| e.hub_order = None);
+        }
+    }
+
+    /// What the listing that its order names earns, in hundredths of a per cent.
+    pub fn royalty(&mut self, id: &B256, bps: u16) {
+        // Not marked as changed: it is looked up again after a restart.
+        let held = self.entries.get_mut(id).and_then(|e| e.hub_order.as_mut());
+        if let Some(held) = held {
+            held.royalty = Some(bps);
+        }
     }
 
     /// A claim stands.
@@ -376,6 +399,23 @@ mod tests {
             (entry.excluded.as_slice(), entry.tried.len()),
             (&[who(1)][..], 0)
         );
+    }
+
+    #[test]
+    fn order_of_a_lost_block_is_gone_and_comes_again() {
+        let mut book = book();
+        let order = |block| HubOrder::new(Default::default(), block);
+        book.ordered(&id(1), order(5));
+        book.ordered(&id(2), order(6));
+        book.ordered(&id(9), order(5));
+        book.unordered_after(5);
+        let held = |book: &Book, n| book.get(&id(n)).and_then(|e| e.hub_order.clone());
+        assert_eq!((held(&book, 1), held(&book, 2)), (Some(order(5)), None));
+        book.ordered(&id(2), order(7));
+        assert_eq!(held(&book, 2), Some(order(7)));
+        // Heard of twice, it keeps its order.
+        book.add(Entry::new(id(2), Request::default(), Default::default()));
+        assert_eq!(held(&book, 2), Some(order(7)));
     }
 
     #[test]

@@ -277,7 +277,8 @@ impl ChainView {
     }
 }
 
-fn error(chain: &Chain, what: &'static str, error: contract::Error) -> ChainError {
+/// An error of a call, by what was asked.
+pub fn error(chain: &Chain, what: &'static str, error: contract::Error) -> ChainError {
     match error {
         contract::Error::TransportError(e) => chain.error(what, e),
         other => chain.error(what, RpcError::local_usage_str(&other.to_string())),

@@ -4,6 +4,7 @@ use crate::book::Book;
 use crate::chain_view::ChainView;
 use crate::entry::{Entry, Stage, Stored};
 use crate::flags::Flags;
+use crate::market_view::MarketView;
 use crate::record::Record;
 use crate::route::{Decision, route};
 use crate::segment::{Held, Offer, Progress};
@@ -114,6 +115,8 @@ pub struct Shared {
     core: Mutex<Core>,
     /// The contracts.
     pub view: ChainView,
+    /// Those of the market, if there is one.
+    pub market: Option<MarketView>,
     /// The flags.
     pub flags: Flags,
     /// The shell.
@@ -279,14 +282,16 @@ impl Core {
         share: Option<&Share>,
         timeout_ms: u64,
         now_ms: u64,
+        chain_now: u64,
     ) {
         for (id, executor) in self.book.overdue(now_ms) {
             tracing::warn!(request = %id, %executor, "no answer in time");
             self.fail(&id, executor, "no answer in time", now_ms + 5_000);
             self.withdraw(&id, executor);
         }
+        let (book, sessions) = (&self.book, &self.sessions);
         let decisions =
-            share.map(|share| route(&self.book, &self.sessions, claim_bond, share, now_ms));
+            share.map(|share| route(book, sessions, claim_bond, share, now_ms, chain_now));
         for decision in decisions.into_iter().flatten() {
             match decision {
                 Decision::NextRound(id, at) => self.book.next_round(&id, at),
@@ -417,13 +422,20 @@ fn hex(bytes: &[u8]) -> String {
 
 impl Shared {
     /// Ties everything together.
-    pub fn new(core: Core, view: ChainView, flags: Flags, shell: Shell) -> Shared {
+    pub fn new(
+        core: Core,
+        view: ChainView,
+        market: Option<MarketView>,
+        flags: Flags,
+        shell: Shell,
+    ) -> Shared {
         let (changes, _) = broadcast::channel(1_024);
         let counts = core.counts.clone();
         let (routing, posting) = (Notify::new(), Notify::new());
         Shared {
             core: Mutex::new(core),
             view,
+            market,
             flags,
             shell,
             counts,

@@ -2,6 +2,7 @@
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::SolValue;
+use assay_bindings::abi::Order;
 use assay_bindings::hashes::{seed_block, work};
 use assay_bindings::{Request, SignedRequest};
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,37 @@ pub enum Worth {
     Foreign,
 }
 
+/// Most that a listing earns, `ModelCatalog.MAX_ROYALTY_BPS`.
+const MOST_ROYALTY: u16 = 2_000;
+
+/// What the hub holds for a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HubOrder {
+    /// As the `Ordered` event has it.
+    pub order: Order,
+    /// Block of that event.
+    pub block: u64,
+    /// What its listing earned when last looked at, in hundredths of a per cent. It only falls.
+    pub royalty: Option<u16>,
+}
+
+impl HubOrder {
+    /// An order of `block`.
+    pub fn new(order: Order, block: u64) -> HubOrder {
+        let royalty = order.publisher.is_zero().then_some(0);
+        HubOrder {
+            order,
+            block,
+            royalty,
+        }
+    }
+
+    /// The most that its listing can earn, in hundredths of a per cent.
+    pub fn royalty(&self) -> u16 {
+        self.royalty.unwrap_or(MOST_ROYALTY)
+    }
+}
+
 /// A request and everything around it.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -89,6 +121,8 @@ pub struct Entry {
     pub payload: Bytes,
     /// What the batch must post, for a request that was taken by gRPC.
     pub signed: Option<SignedRequest>,
+    /// What its asker pays on top of the fee; `None` where it did not ask by the hub.
+    pub hub_order: Option<HubOrder>,
     /// Whether the inbox knows it.
     pub on_chain: bool,
     /// How far it is.
@@ -123,6 +157,7 @@ impl Entry {
             request,
             payload,
             signed: None,
+            hub_order: None,
             on_chain: false,
             stage: Stage::Queued,
             block: 0,
@@ -187,6 +222,10 @@ impl Entry {
             request: self.request.abi_encode().into(),
             payload: self.payload.clone(),
             signed: self.signed.as_ref().map(|s| s.abi_encode().into()),
+            hub_order: self
+                .hub_order
+                .as_ref()
+                .map(|held| (held.order.abi_encode().into(), held.block)),
             on_chain: self.on_chain,
             stage: match &self.stage {
                 Stage::Assigned { .. } | Stage::Signed { .. } => Stage::Queued,
@@ -209,8 +248,14 @@ impl Entry {
             .map(|s| SignedRequest::abi_decode(&s))
             .transpose()
             .ok()?;
+        let hub_order = stored
+            .hub_order
+            .map(|(order, block)| Order::abi_decode(&order).map(|o| HubOrder::new(o, block)))
+            .transpose()
+            .ok()?;
         Some(Entry {
             signed,
+            hub_order,
             on_chain: stored.on_chain,
             stage: stored.stage,
             block: stored.block,
@@ -230,6 +275,8 @@ pub struct Stored {
     request: Bytes,
     payload: Bytes,
     signed: Option<Bytes>,
+    #[serde(default)]
+    hub_order: Option<(Bytes, u64)>,
     on_chain: bool,
     stage: Stage,
     block: u64,
@@ -262,10 +309,16 @@ mod tests {
             deadline_ms: 5,
         };
         entry.excluded = vec![Address::repeat_byte(3)];
+        let order = Order {
+            escrow: 9,
+            ..Default::default()
+        };
+        entry.hub_order = Some(HubOrder::new(order, 4));
         let json = serde_json::to_string(&entry.encode()).expect("JSON");
         let stored: Stored = serde_json::from_str(&json).expect("JSON");
         let back = Entry::decode(entry.id, stored).expect("decodes");
         assert_eq!((back.request, back.signed), (request, entry.signed));
         assert_eq!((back.stage, back.excluded), (Stage::Queued, entry.excluded));
+        assert_eq!(back.hub_order, entry.hub_order);
     }
 }

@@ -1,15 +1,17 @@
-//! Follows inbox and rollup: the chain's word on every request and segment.
+//! Follows inbox, rollup and market: the chain's word on every request, segment and order.
 
 use crate::chain_view::state;
 use crate::core::{Core, Shared, now_ms, verdict};
-use crate::entry::{Claim, Entry, Stage};
+use crate::entry::{Claim, Entry, HubOrder, Stage};
 use crate::segment::Progress;
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::rpc::types::Log;
 use alloy::sol_types::SolEventInterface;
 use assay_bindings::abi::inbox::Inbox::InboxEvents;
+use assay_bindings::abi::inference_hub::InferenceHub::InferenceHubEvents;
+use assay_bindings::abi::inference_market::InferenceMarket::InferenceMarketEvents;
 use assay_bindings::abi::rollup::Rollup::RollupEvents;
-use assay_node::deployment::Contracts;
+use assay_node::deployment::{Contracts, Market};
 use assay_node::follower::{FollowError, Follower, Update};
 use assay_proto::v1::{SegmentStanding, to_executor::Message};
 use std::sync::Arc;
@@ -128,6 +130,46 @@ impl Core {
                     shared,
                 ),
                 Err(error) => tracing::debug!(%error, "a log of the rollup that is not known"),
+            }
+        } else if let Some(market) = &contracts.market {
+            self.market_log(market, log, block);
+        }
+    }
+
+    /// Orders are kept with their requests, which their transactions open first. Of asks only the executor is taken: the
+    /// chain is asked for what holds when a request is routed.
+    fn market_log(&mut self, market: &Market, log: &Log, block: u64) {
+        if log.address() == market.hub {
+            match InferenceHubEvents::decode_log(&log.inner) {
+                Ok(event) => {
+                    if let InferenceHubEvents::Ordered(e) = event.data {
+                        self.book.ordered(&e.id, HubOrder::new(e.order, block));
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "a log of the hub that is not known"),
+            }
+        } else if log.address() == market.asks {
+            match InferenceMarketEvents::decode_log(&log.inner) {
+                Ok(event) => self.market_event(event.data),
+                Err(error) => tracing::debug!(%error, "a log of the market that is not known"),
+            }
+        }
+    }
+
+    fn market_event(&mut self, event: InferenceMarketEvents) {
+        match event {
+            InferenceMarketEvents::AskPosted(e) => {
+                if let Some(session) = self.sessions.get_mut(&e.executor) {
+                    session.asks.doubt();
+                }
+            }
+            InferenceMarketEvents::AsksCancelled(e) => {
+                if let Some(session) = self.sessions.get_mut(&e.executor) {
+                    let void = |nonce: u64| {
+                        e.word == U256::from(nonce >> 8) && e.bits.bit((nonce & 0xff) as usize)
+                    };
+                    session.signed_asks.retain(|ask| !void(ask.nonce));
+                }
             }
         }
     }
@@ -305,6 +347,8 @@ async fn rewind(shared: &Shared, to: u64) -> anyhow::Result<()> {
     }
     let mut core = shared.core();
     core.book.unseed();
+    core.book.unordered_after(to);
+    core.sessions.iter_mut().for_each(|s| s.asks.doubt());
     for held in core.segments.values_mut() {
         if matches!(held.progress, Progress::Posted { block, .. } if block > to) {
             held.progress = Progress::Pending;

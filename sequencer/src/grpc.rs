@@ -2,8 +2,9 @@
 
 use crate::core::Shared;
 use crate::entry::{Claim, Entry, Stage};
+use crate::quote::quote;
 use crate::{intake, wire, work};
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use assay_proto::v1::sequencer_server::{Sequencer, SequencerServer};
 use assay_proto::v1::{self, RequestStage};
 use std::pin::Pin;
@@ -127,6 +128,29 @@ impl Sequencer for Service {
         let (out, stream) = mpsc::channel(16);
         tokio::spawn(watch(self.0.clone(), id, first, changes, out));
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn quote(
+        &self,
+        request: Request<v1::QuoteRequest>,
+    ) -> Result<Response<v1::QuoteReply>, Status> {
+        if self.0.market.is_none() {
+            return Err(Status::failed_precondition(
+                "this deployment has no market: ask the inbox itself",
+            ));
+        }
+        let bad = |e: wire::BadField| Status::invalid_argument(e.to_string());
+        let inquiry = wire::inquiry(request.get_ref()).map_err(bad)?;
+        let (bond, now) = (self.0.view.claim_bond(), self.0.view.now());
+        let core = self.0.core();
+        let found = quote(&core.book, &core.sessions, &inquiry, bond, now);
+        let message = |(ask, price): &(_, U256)| v1::QuotedAsk {
+            ask: Some(wire::signed_ask_message(ask)),
+            price: price.to_string(),
+        };
+        Ok(Response::new(v1::QuoteReply {
+            asks: found.iter().map(message).collect(),
+        }))
     }
 
     async fn work(

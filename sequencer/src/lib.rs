@@ -1,6 +1,7 @@
 //! The sequencer: takes requests, has executors answer them, posts the answers in batches.
 
 pub mod admit;
+pub mod ask;
 pub mod book;
 pub mod chain_view;
 pub mod core;
@@ -10,8 +11,10 @@ pub mod follow;
 pub mod grpc;
 pub mod intake;
 pub mod line;
+pub mod market_view;
 pub mod payload;
 pub mod post;
+pub mod quote;
 pub mod record;
 pub mod route;
 pub mod seeds;

@@ -1,11 +1,13 @@
 //! Which executor answers which request. Pure.
 //!
 //! Rules: an executor is asked if it serves the model, has room and free stake for the bond, was not tried in this round
-//! and is not excluded for this request. Among these the least busy; ties go to the one connected first. When everybody
+//! and is not excluded for this request. Among these the one whose price suits the request's order best (`ask`); of equals,
+//! and where there is no order, the least busy; ties go to the one connected first. When everybody
 //! was tried, a new round starts after a pause that doubles. A request whose fee does not cover its longest answer at the
 //! window's present fill waits: nobody works for what could not be posted.
 
 use crate::admit::bond_of;
+use crate::ask::suit;
 use crate::book::Book;
 use crate::entry::{Entry, Stage};
 use crate::post::too_dear;
@@ -31,13 +33,14 @@ pub enum Decision {
 }
 
 /// Decides for every queued request. `claim_bond` is the least bond of a claim, in wei; `share` the part of the window that
-/// batches may fill.
+/// batches may fill; `chain_now` the chain's time, unix seconds.
 pub fn route(
     book: &Book,
     sessions: &Sessions,
     claim_bond: U256,
     share: &Share,
     now_ms: u64,
+    chain_now: u64,
 ) -> Vec<Decision> {
     let mut load: BTreeMap<Address, (usize, U256)> = sessions
         .iter()
@@ -68,7 +71,11 @@ pub fn route(
         };
         let able: Vec<&Session> = sessions.iter().filter(suits).collect();
         let fresh = able.iter().filter(|s| !entry.tried.contains(&s.executor));
-        match fresh.min_by_key(|s| (load[&s.executor].0, s.order)) {
+        let rank = |s: &&&Session| {
+            let suit = suit(entry, s.executor, &s.asks, chain_now);
+            (suit, load[&s.executor].0, s.order)
+        };
+        match fresh.min_by_key(rank) {
             Some(session) => {
                 let burden = load.entry(session.executor).or_default();
                 *burden = (burden.0 + 1, burden.1 + bond);
@@ -85,7 +92,7 @@ pub fn route(
 }
 
 /// Requests at work and wei that the answers of `executor` will lock once they are claimed.
-fn burden(book: &Book, executor: Address, claim_bond: U256) -> (usize, U256) {
+pub fn burden(book: &Book, executor: Address, claim_bond: U256) -> (usize, U256) {
     let bond = |e: &Entry| bond_of(e, claim_bond);
     book.iter()
         .fold((0, U256::ZERO), |(busy, locked), e| match e.stage {
@@ -110,6 +117,8 @@ mod tests {
     use assay_bindings::work::WorkLaw;
 
     const BOND: U256 = U256::from_limbs([100, 0, 0, 0]);
+    /// By the chain's clock, seconds.
+    const NOW: u64 = 1_000;
 
     /// Ten units of work in the whole share, 2 wei each at first and 2^10 wei at last.
     fn share(left: u64) -> Share {
@@ -159,7 +168,7 @@ mod tests {
         join(&mut sessions, 1, 4, 1_000);
         let ids: Vec<B256> = (1..=3).map(|n| add(&mut book, n)).collect();
         assert_eq!(
-            route(&book, &sessions, BOND, &idle(), 0),
+            route(&book, &sessions, BOND, &idle(), 0, NOW),
             [
                 Decision::Assign(ids[0], who(9)),
                 Decision::Assign(ids[1], who(1)),
@@ -176,7 +185,7 @@ mod tests {
         for n in 1..=5 {
             add(&mut book, n);
         }
-        let decisions = route(&book, &sessions, BOND, &idle(), 0);
+        let decisions = route(&book, &sessions, BOND, &idle(), 0, NOW);
         let given = |n: u8| {
             decisions
                 .iter()
@@ -193,7 +202,7 @@ mod tests {
         let first = add(&mut book, 1);
         book.signed(&first, who(1), 0);
         add(&mut book, 2);
-        assert_eq!(route(&book, &sessions, BOND, &idle(), 0), []);
+        assert_eq!(route(&book, &sessions, BOND, &idle(), 0, NOW), []);
     }
 
     #[test]
@@ -204,18 +213,18 @@ mod tests {
         let id = add(&mut book, 1);
         for n in [1, 2] {
             assert_eq!(
-                route(&book, &sessions, BOND, &idle(), 0),
+                route(&book, &sessions, BOND, &idle(), 0, NOW),
                 [Decision::Assign(id, who(n))]
             );
             book.assigned(&id, who(n), 10);
             book.released(&id, who(n), "failed");
         }
-        let again = route(&book, &sessions, BOND, &idle(), 50);
+        let again = route(&book, &sessions, BOND, &idle(), 50, NOW);
         assert_eq!(again, [Decision::NextRound(id, 50 + 4 * FIRST_PAUSE_MS)]);
         book.next_round(&id, 4_050);
-        assert_eq!(route(&book, &sessions, BOND, &idle(), 4_049), []);
+        assert_eq!(route(&book, &sessions, BOND, &idle(), 4_049, NOW), []);
         assert_eq!(
-            route(&book, &sessions, BOND, &idle(), 4_050),
+            route(&book, &sessions, BOND, &idle(), 4_050, NOW),
             [Decision::Assign(id, who(1))]
         );
     }
@@ -234,10 +243,10 @@ mod tests {
             1,
         );
         book.rejected(&id, 0, who(1), 1);
-        assert_eq!(route(&book, &sessions, BOND, &idle(), 0), []);
+        assert_eq!(route(&book, &sessions, BOND, &idle(), 0, NOW), []);
         join(&mut sessions, 2, 2, 1_000);
         assert_eq!(
-            route(&book, &sessions, BOND, &idle(), 0),
+            route(&book, &sessions, BOND, &idle(), 0, NOW),
             [Decision::Assign(id, who(2))]
         );
     }
@@ -253,7 +262,7 @@ mod tests {
             Default::default(),
         ));
         join(&mut sessions, 1, 2, 1_000);
-        assert_eq!(route(&book, &sessions, BOND, &idle(), 0), []);
+        assert_eq!(route(&book, &sessions, BOND, &idle(), 0, NOW), []);
     }
 
     #[test]
@@ -280,10 +289,10 @@ mod tests {
         };
         // The first unit burns 3 wei, so 6 are needed; the second one burns 6.
         assert_eq!(
-            given(route(&book, &sessions, BOND, &idle(), 0)),
+            given(route(&book, &sessions, BOND, &idle(), 0, NOW)),
             [poor, rich]
         );
-        let full = route(&book, &sessions, BOND, &share(9), 0);
+        let full = route(&book, &sessions, BOND, &share(9), 0, NOW);
         assert!(
             matches!(&full[0], Decision::TooDear(id, why) if *id == poor && why.contains("a fee of 12 wei")),
             "{full:?}"

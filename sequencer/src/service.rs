@@ -3,6 +3,7 @@
 use crate::chain_view::{ChainView, state};
 use crate::core::{Core, Counts, Shared, now_ms};
 use crate::flags::Flags;
+use crate::market_view::MarketView;
 use crate::record::Record;
 use crate::work::least_life;
 use crate::{follow, grpc, intake, post, seeds};
@@ -10,7 +11,10 @@ use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolValue;
 use anyhow::{Context, bail};
 use assay_bindings::SignedRequest;
+use assay_bindings::work::Share;
 use assay_node::admin::listen;
+use assay_node::chain::ChainError;
+use assay_node::deployment::Contracts;
 use assay_node::follower::Follower;
 use assay_node::journal::Journal;
 use assay_node::shell::Shell;
@@ -28,6 +32,7 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     }
     let key = shell.key()?;
     let view = ChainView::open(shell.chain.clone(), shell.deployment.contracts.clone()).await?;
+    let market = MarketView::open(&shell.chain, view.contracts()).await?;
     let sequencer = key.address();
     let list = view.turns().sequencers();
     if !list.contains(&sequencer) {
@@ -59,20 +64,14 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
         .await
         .context("cannot check the journal against the chain")?;
     core.compact()?;
-    let contracts = vec![view.contracts().inbox, view.contracts().rollup];
+    let (contracts, cursor) = followed(view.contracts());
     let start = shell.deployment.block;
-    let follower = Follower::open(
-        shell.chain.clone(),
-        contracts,
-        store,
-        "inbox-and-rollup",
-        start,
-    )?
-    .confirmations(shell.args.confirmations);
+    let follower = Follower::open(shell.chain.clone(), contracts, store, cursor, start)?
+        .confirmations(shell.args.confirmations);
     // Taken before anything runs, so that a taken port ends the start.
     let listener = listen(flags.grpc_addr, "--grpc-addr").await?;
     let addr = listener.local_addr()?;
-    let shared = Arc::new(Shared::new(core, view, flags, shell.clone()));
+    let shared = Arc::new(Shared::new(core, view, market, flags, shell.clone()));
     shell.publish_endpoint("grpc", addr)?;
     shell.health.ok("recovery");
     shell.started();
@@ -104,6 +103,18 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     followed
 }
 
+/// What is followed, and its cursor's name: a market that a deployment file names only now is read from the beginning.
+fn followed(contracts: &Contracts) -> (Vec<Address>, &'static str) {
+    let rollup = vec![contracts.inbox, contracts.rollup];
+    match &contracts.market {
+        None => (rollup, "inbox-and-rollup"),
+        Some(market) => {
+            let all = [rollup, vec![market.hub, market.asks]].concat();
+            (all, "inbox-rollup-and-market")
+        }
+    }
+}
+
 async fn routing(shared: Arc<Shared>) {
     let shell = shared.shell.clone();
     while !shell.shutdown.is_set() {
@@ -115,15 +126,15 @@ async fn routing(shared: Arc<Shared>) {
         let (bond, timeout) = (shared.view.claim_bond(), shared.flags.work_timeout * 1_000);
         let waiting = !shared.core().book.queued().is_empty();
         let share = match waiting {
-            true => shared.view.batches().await.map(Some),
+            true => present(&shared).await.map(Some),
             false => Ok(None),
         };
         let share = share.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot ask how full the window is");
+            tracing::warn!(%error, "cannot ask how full the window is and what executors ask");
             None
         });
         let mut core = shared.core();
-        core.route(bond, share.as_ref(), timeout, now_ms());
+        core.route(bond, share.as_ref(), timeout, now_ms(), shared.view.now());
         let (queued, executors) = (core.book.queued().len(), core.sessions.len());
         if let Ok(changed) = core.persist() {
             drop(core);
@@ -132,6 +143,14 @@ async fn routing(shared: Arc<Shared>) {
         shell.status.set("queued", queued);
         shell.status.set("executors", executors);
     }
+}
+
+/// How full the window is, once prices are known too: an order must not go to a dear executor because the chain was not asked.
+async fn present(shared: &Shared) -> Result<Share, ChainError> {
+    if let Some(market) = &shared.market {
+        market.refresh(shared).await?;
+    }
+    shared.view.batches().await
 }
 
 /// Puts back what the journal holds and the chain does not know yet.

@@ -1,6 +1,8 @@
 //! The executors that are connected.
 
+use crate::ask::Asks;
 use alloy::primitives::{Address, B256, U256};
+use assay_bindings::abi::SignedAsk;
 use assay_proto::v1::{ToExecutor, to_executor};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
@@ -22,6 +24,10 @@ pub struct Session {
     pub order: u64,
     /// Free stake when last looked, in wei.
     pub free_stake: U256,
+    /// Its asks on chain.
+    pub asks: Asks,
+    /// Asks that it has signed, checked, for askers to carry.
+    pub signed_asks: Vec<SignedAsk>,
     /// Unix milliseconds until which it gets no work (it failed lately).
     pub resting_until_ms: u64,
     out: Outgoing,
@@ -75,6 +81,8 @@ impl Sessions {
             capacity,
             order,
             free_stake,
+            asks: Asks::default(),
+            signed_asks: Vec::new(),
             resting_until_ms: 0,
             out,
         };
@@ -99,6 +107,11 @@ impl Sessions {
     /// The connection of `executor`, to be changed.
     pub fn get_mut(&mut self, executor: &Address) -> Option<&mut Session> {
         self.all.get_mut(executor)
+    }
+
+    /// All connections, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.all.values_mut()
     }
 
     /// All connections.

@@ -1,7 +1,10 @@
 //! gRPC messages to and from the contracts' structs.
 
+use crate::quote::Inquiry;
 use crate::segment::Offer;
-use alloy::primitives::{Address, B256};
+use alloy::primitives::aliases::{U40, U96};
+use alloy::primitives::{Address, B256, U256};
+use assay_bindings::abi::SignedAsk;
 use assay_bindings::{RequestParams, SignedRequest};
 use assay_proto::v1;
 
@@ -110,6 +113,61 @@ pub fn signed_request_message(s: &SignedRequest) -> v1::SignedRequest {
     }
 }
 
+fn price(field: &'static str, text: &str) -> Result<U96, BadField> {
+    match text.parse::<u128>() {
+        Ok(price) if price >> 96 == 0 => Ok(U96::from(price)),
+        _ => Err(BadField {
+            field,
+            expected: "a decimal number below 2^96",
+        }),
+    }
+}
+
+/// The signed ask of a message; whether it is signed is another question.
+pub fn signed_ask(m: &v1::SignedAsk) -> Result<SignedAsk, BadField> {
+    if m.valid_until >> 40 != 0 {
+        return Err(BadField {
+            field: "valid_until",
+            expected: "below 2^40",
+        });
+    }
+    Ok(SignedAsk {
+        executor: address("executor", &m.executor)?,
+        modelId: word("model_id", &m.model_id)?,
+        token: optional_address("token", &m.token)?,
+        promptPrice: price("prompt_price", &m.prompt_price)?,
+        tokenPrice: price("token_price", &m.token_price)?,
+        nonce: m.nonce,
+        validUntil: U40::from(m.valid_until),
+        signature: m.signature.clone().into(),
+    })
+}
+
+/// The message of a signed ask.
+pub fn signed_ask_message(ask: &SignedAsk) -> v1::SignedAsk {
+    v1::SignedAsk {
+        executor: ask.executor.to_vec(),
+        model_id: ask.modelId.to_vec(),
+        token: ask.token.to_vec(),
+        prompt_price: ask.promptPrice.to_string(),
+        token_price: ask.tokenPrice.to_string(),
+        nonce: ask.nonce,
+        valid_until: ask.validUntil.to(),
+        signature: ask.signature.to_vec(),
+    }
+}
+
+/// What a quote is asked for.
+pub fn inquiry(m: &v1::QuoteRequest) -> Result<Inquiry, BadField> {
+    Ok(Inquiry {
+        model: word("model_id", &m.model_id)?,
+        payload_length: m.payload_length,
+        max_tokens: m.max_tokens,
+        token: optional_address("token", &m.token)?,
+        bond: U256::from(wei("min_bond_wei", &m.min_bond_wei)?),
+    })
+}
+
 /// The segment of a message from `executor`.
 pub fn offer(executor: Address, m: &v1::SegmentOffer) -> Result<Offer, BadField> {
     let results = m.results.iter().map(|r| {
@@ -158,6 +216,29 @@ mod tests {
             signed_request(&signed_request_message(&sample())),
             Ok(sample())
         );
+    }
+
+    #[test]
+    fn signed_ask_survives_the_wire() {
+        let ask = SignedAsk {
+            executor: Address::repeat_byte(1),
+            modelId: B256::repeat_byte(2),
+            token: Address::repeat_byte(3),
+            promptPrice: U96::MAX,
+            tokenPrice: U96::from(5),
+            nonce: u64::MAX,
+            validUntil: U40::MAX,
+            signature: vec![7; 65].into(),
+        };
+        let message = signed_ask_message(&ask);
+        assert_eq!(signed_ask(&message), Ok(ask));
+        let spoil = |f: fn(&mut v1::SignedAsk)| {
+            let mut m = message.clone();
+            f(&mut m);
+            signed_ask(&m).expect_err("spoiled").to_string()
+        };
+        assert!(spoil(|m| m.prompt_price = format!("{}0", U96::MAX)).contains("prompt_price"));
+        assert!(spoil(|m| m.valid_until = 1 << 40).contains("valid_until"));
     }
 
     #[test]

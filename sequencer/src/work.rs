@@ -7,6 +7,8 @@ use crate::sessions::{Introduction, Outgoing};
 use crate::turn::Turns;
 use crate::wire;
 use alloy::primitives::{Address, B256, U256};
+use anyhow::{Context, ensure};
+use assay_bindings::abi::SignedAsk;
 use assay_node::chain::ChainError;
 use assay_node::journal::JournalError;
 use assay_proto::v1::{self, SegmentStanding, ToExecutor, from_executor, to_executor::Message};
@@ -22,6 +24,10 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(20);
 /// How often free stake is looked up.
 const STAKE_EVERY: Duration = Duration::from_secs(5);
+/// Signed asks that are kept for an executor.
+const MOST_ASKS: usize = 64;
+/// How often its asks are read again whatever was heard: a block that was never followed may have been taken back.
+const ASKS_EVERY: Duration = Duration::from_secs(60);
 /// Time that an executor gets no work after it declined some.
 const REST_MS: u64 = 2_000;
 
@@ -157,6 +163,7 @@ async fn converse(
 ) -> Status {
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     let mut stake = tokio::time::interval(STAKE_EVERY);
+    let mut asks = tokio::time::interval(ASKS_EVERY);
     let mut heard = tokio::time::Instant::now();
     loop {
         let message = tokio::select! {
@@ -172,6 +179,12 @@ async fn converse(
             }
             _ = stake.tick() => {
                 refresh_stake(shared, executor).await;
+                continue;
+            }
+            _ = asks.tick() => {
+                if let Some(session) = shared.core().sessions.get_mut(&executor) {
+                    session.asks.doubt();
+                }
                 continue;
             }
             () = shared.shell.shutdown.wait() => return Status::unavailable("the sequencer is shutting down"),
@@ -209,6 +222,7 @@ async fn refresh_stake(shared: &Shared, executor: Address) {
 async fn handle(shared: &Shared, executor: Address, message: from_executor::Message) {
     match message {
         from_executor::Message::Heartbeat(_) | from_executor::Message::Hello(_) => {}
+        from_executor::Message::SignedAsks(asks) => keep_asks(shared, executor, &asks).await,
         from_executor::Message::Decline(decline) => {
             let Ok(id) = wire::word("request_id", &decline.request_id) else {
                 return;
@@ -237,6 +251,41 @@ async fn handle(shared: &Shared, executor: Address, message: from_executor::Mess
             shared.settle();
         }
     }
+}
+
+/// Keeps the asks that `executor` left, if every one of them may be carried by an order.
+async fn keep_asks(shared: &Shared, executor: Address, message: &v1::SignedAsks) {
+    match checked_asks(shared, executor, message).await {
+        Ok(asks) => {
+            tracing::info!(%executor, asks = asks.len(), "holds its signed asks");
+            if let Some(session) = shared.core().sessions.get_mut(&executor) {
+                session.signed_asks = asks;
+            }
+        }
+        Err(reason) => tracing::warn!(%executor, %reason, "its signed asks are not taken"),
+    }
+}
+
+async fn checked_asks(
+    shared: &Shared,
+    executor: Address,
+    message: &v1::SignedAsks,
+) -> anyhow::Result<Vec<SignedAsk>> {
+    let market = shared.market.as_ref().context("there is no market")?;
+    let count = message.asks.len();
+    ensure!(
+        count <= MOST_ASKS,
+        "{count} asks, at most {MOST_ASKS} are kept"
+    );
+    let mut out = Vec::new();
+    for ask in &message.asks {
+        let ask = wire::signed_ask(ask)?;
+        let whose = ask.executor;
+        ensure!(whose == executor, "one of them is {whose}'s");
+        market.verify(&ask).await?;
+        out.push(ask);
+    }
+    Ok(out)
 }
 
 /// The verdict on an offer; `None` where the chain could not be asked (the executor offers it again).

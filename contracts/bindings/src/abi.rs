@@ -60,6 +60,14 @@ contracts! {
     step_vector_f64 StepVectorF64 "../abi/StepVectorF64.json";
     /// Step family: tables.
     step_table StepTable "../abi/StepTable.json";
+    /// Quotes, orders and what they pay: what a dApp talks to.
+    inference_hub InferenceHub "../abi/InferenceHub.json";
+    /// What executors ask.
+    inference_market InferenceMarket "../abi/InferenceMarket.json";
+    /// What models earn.
+    model_catalog ModelCatalog "../abi/ModelCatalog.json";
+    /// Questions that are asked again and again.
+    subscriptions Subscriptions "../abi/Subscriptions.json";
     /// The sample dApp.
     review_judge ReviewJudge "../abi/ReviewJudge.json";
 }
@@ -67,6 +75,8 @@ contracts! {
 pub use blob_dispute_game::BlobDisputeGame::{BlobMove, BlobPiece, BlobProof};
 pub use dispute_game::DisputeGame::{ClaimGames, GameContext, GameState, Move, Proof};
 pub use inbox::Inbox::RequestStatus;
+pub use inference_hub::InferenceHub::{Offer, Order, SignedAsk, Terms};
+pub use inference_market::InferenceMarket::{AskTerms, Checkpoint};
 pub use model_registry::ModelRegistry::{Model, Program};
 pub use rollup::Rollup::{
     ClaimRef, Request, RequestParams, Result as SegmentResult, Segment, SignedRequest,

@@ -1,7 +1,10 @@
 //! ABI types to and from `assay-types`, and between the copies of one struct in different contracts' modules.
 
-use crate::abi::{ClaimRef, GameContext, Model, Program, Request, RequestParams, SignedRequest};
+use crate::abi::{
+    ClaimRef, GameContext, Model, Program, Request, RequestParams, SignedAsk, SignedRequest,
+};
 use crate::abi::{blob_dispute_game::BlobDisputeGame, dispute_game::DisputeGame, inbox::Inbox};
+use crate::abi::{inference_hub::InferenceHub, inference_market::InferenceMarket};
 use alloy::primitives::B256;
 use assay_types::{Hash, ModelId, ProgramId, StateRoot, Tolerance, program};
 
@@ -128,6 +131,17 @@ same_struct! {
         requestId, segmentId, index, executor, challenger, claimBond, modelId, requestRoot, outputRoot
     }
     ClaimRef => DisputeGame::ClaimRef { segmentId, index, outputHash, proof }
+    RequestParams => InferenceHub::RequestParams {
+        modelId, callback, callbackGas, delivery, tolerant, minBond, fee, callbackFee, refundTo, inclusionDeadline
+    }
+    Request => InferenceHub::Request {
+        requester, origin, nonce, entropy, payloadHash, payloadLength, maxTokens, userDataHash, modelLength, tolerance;
+        params
+    }
+    ClaimRef => InferenceHub::ClaimRef { segmentId, index, outputHash, proof }
+    SignedAsk => InferenceMarket::SignedAsk {
+        executor, modelId, token, promptPrice, tokenPrice, nonce, validUntil, signature
+    }
 }
 
 /// Everything about a game that its claim and request already say.

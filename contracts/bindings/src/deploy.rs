@@ -8,6 +8,7 @@ use crate::abi::{
     Staking, StepControl, StepFloat32, StepFloat64, StepInteger, StepLanes, StepMemory, StepTable,
     StepVector, StepVectorF32, StepVectorF64,
 };
+use crate::market::{MarketAddresses, plan_market};
 use crate::presets::Preset;
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::SolConstructor;
@@ -54,6 +55,8 @@ pub struct Parameters {
     pub bond_gas_price: u128,
     /// Most wei per gas over the base fee that is repaid.
     pub tip_cap: u128,
+    /// Seconds before an executor's first ask, or a higher one, holds.
+    pub notice: u32,
 }
 
 impl Parameters {
@@ -110,6 +113,8 @@ pub struct Addresses {
     pub rollup: Address,
     /// Broken promises.
     pub liveness: Address,
+    /// What stands above them.
+    pub market: MarketAddresses,
 }
 
 /// One creation transaction.
@@ -137,6 +142,7 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         game: at(3),
         rollup: at(4),
         liveness: at(5),
+        market: MarketAddresses::after(deployer, first + 6),
     };
     let mut out = steps;
     let mut push = |name, address, code: &Bytes, arguments: Vec<u8>| {
@@ -219,6 +225,7 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         &LivenessPenalty::BYTECODE,
         liveness.abi_encode(),
     );
+    out.extend(plan_market(&to, p.notice));
     (to, out)
 }
 

@@ -3,10 +3,12 @@
 //! Generated from the committed `contracts/abi`; building this needs no Solidity compiler.
 
 pub mod abi;
+pub mod ask;
 pub mod convert;
 pub mod deploy;
 pub mod game;
 pub mod hashes;
+pub mod market;
 pub mod presets;
 pub mod results;
 pub mod sign;
@@ -14,6 +16,7 @@ pub mod work;
 
 pub use abi::{
     AssetStaking, BlobDisputeGame, ClaimRef, DisputeGame, Erc20Asset, GameContext, Inbox,
-    LivenessPenalty, ModelRegistry, Request, RequestParams, ReviewJudge, Rollup, Segment,
-    SegmentResult, SignedRequest, Staking,
+    InferenceHub, InferenceMarket, LivenessPenalty, ModelCatalog, ModelRegistry, Request,
+    RequestParams, ReviewJudge, Rollup, Segment, SegmentResult, SignedRequest, Staking,
+    Subscriptions,
 };

@@ -98,6 +98,7 @@ impl Parameters {
             trace_log2: c.take("traceLog2"),
             bond_gas_price: c.take("bondGasPrice"),
             tip_cap: c.take("tipCap"),
+            notice: c.take("notice"),
         };
         // INVARIANT: nothing stands in the table that nothing deploys.
         assert!(column.0.is_empty(), "not deployed: {:?}", column.0.keys());

@@ -1,6 +1,6 @@
-//! EIP-712 digests: what executors sign for a segment and payers for a request.
+//! EIP-712 digests: what executors sign for a segment and for an ask, and payers for a request.
 
-use crate::abi::SignedRequest;
+use crate::abi::{SignedAsk, SignedRequest};
 use alloy::primitives::{Address, B256};
 use alloy::sol_types::{Eip712Domain, SolStruct, eip712_domain};
 
@@ -11,6 +11,16 @@ mod typed {
             uint64 number;
             uint64 expiry;
             bytes32 root;
+        }
+
+        struct Ask {
+            address executor;
+            bytes32 modelId;
+            address token;
+            uint96 promptPrice;
+            uint96 tokenPrice;
+            uint64 nonce;
+            uint40 validUntil;
         }
 
         struct InferenceRequest {
@@ -78,6 +88,20 @@ pub fn request_digest(chain_id: u64, contract: Address, request: &SignedRequest)
         inclusionDeadline: p.inclusionDeadline,
         payload: request.payload.clone(),
         userData: request.userData.clone(),
+    }
+    .eip712_signing_hash(&domain(chain_id, contract))
+}
+
+/// Digest that an executor signs for an ask; `contract` is the market. The signature in `ask` is not looked at.
+pub fn ask_digest(chain_id: u64, contract: Address, ask: &SignedAsk) -> B256 {
+    typed::Ask {
+        executor: ask.executor,
+        modelId: ask.modelId,
+        token: ask.token,
+        promptPrice: ask.promptPrice,
+        tokenPrice: ask.tokenPrice,
+        nonce: ask.nonce,
+        validUntil: ask.validUntil,
     }
     .eip712_signing_hash(&domain(chain_id, contract))
 }

@@ -30,6 +30,7 @@ export function checkLaws({ name, p, a, tx, computing }) {
   law(p.claimBond / 4n >= 2n * challenger * p.bondGasPrice, "the gas pool does not cover two challengers");
   const executor = moves * tx.move.paid + tx.timeoutByExecutor.paid;
   law(challengerBond(p) / 2n >= executor * p.bondGasPrice, "the challenger's bond does not cover the executor");
+  law(p.notice > 0n && p.notice < p.window, "an ask is raised without a notice, or not within a window");
   if (a.forcedInclusion) {
     law(a.censorshipOfOne >= a.forcedInclusion + a.outage, "less than a forced transaction and an outage is tolerated");
     // The opening is charged to the window, the moves and the proof to the clock.

@@ -13,6 +13,7 @@ import {
 } from "../../src/interfaces/Types.sol";
 import {GameSlot, pack} from "../../src/dispute/GameSlot.sol";
 import {DisputeGame} from "../../src/dispute/DisputeGame.sol";
+import {InferenceMarket} from "../../src/market/InferenceMarket.sol";
 import {Inbox} from "../../src/rollup/Inbox.sol";
 import {LivenessPenalty} from "../../src/rollup/LivenessPenalty.sol";
 import {Rollup} from "../../src/rollup/Rollup.sol";
@@ -112,6 +113,8 @@ contract EconomicsTest is SeedFixture {
             _deployAs(names[i], true);
             assertEq(rollup.window(), _parameter("Rollup.window"), "window");
             assertTrue(rollup.leastFee(inbox.maxWork()) != type(uint256).max, "the largest request can be asked");
+            uint256 notice = _parameter("InferenceMarket.notice");
+            assertEq(new InferenceMarket(registry, uint32(notice)).notice(), notice, "notice");
         }
     }
 

@@ -54,6 +54,10 @@ impl Sequencer for Stage {
         Err(Status::unimplemented("not on this stage"))
     }
 
+    async fn quote(&self, _: Request<QuoteRequest>) -> Result<Response<QuoteReply>, Status> {
+        Err(Status::unimplemented("not on this stage"))
+    }
+
     async fn work(
         &self,
         request: Request<Streaming<FromExecutor>>,

@@ -4,8 +4,10 @@
 
 mod flow;
 mod journal;
+mod market;
 mod offers;
 mod price;
+mod prices;
 mod seeds;
 mod start;
 mod support;

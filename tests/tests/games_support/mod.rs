@@ -134,6 +134,7 @@ impl Court {
             prover: addresses.prover,
             liveness: None,
             review_judge: None,
+            market: None,
         };
         let rules = Rules {
             arity_log2: arity_log2.into(),

@@ -439,6 +439,7 @@ fn contracts(a: &Addresses) -> Contracts {
         prover: a.prover,
         liveness: None,
         review_judge: None,
+        market: None,
     }
 }
 

@@ -14,7 +14,7 @@ use assay_bindings::{
 };
 use assay_node::anvil::Anvil;
 use assay_node::chain::Chain;
-use assay_node::deployment::{Contracts, Deployment, ModelEntry};
+use assay_node::deployment::{Contracts, Deployment, Market, ModelEntry};
 use assay_node::key::{Key, write_key_file};
 use assay_node::revert::ErrorBook;
 use assay_node::tx::{Call, TxManager, TxPolicy};
@@ -112,6 +112,12 @@ impl World {
             prover: to.prover,
             liveness: None,
             review_judge: None,
+            market: Some(Market {
+                hub: to.market.hub,
+                asks: to.market.asks,
+                catalog: to.market.catalog,
+                subscriptions: to.market.subscriptions,
+            }),
         };
         let (model, entry) = register(&user, contracts.registry).await;
         for account in [FIRST, SECOND] {
