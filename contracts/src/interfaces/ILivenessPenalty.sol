@@ -13,7 +13,8 @@ import {IStaking} from "./IStaking.sol";
 interface ILivenessPenalty {
     /// @notice `executor` broke a promise; from now on no answer mends it.
     event PromiseBroken(address indexed executor, bytes32 indexed requestId, bytes32 digest, uint256 penalty);
-    /// @notice `amount` wei of `executor`'s stake were taken for it: half burned, half credited to `payee` at the staking contract.
+    /// @notice `executor` lost `amount` wei of its stake for it. Of what came half was burned, half credited to `payee` at the
+    ///         staking contract.
     event Penalized(address indexed executor, bytes32 indexed requestId, address indexed payee, uint256 amount);
 
     /// @notice The promise is about another request.

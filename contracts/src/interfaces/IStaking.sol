@@ -33,6 +33,8 @@ interface IStaking is ICredits {
     error NotYetWithdrawable(uint256 availableAt);
     /// @notice The receiver refused the money.
     error TransferFailed(address to);
+    /// @notice The asset gave nothing of a penalty.
+    error NothingCame();
 
     /// @notice Takes `amount` of the caller's free stake out of use; a second call adds to it and starts the delay anew. It is
     ///         liable to penalties until it has left.
@@ -53,8 +55,8 @@ interface IStaking is ICredits {
 
     /// @notice Takes up to `amount` of `executor`'s stake that is not locked, leaving or not: burns half, credits half to `payee`.
     ///         Liveness contract only.
-    /// @return taken what came, in wei
-    function penalize(address executor, uint256 amount, address payee) external returns (uint256 taken);
+    /// @return charged what `executor` lost, in wei, though less may have come of it
+    function penalize(address executor, uint256 amount, address payee) external returns (uint256 charged);
 
     /// @notice Wei of stake that backs nothing and is not leaving.
     function freeStake(address executor) external view returns (uint256);

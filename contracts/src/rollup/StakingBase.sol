@@ -88,18 +88,26 @@ abstract contract StakingBase is IStaking, Credits {
     }
 
     /// @inheritdoc IStaking
-    function penalize(address executor, uint256 amount, address payee) external only(liveness) returns (uint256 taken) {
+    function penalize(address executor, uint256 amount, address payee)
+        external
+        only(liveness)
+        returns (uint256 charged)
+    {
         Account storage account = _accounts[executor];
         // INVARIANT: what backs a claim is not touched, what is leaving is.
         uint256 liable = _unlocked(executor, account);
-        uint256 asked = _unitsIn(amount);
-        uint256 units = _take(executor, account, asked < liable ? asked : liable);
+        uint256 units = _unitsIn(amount);
+        if (units > liable) units = liable;
+        if (units == 0) return 0;
         if (account.leaving > liable - units) account.leaving = uint128(liable - units);
+        uint256 came = _take(executor, account, units);
+        // INVARIANT: charged whatever came of it, so nobody pays twice; but not for nothing.
+        if (came == 0) revert NothingCame();
         // INVARIANT: at least half is burned, so penalizing oneself never pays.
-        uint256 toPayee = units / 2;
-        emit StakePenalized(executor, payee, units - toPayee, toPayee);
+        uint256 toPayee = came / 2;
+        emit StakePenalized(executor, payee, came - toPayee, toPayee);
         _credit(payee, toPayee);
-        _burn(units - toPayee);
+        _burn(came - toPayee);
         return _worth(units);
     }
 

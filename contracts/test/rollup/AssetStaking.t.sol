@@ -2,8 +2,9 @@
 pragma solidity 0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {GameStatus, Request} from "../../src/interfaces/Types.sol";
+import {GameStatus, Promise, Request} from "../../src/interfaces/Types.sol";
 import {IAssetStaking} from "../../src/interfaces/IAssetStaking.sol";
+import {ILivenessPenalty} from "../../src/interfaces/ILivenessPenalty.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
 import {IStakeAsset} from "../../src/interfaces/IStakeAsset.sol";
 import {IStaking} from "../../src/interfaces/IStaking.sol";
@@ -383,6 +384,27 @@ contract AssetStakingTest is ClaimFixture {
             game.settleVoid(left.context);
             assertEq(assets.credit(RIVAL), _gasOf(left), "settled afterwards");
         }
+    }
+
+    /// @dev [S] A vault that gives less than it takes, or nothing for now: its operator is charged once all the same.
+    function test_penalize_vaultPaysLess_chargedOnce_succeeds() public {
+        _withVault(100);
+        Request memory asked = _ask();
+        Promise memory p = Promise(_idOf(asked), uint64(block.timestamp) + 20, 1 ether);
+        bytes memory signature = _sign(OTHER_KEY, liveness.promiseDigest(p));
+        vm.warp(uint256(p.deadline) + 1);
+        for (uint8 mode = 1; mode < 3; ++mode) {
+            vault.setMode(mode);
+            vm.expectRevert(IStaking.NothingCame.selector);
+            liveness.penalize(asked, p, signature);
+        }
+        vault.setMode(0);
+        assertEq(liveness.penalize(asked, p, signature), 1 ether, "charged");
+        assertEq(_staked(other), 99 ether, "lost");
+        assertEq(assets.credit(REFUND), 0.45 ether, "half of what came");
+        assertEq(assets.burned(), 0.45 ether, "half of what came");
+        vm.expectRevert(ILivenessPenalty.NothingToTake.selector);
+        liveness.penalize(asked, p, signature);
     }
 
     // ---- who --------------------------------------------------------------------------------------------------------
