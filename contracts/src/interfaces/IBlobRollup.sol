@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {BlobSegment, SignedRequest} from "./Types.sol";
 
 /// @title Batches whose outputs are in blobs (EIP-4844)
+/// @notice Nodes keep a blob for some 18 days, and a window is shorter: who needs an output for longer keeps it.
 interface IBlobRollup {
     /// @notice A result is now a claim; its output is in a blob. Its leaf has `outputHash = ~H(blob ‖ ref)`.
     /// @param blob versioned hash

@@ -13,6 +13,9 @@ import {WorkLaw} from "./WorkMeter.sol";
 
 /// @title The rollup on a chain that has blobs: outputs may be in them
 contract BlobRollup is IBlobRollup, Rollup {
+    /// @dev How long nodes keep a blob at least: 4096 epochs of 32 slots of 12 seconds (EIP-4844).
+    uint256 private constant KEPT = 4096 * 32 * 12 seconds;
+
     constructor(
         IInbox inbox_,
         IStaking staking_,
@@ -21,7 +24,10 @@ contract BlobRollup is IBlobRollup, Rollup {
         uint64 turnLength_,
         uint128 claimBond_,
         WorkLaw memory law
-    ) Rollup(inbox_, staking_, game_, sequencers_, turnLength_, claimBond_, law) {}
+    ) Rollup(inbox_, staking_, game_, sequencers_, turnLength_, claimBond_, law) {
+        // INVARIANT: what is claimed can be read as long as it can be disputed.
+        if (law.window >= KEPT) revert BadParameters();
+    }
 
     /// @inheritdoc IBlobRollup
     function postBlobBatch(BlobSegment[] calldata batch, SignedRequest[] calldata signed) external {

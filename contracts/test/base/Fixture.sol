@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {
+    BlobSegment,
     ClaimRef,
     Delivery,
     Program,
@@ -12,6 +13,7 @@ import {
     Segment,
     SignedRequest
 } from "../../src/interfaces/Types.sol";
+import {IBlobRollup} from "../../src/interfaces/IBlobRollup.sol";
 import {IInbox} from "../../src/interfaces/IInbox.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
 import {DisputeGame} from "../../src/dispute/DisputeGame.sol";
@@ -71,6 +73,8 @@ abstract contract Fixture is TestBase {
 
     /// @dev A payload as a dApp would send it: greedy, 16 tokens, one user part "hello".
     bytes internal payload = hex"01001000000000000000000100000500000068656c6c6f";
+    /// @dev The blob that segments are over; zero where outputs are in calldata.
+    bytes32 internal blob;
     /// @dev An answer of two ids, text "ok".
     bytes internal output = hex"000200000007000000090000006f6b";
     bytes internal userData = "order 7";
@@ -106,8 +110,12 @@ abstract contract Fixture is TestBase {
         staking = _newStaking(rollupAt, gameAt, livenessAt);
         inbox = new Inbox(rollupAt, registry, MAX_WORK, DIRECT, REOPEN, seedDelay);
         game = _newGame(Rollup(rollupAt), arityLog2);
+<<<<<<< HEAD
         rollup = new Rollup(inbox, staking, game, sequencers, turnLength, CLAIM_BOND, _law());
         liveness = new LivenessPenalty(inbox, staking, CLAIM_BOND / 2);
+=======
+        rollup = _newRollup();
+>>>>>>> bout
         modelId = _registerModel(0, 0);
         vm.deal(ASKER, 1000 ether);
         vm.deal(payer, 1000 ether);
@@ -168,6 +176,10 @@ abstract contract Fixture is TestBase {
 
     function _newGame(Rollup at_, uint8 arityLog2) internal virtual returns (DisputeGame) {
         return new DisputeGame(at_, address(inbox), staking, registry, prover, arityLog2, ALLOWANCE, 10 gwei, 2 gwei);
+    }
+
+    function _newRollup() internal virtual returns (Rollup) {
+        return new Rollup(inbox, staking, game, sequencers, turnLength, CLAIM_BOND, _law());
     }
 
     function _law() internal view returns (WorkLaw memory) {
@@ -286,7 +298,13 @@ abstract contract Fixture is TestBase {
     }
 
     function _leaf(Request memory r, bytes memory out) internal view returns (bytes32) {
-        return keccak256(abi.encodePacked(uint8(5), _idOf(r), keccak256(out)));
+        return keccak256(abi.encodePacked(uint8(5), _idOf(r), _outputHash(out)));
+    }
+
+    /// @dev What stands for an output: written another way than the contract's.
+    function _outputHash(bytes memory out) internal view returns (bytes32) {
+        if (blob == 0) return keccak256(out);
+        return bytes32(type(uint256).max - uint256(keccak256(bytes.concat(blob, out))));
     }
 
     function _leaves(Result[] memory results) internal view returns (bytes32[] memory leaves) {
@@ -322,7 +340,7 @@ abstract contract Fixture is TestBase {
     }
 
     function _refOf(uint64 segmentId, uint16 index, Result[] memory results) internal view returns (ClaimRef memory) {
-        return ClaimRef(segmentId, index, keccak256(results[index].output), _proofOf(_leaves(results), index));
+        return ClaimRef(segmentId, index, _outputHash(results[index].output), _proofOf(_leaves(results), index));
     }
 
     function _results(Request memory r) internal view returns (Result[] memory results) {
@@ -331,11 +349,29 @@ abstract contract Fixture is TestBase {
     }
 
     function _post(Segment memory segment) internal returns (uint64 segmentId) {
+        if (blob != 0) return _postWithBlob(segment);
         Segment[] memory batch = new Segment[](1);
         batch[0] = segment;
         segmentId = rollup.segmentCount();
         vm.prank(SEQUENCER);
         rollup.postBatch(batch, new SignedRequest[](0));
+    }
+
+    /// @dev Posts with `blob` as the transaction's only one.
+    function _postWithBlob(Segment memory segment) private returns (uint64 segmentId) {
+        BlobSegment[] memory batch = new BlobSegment[](1);
+        batch[0] = BlobSegment(segment, 0);
+        segmentId = rollup.segmentCount();
+        _carry(blob);
+        vm.prank(SEQUENCER);
+        IBlobRollup(address(rollup)).postBlobBatch(batch, new SignedRequest[](0));
+    }
+
+    /// @dev The blob that this transaction carries.
+    function _carry(bytes32 versionedHash) internal {
+        bytes32[] memory hashes = new bytes32[](1);
+        hashes[0] = versionedHash;
+        vm.blobhashes(hashes);
     }
 
     uint64 private _nextNumber;
@@ -369,11 +405,14 @@ abstract contract Fixture is TestBase {
             } else if (logs[i].topic == IRollup.ResultSkipped.selector) {
                 (uint16 index,, uint256 reason) = abi.decode(logs[i].data, (uint16, bytes32, uint256));
                 each[index] = reason;
-            } else if (logs[i].topic == IRollup.ResultClaimed.selector) {
-                (uint16 index,) = abi.decode(logs[i].data, (uint16, bytes));
-                each[index] = NONE;
+            } else if (_saysClaimed(logs[i].topic)) {
+                each[abi.decode(logs[i].data, (uint16))] = NONE;
             }
         }
+    }
+
+    function _saysClaimed(bytes32 topic) private pure returns (bool) {
+        return topic == IRollup.ResultClaimed.selector || topic == IBlobRollup.ResultClaimedInBlob.selector;
     }
 
     function _assertOne(Segment memory segment, IRollup.ResultError reason) internal {

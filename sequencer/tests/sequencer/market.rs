@@ -347,7 +347,7 @@ async fn ask_with_bond(world: &World, prompt: &str, bond: u128) -> Asked {
 async fn asks_that_executors_sign_are_quoted_and_carried() {
     let world = World::new().await;
     let (_sequencer, mut client) = world.sequencer(&[]).await;
-    let mut first = Peer::connect(&world, &mut client, FIRST).await;
+    let first = Peer::connect(&world, &mut client, FIRST).await;
     let mut second = Peer::connect(&world, &mut client, SECOND).await;
     let until = world.now().await + 3_600;
     let ask_of = |who: usize, token_price: u64| {
