@@ -110,12 +110,8 @@ abstract contract Fixture is TestBase {
         staking = _newStaking(rollupAt, gameAt, livenessAt);
         inbox = new Inbox(rollupAt, registry, MAX_WORK, DIRECT, REOPEN, seedDelay);
         game = _newGame(Rollup(rollupAt), arityLog2);
-<<<<<<< HEAD
-        rollup = new Rollup(inbox, staking, game, sequencers, turnLength, CLAIM_BOND, _law());
-        liveness = new LivenessPenalty(inbox, staking, CLAIM_BOND / 2);
-=======
         rollup = _newRollup();
->>>>>>> bout
+        liveness = new LivenessPenalty(inbox, staking, CLAIM_BOND / 2);
         modelId = _registerModel(0, 0);
         vm.deal(ASKER, 1000 ether);
         vm.deal(payer, 1000 ether);
