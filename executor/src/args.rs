@@ -87,6 +87,16 @@ pub struct Args {
     #[arg(long)]
     pub no_direct_claims: bool,
 
+    /// Promise each question's answer that this executor takes on, and lose this much of its free stake, in wei, where none comes
+    /// (the deployment's cap at most). Whoever holds the promise can have it taken; see docs/stake.md. 0 promises nothing.
+    #[arg(
+        long,
+        value_name = "WEI",
+        default_value_t = 0,
+        conflicts_with = "no_direct_claims"
+    )]
+    pub promise_wei: u128,
+
     /// Answer every request for a registered model that the program refuses with its due error, instead of refusing to start.
     #[arg(long)]
     pub answer_bad_model: bool,

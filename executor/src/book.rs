@@ -3,6 +3,7 @@
 //! Invariants: one segment number never names two segments, and one request never gets two outputs. A crash after the
 //! write offers the very same segment again.
 
+use crate::promise::Promised;
 use crate::segment::{Answered, SignedSegment};
 use alloy::primitives::B256;
 use assay_node::journal::{Journal, JournalError};
@@ -25,6 +26,8 @@ enum Record {
     },
     /// An answer was claimed without the sequencer, or will be in a moment.
     Direct(Answered),
+    /// An answer was promised.
+    Promised(Promised),
     /// A claim of this request was lost in a game; it isn't answered again.
     Lost {
         /// The request.
@@ -56,6 +59,7 @@ pub struct ClaimBook {
     open: BTreeMap<u64, SignedSegment>,
     answers: BTreeMap<B256, Answered>,
     lost: BTreeSet<B256>,
+    promised: BTreeMap<B256, Promised>,
     next: u64,
 }
 
@@ -71,6 +75,7 @@ impl ClaimBook {
             open: BTreeMap::new(),
             answers: BTreeMap::new(),
             lost: BTreeSet::new(),
+            promised: BTreeMap::new(),
             next: 0,
         };
         records.into_iter().for_each(|record| book.apply(record));
@@ -87,6 +92,9 @@ impl ClaimBook {
             }
             Record::Closed { number, .. } => drop(self.open.remove(&number)),
             Record::Direct(answered) => drop(self.answers.insert(answered.request_id, answered)),
+            Record::Promised(promised) => {
+                self.promised.insert(promised.request_id, promised);
+            }
             Record::Lost { request_id } => drop(self.lost.insert(request_id)),
         }
     }
@@ -170,6 +178,23 @@ impl ClaimBook {
             Some(earlier) if earlier.output != answered.output => Err(BookError::SecondAnswer(id)),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Writes a promise down before anybody hears of it. A request that was promised before keeps its first promise.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn promise(&mut self, promised: Promised) -> Result<Promised, JournalError> {
+        if let Some(earlier) = self.promised.get(&promised.request_id) {
+            return Ok(earlier.clone());
+        }
+        self.write(Record::Promised(promised.clone()))?;
+        Ok(promised)
+    }
+
+    /// Promises by request.
+    pub fn promises(&self) -> impl Iterator<Item = &Promised> {
+        self.promised.values()
     }
 
     /// A segment needs no more offers.
@@ -285,6 +310,24 @@ mod tests {
             book.evidence(B256::repeat_byte(1)).is_some(),
             "still defended elsewhere"
         );
+    }
+
+    #[test]
+    fn a_promise_survives_a_crash_and_is_given_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("claims.journal");
+        let promised = |deadline| Promised {
+            request_id: B256::repeat_byte(1),
+            deadline,
+            penalty: 7,
+        };
+        let mut book = ClaimBook::open(&path).expect("opens");
+        assert_eq!(book.promise(promised(5)).expect("written"), promised(5));
+        drop(book);
+        let mut book = ClaimBook::open(&path).expect("opens again");
+        assert_eq!(book.promises().collect::<Vec<_>>(), [&promised(5)]);
+        let again = book.promise(promised(9)).expect("known");
+        assert_eq!(again, promised(5), "the first one stands");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::check::{Checked, Unfit, check, check_wanted, entropy_of};
 use crate::link;
 use crate::metrics::Meters;
 use crate::models::Models;
+use crate::promise::Promiser;
 use crate::segment::{Answered, Signatory, SignedSegment};
 use alloy::primitives::{B256, Bytes};
 use alloy::sol_types::SolValue;
@@ -84,6 +85,7 @@ pub struct Office {
     library: Arc<Library>,
     /// What the inbox knows of later blocks.
     pub seeds: Seeds,
+    promiser: Option<Promiser>,
     recheck_percent: u8,
     segment_life: u64,
     cheat: Option<Cheat>,
@@ -116,6 +118,7 @@ impl Office {
         models: Models,
         library: Arc<Library>,
         signatory: Signatory,
+        promiser: Option<Promiser>,
         book: ClaimBook,
     ) -> Office {
         let meters = Meters::new(&shell.metrics, shell.status.clone());
@@ -131,6 +134,7 @@ impl Office {
             at_work: Mutex::default(),
             out: Mutex::default(),
             library,
+            promiser,
             recheck_percent: args.recheck_percent,
             segment_life: args.segment_life,
             cheat: args.lies.dangerous_cheat,
@@ -224,6 +228,7 @@ impl Office {
         if let Some(segment) = open.filter(|s| s.expiry >= now + least) {
             return Ok(segment);
         }
+        self.promise(&checked).await?;
         let (answered, account) = self.find(&checked).await?;
         if !lock(&self.at_work).contains(&id) {
             return Err(OfficeError::Withdrawn);
@@ -233,6 +238,23 @@ impl Office {
         tracing::info!(request = %id, number = segment.number, expiry, "signed");
         account.iter().for_each(|account| self.publish(id, account));
         Ok(segment)
+    }
+
+    /// Promises the answer, if this executor does.
+    async fn promise(&self, checked: &Checked) -> Result<(), OfficeError> {
+        let Some(promiser) = &self.promiser else {
+            return Ok(());
+        };
+        let Some(promised) = promiser.promise(checked) else {
+            return Ok(());
+        };
+        let promised = lock(&self.book)
+            .promise(promised)
+            .map_err(BookError::from)?;
+        let message = promiser.sign(&promised).map_err(BookError::from)?;
+        tracing::info!(request = %checked.id, deadline = promised.deadline, wei = promised.penalty, "promised");
+        self.send(from_executor::Message::Promise(message)).await;
+        Ok(())
     }
 
     /// Checks a request against itself and the chain.

@@ -7,6 +7,7 @@ use crate::direct::Direct;
 use crate::link::{Connection, HEARTBEAT, Link, LinkError, heartbeat};
 use crate::models;
 use crate::office::Office;
+use crate::promise::Promiser;
 use crate::segment::Signatory;
 use crate::stake::{self, Stake};
 use alloy::primitives::B256;
@@ -86,12 +87,17 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         rollup,
         signer: key.signer().clone(),
     };
+    let promiser = match args.promise_wei {
+        0 => None,
+        wei => Some(Promiser::open(&shell, key.signer().clone(), wei).await?),
+    };
     let office = Arc::new(Office::new(
         shell.clone(),
         &args,
         models,
         library.clone(),
         signatory,
+        promiser,
         book,
     ));
     office

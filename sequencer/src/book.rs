@@ -1,6 +1,6 @@
 //! All requests that are not over, and the laws by which they move. Pure: no chain, no clock, no disk.
 
-use crate::entry::{Claim, Entry, HubOrder, Stage, Worth};
+use crate::entry::{Claim, Entry, HubOrder, Promise, Stage, Worth};
 use alloy::primitives::{Address, B256, U256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -224,6 +224,14 @@ impl Book {
             if !e.excluded.contains(&executor) {
                 e.excluded.push(executor);
             }
+        });
+    }
+
+    /// An executor that was asked gives its word.
+    pub fn promised(&mut self, id: &B256, promise: Promise) {
+        self.change(id, |e| {
+            e.promises.retain(|p| p.executor != promise.executor);
+            e.promises.push(promise);
         });
     }
 

@@ -22,6 +22,19 @@ pub struct Claim {
     pub transaction: B256,
 }
 
+/// An executor's word to have a request answered.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Promise {
+    /// Who gave it.
+    pub executor: Address,
+    /// Unix seconds.
+    pub deadline: u64,
+    /// Wei.
+    pub penalty: u128,
+    /// 65 bytes r, s, v.
+    pub signature: Bytes,
+}
+
 /// How far a request is. What stands in parentheses is lost on a restart, and begins anew.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Stage {
@@ -139,6 +152,8 @@ pub struct Entry {
     pub asked: Vec<Address>,
     /// Executors whose claim of it was rejected, or whose answer the contract can't take: never asked again.
     pub excluded: Vec<Address>,
+    /// Promises of executors to have it answered, the newest of each.
+    pub promises: Vec<Promise>,
     /// Claims rejected so far.
     pub rejections: u32,
     /// Unix milliseconds before which it isn't routed.
@@ -166,6 +181,7 @@ impl Entry {
             tried: Vec::new(),
             asked: Vec::new(),
             excluded: Vec::new(),
+            promises: Vec::new(),
             rejections: 0,
             not_before_ms: 0,
             seeded: false,
@@ -235,6 +251,7 @@ impl Entry {
             order: self.order,
             asked: self.asked.clone(),
             excluded: self.excluded.clone(),
+            promises: self.promises.clone(),
             rejections: self.rejections,
             message: self.message.clone(),
         }
@@ -262,6 +279,7 @@ impl Entry {
             order: stored.order,
             asked: stored.asked,
             excluded: stored.excluded,
+            promises: stored.promises,
             rejections: stored.rejections,
             message: stored.message,
             ..Entry::new(id, request, stored.payload)
@@ -284,6 +302,8 @@ pub struct Stored {
     #[serde(default)]
     asked: Vec<Address>,
     excluded: Vec<Address>,
+    #[serde(default)]
+    promises: Vec<Promise>,
     rejections: u32,
     message: String,
 }

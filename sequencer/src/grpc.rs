@@ -39,6 +39,11 @@ pub fn status_message(e: &Entry) -> v1::RequestStatus {
         attempts: e.attempts,
         rejections: e.rejections,
         message: e.message.clone(),
+        promises: e
+            .promises
+            .iter()
+            .map(|p| wire::promise_message(&e.id, p))
+            .collect(),
         ..Default::default()
     };
     let claimed = |stage, c: &Claim| v1::RequestStatus {

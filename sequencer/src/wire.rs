@@ -1,5 +1,6 @@
 //! gRPC messages to and from the contracts' structs.
 
+use crate::entry::Promise;
 use crate::quote::Inquiry;
 use crate::segment::Offer;
 use alloy::primitives::aliases::{U40, U96};
@@ -141,6 +142,28 @@ pub fn signed_ask(m: &v1::SignedAsk) -> Result<SignedAsk, BadField> {
         validUntil: U40::from(m.valid_until),
         signature: m.signature.clone().into(),
     })
+}
+
+/// The promise of a message, and on what; whether it is signed is another question.
+pub fn promise(m: &v1::Promise) -> Result<(B256, Promise), BadField> {
+    let promise = Promise {
+        executor: address("executor", &m.executor)?,
+        deadline: m.deadline,
+        penalty: wei("penalty", &m.penalty)?,
+        signature: m.signature.clone().into(),
+    };
+    Ok((word("request_id", &m.request_id)?, promise))
+}
+
+/// The message of a promise on request `id`.
+pub fn promise_message(id: &B256, promise: &Promise) -> v1::Promise {
+    v1::Promise {
+        request_id: id.to_vec(),
+        executor: promise.executor.to_vec(),
+        deadline: promise.deadline,
+        penalty: promise.penalty.to_string(),
+        signature: promise.signature.to_vec(),
+    }
 }
 
 /// The message of a signed ask.

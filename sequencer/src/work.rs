@@ -9,6 +9,7 @@ use crate::wire;
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, ensure};
 use assay_bindings::abi::SignedAsk;
+use assay_bindings::sign;
 use assay_node::chain::ChainError;
 use assay_node::journal::JournalError;
 use assay_proto::v1::{self, SegmentStanding, ToExecutor, from_executor, to_executor::Message};
@@ -223,6 +224,13 @@ async fn handle(shared: &Shared, executor: Address, message: from_executor::Mess
     match message {
         from_executor::Message::Heartbeat(_) | from_executor::Message::Hello(_) => {}
         from_executor::Message::SignedAsks(asks) => keep_asks(shared, executor, &asks).await,
+        from_executor::Message::Promise(promise) => {
+            match keep_promise(shared, executor, &promise) {
+                Ok(id) => tracing::info!(request = %id, %executor, "promised"),
+                Err(reason) => tracing::warn!(%executor, %reason, "its promise is not taken"),
+            }
+            shared.settle();
+        }
         from_executor::Message::Decline(decline) => {
             let Ok(id) = wire::word("request_id", &decline.request_id) else {
                 return;
@@ -251,6 +259,28 @@ async fn handle(shared: &Shared, executor: Address, message: from_executor::Mess
             shared.settle();
         }
     }
+}
+
+/// Keeps a promise for the asker, if it is `executor`'s and on a request that it was given.
+fn keep_promise(shared: &Shared, executor: Address, message: &v1::Promise) -> anyhow::Result<B256> {
+    let liveness = shared.view.contracts().liveness;
+    let liveness = liveness.context("nobody takes here what a broken promise costs")?;
+    let (id, promise) = wire::promise(message)?;
+    let (chain_id, penalty) = (shared.view.chain().id(), promise.penalty);
+    let digest = sign::promise_digest(chain_id, liveness, id, promise.deadline, penalty);
+    let signed = recover(&promise.signature, digest) == Some(executor);
+    ensure!(
+        signed && promise.executor == executor,
+        "it is not signed by this executor"
+    );
+    let mut core = shared.core();
+    let given = core
+        .book
+        .get(&id)
+        .is_some_and(|e| e.asked.contains(&executor));
+    ensure!(given, "request {id} was not given to it");
+    core.book.promised(&id, promise);
+    Ok(id)
 }
 
 /// Keeps the asks that `executor` left, if every one of them may be carried by an order.

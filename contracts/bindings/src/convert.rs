@@ -1,7 +1,8 @@
 //! ABI types to and from `assay-types`, and between the copies of one struct in different contracts' modules.
 
 use crate::abi::{
-    ClaimRef, GameContext, Model, Program, Request, RequestParams, SignedAsk, SignedRequest,
+    ClaimRef, GameContext, LivenessPenalty, Model, Program, Request, RequestParams, SignedAsk,
+    SignedRequest,
 };
 use crate::abi::{blob_dispute_game::BlobDisputeGame, dispute_game::DisputeGame, inbox::Inbox};
 use crate::abi::{inference_hub::InferenceHub, inference_market::InferenceMarket};
@@ -139,6 +140,13 @@ same_struct! {
         params
     }
     ClaimRef => InferenceHub::ClaimRef { segmentId, index, outputHash, proof }
+    RequestParams => LivenessPenalty::RequestParams {
+        modelId, callback, callbackGas, delivery, tolerant, minBond, fee, callbackFee, refundTo, inclusionDeadline
+    }
+    Request => LivenessPenalty::Request {
+        requester, origin, nonce, entropy, payloadHash, payloadLength, maxTokens, userDataHash, modelLength, tolerance;
+        params
+    }
     SignedAsk => InferenceMarket::SignedAsk {
         executor, modelId, token, promptPrice, tokenPrice, nonce, validUntil, signature
     }

@@ -1,4 +1,4 @@
-//! EIP-712 digests: what executors sign for a segment and for an ask, and payers for a request.
+//! EIP-712 digests: what executors sign for a segment, a promise and an ask, and payers for a request.
 
 use crate::abi::{SignedAsk, SignedRequest};
 use alloy::primitives::{Address, B256};
@@ -11,6 +11,12 @@ mod typed {
             uint64 number;
             uint64 expiry;
             bytes32 root;
+        }
+
+        struct Promise {
+            bytes32 requestId;
+            uint64 deadline;
+            uint128 penalty;
         }
 
         struct Ask {
@@ -65,6 +71,22 @@ pub fn segment_digest(
         number,
         expiry,
         root,
+    }
+    .eip712_signing_hash(&domain(chain_id, contract))
+}
+
+/// Digest that an executor signs for a promise; `contract` is the liveness contract.
+pub fn promise_digest(
+    chain_id: u64,
+    contract: Address,
+    request_id: B256,
+    deadline: u64,
+    penalty: u128,
+) -> B256 {
+    typed::Promise {
+        requestId: request_id,
+        deadline,
+        penalty,
     }
     .eip712_signing_hash(&domain(chain_id, contract))
 }

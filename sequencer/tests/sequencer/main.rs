@@ -8,6 +8,7 @@ mod market;
 mod offers;
 mod price;
 mod prices;
+mod promises;
 mod seeds;
 mod start;
 mod support;

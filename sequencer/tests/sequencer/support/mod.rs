@@ -110,7 +110,7 @@ impl World {
             staking: to.staking,
             registry: to.registry,
             prover: to.prover,
-            liveness: None,
+            liveness: Some(to.liveness),
             review_judge: None,
             market: Some(Market {
                 hub: to.market.hub,
