@@ -40,8 +40,12 @@ contract SeedUsers is SeedFixture {
         ++done["skip"];
     }
 
+    /// @dev Of a block that somebody made, or makes now; skipped ones have no header that anybody knows.
     function record(uint256 which, bool another) external {
         uint256 number = uint256(_pick(which).entropy) + (another ? 1 : 0);
+        if (number >= block.number) _mine(number, keccak256(abi.encode("drawn", number, _number)));
+        // The runner forgets a block's hash behind the call that set it.
+        else if (drawn[number] != 0) vm.setBlockhash(number, keccak256(_header(number)));
         _record(number);
         ++done["record"];
     }
@@ -118,18 +122,18 @@ contract SeedInvariantTest is TestBase {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory s = new bytes4[](10);
+        bytes4[] memory s = new bytes4[](12);
         (s[0], s[1], s[2]) = (SeedUsers.ask.selector, SeedUsers.ask.selector, SeedUsers.mine.selector);
         (s[3], s[4], s[5]) = (SeedUsers.mine.selector, SeedUsers.record.selector, SeedUsers.answer.selector);
         (s[6], s[7], s[8]) = (SeedUsers.claimDirect.selector, SeedUsers.refund.selector, SeedUsers.skip.selector);
-        s[9] = SeedUsers.wait.selector;
+        (s[9], s[10], s[11]) = (SeedUsers.wait.selector, SeedUsers.record.selector, SeedUsers.answer.selector);
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(users), s);
     }
 
     /// @dev The gate: a run in which nearly everything reverted would show nothing.
     function afterInvariant() public view {
-        assertTrue(users.done("ask") > 0 && users.done("mine") > 0, "nothing was ever asked");
+        assertTrue(users.done("ask") > 0 && users.done("record") > 0, "nothing was ever drawn");
     }
 
     /// @dev [S] Whatever happens in whatever order: nothing is claimed on a seed that is not the recorded draw of its block, and

@@ -181,7 +181,7 @@ contract SeedsTest is SeedFixture {
 
     /// @dev Something else at the history contract's address says nothing.
     function test_seedLost_historyIsAnother_succeeds() public {
-        bytes[3] memory codes = [bytes(hex"fe"), hex"00", hex"60405ff3"];
+        bytes[3] memory codes = [bytes(hex"5f5ffd"), hex"00", hex"60405ff3"];
         _mine(BLOCK, DRAWN);
         vm.roll(BLOCK + 257);
         for (uint256 i = 0; i < 3; ++i) {
