@@ -66,6 +66,11 @@ contract AssetStaking is IAssetStaking, StakingBase, ReentrancyGuardTransient {
         }
     }
 
+    function _forfeit(address executor, Account storage account, uint256 amount) internal override returns (uint256) {
+        account.locked -= uint128(amount);
+        return _take(executor, account, _unitsIn(amount));
+    }
+
     function _take(address executor, Account storage, uint256 units)
         internal
         override

@@ -32,6 +32,13 @@ contract Staking is StakingBase {
         return account.staked;
     }
 
+    function _forfeit(address, Account storage account, uint256 amount) internal override returns (uint256) {
+        // Both are computed before either is stored: one store, as they share a slot.
+        (uint128 staked, uint128 locked) = (account.staked - uint128(amount), account.locked - uint128(amount));
+        (account.staked, account.locked) = (staked, locked);
+        return amount;
+    }
+
     function _take(address, Account storage account, uint256 amount) internal override returns (uint256) {
         account.staked -= uint128(amount);
         return amount;

@@ -79,9 +79,7 @@ abstract contract StakingBase is IStaking, Credits {
     /// @inheritdoc IStaking
     function slash(address executor, uint256 amount) external only(game) returns (uint256 taken) {
         Account storage account = _accounts[executor];
-        // INVARIANT: a lost claim backs nothing any more, whatever can be had for it.
-        account.locked -= uint128(amount);
-        uint256 units = _take(executor, account, _unitsIn(amount));
+        uint256 units = _forfeit(executor, account, amount);
         emit Slashed(executor, units);
         _keep(units);
         return _worth(units);
@@ -144,6 +142,13 @@ abstract contract StakingBase is IStaking, Credits {
 
     /// @dev Units of an executor's stake, below 2^128.
     function _stake(address executor, Account storage account) internal view virtual returns (uint256);
+
+    /// @dev Takes a bond of `amount` wei, or what of it can be had.
+    // INVARIANT: a lost claim backs nothing any more, whatever can be had for it.
+    function _forfeit(address executor, Account storage account, uint256 amount)
+        internal
+        virtual
+        returns (uint256 taken);
 
     /// @dev Takes `units`, or what of them can be had.
     function _take(address executor, Account storage account, uint256 units) internal virtual returns (uint256 taken);
