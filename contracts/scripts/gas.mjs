@@ -38,7 +38,10 @@ function figures() {
     "gas.move_k32": Math.max(...m.disputes[32].moves.map((move) => move.today)),
     "gas.osp_median": m.step.median.execution,
   };
-  for (const n of BATCHES) flat[`gas.result_at_${n}`] = Math.round((BASE + m.batches[n].execution) / n);
+  for (const n of BATCHES) {
+    flat[`gas.result_at_${n}`] = Math.round((BASE + m.batches[n].execution) / n);
+    flat[`gas.result_blob_at_${n}`] = Math.round((BASE + m.blobBatches[n].cost.execution) / n);
+  }
   for (const k of ARITIES) flat[`gas.dispute_k${k}`] = m.disputes[k].whole.today;
   // What 4096 is for; in calldata it is no more than possible.
   flat["gas.dispute_k4096_calldata"] = flat["gas.dispute_k4096"];

@@ -5,8 +5,9 @@ import { join } from "node:path";
 export const ARITIES = [2, 16, 32, 64, 4096];
 export const BATCHES = [1, 10, 100, 1000];
 
-/** Blob gas of a move whose roots are in a blob. */
+/** Blob gas of one blob, and its elements. */
 export const BLOB_GAS = 131_072;
+export const ELEMENTS = 4096;
 
 /** Gas of any transaction. */
 export const BASE = 21_000;
@@ -57,6 +58,12 @@ export function dispute(root, k) {
   return { open: costs(open), moves: list, proof: costs(proof), whole: all };
 }
 
+/** A batch whose outputs are in blobs: what it costs, how many blobs, elements of one output. */
+function blobBatch(root, count) {
+  const { batch, blobs, elements } = group(root, `blob_batch_${count}`);
+  return { cost: costs(batch), blobs, elements };
+}
+
 /** The median and the dearest step of real bytecode, each opcode at its dearest. */
 export function steps(root) {
   const text = readFileSync(join(root, "../tests/snapshots/osp_gas_opcodes.txt"), "utf8");
@@ -91,6 +98,8 @@ export function measured(root) {
     result: group(root, "result"),
     batches: Object.fromEntries(BATCHES.map((n) => [n, costs(group(root, `batch_${n}`).batch)])),
     batchSplit: group(root, "batch_100_split").batch,
+    blobBatches: Object.fromEntries(BATCHES.map((n) => [n, blobBatch(root, n)])),
+    blobOpen: Object.fromEntries(Object.entries(group(root, "blob_open")).map(([name, c]) => [name, costs(c)])),
     disputes: Object.fromEntries(ARITIES.map((k) => [k, dispute(root, k)])),
     blobs: dispute(root, "4096_blobs"),
     disputeSplit: group(root, "dispute_k32_split"),

@@ -1,5 +1,5 @@
 // docs/gas.md, rendered.
-import { ARITIES, BASE, BATCHES, BLOB_GAS, BLOCK_LIMITS, POOL_BYTES, REACH, TX_LIMIT, costs } from "./measured.mjs";
+import { ARITIES, BASE, BATCHES, BLOB_GAS, BLOCK_LIMITS, ELEMENTS, POOL_BYTES, REACH, TX_LIMIT, costs } from "./measured.mjs";
 
 const n = (x) => Math.round(x).toLocaleString("en-US");
 const percent = (part, whole) => `${Math.round((100 * part) / whole)} %`;
@@ -36,7 +36,7 @@ account and slot cold, as between transactions; refunds are taken off as EIP-352
 - *floor 40*: that, or 21,000 and calldata at 10 and 40, where it is more ([EIP-7623](https://eips.ethereum.org/EIPS/eip-7623), in force).
 - *floor 64*: that, or 21,000 and 64 for every byte alike, where it is more ([EIP-7976](https://eips.ethereum.org/EIPS/eip-7976), a draft).
 
-*Execution* is without the 21,000 and calldata. The blob mode of batches does not exist yet: all data is calldata. Limits that are named below: ${n(TX_LIMIT)} gas a transaction
+*Execution* is without the 21,000 and calldata. Blob gas, which has a price of its own, stands beside it. Limits that are named below: ${n(TX_LIMIT)} gas a transaction
 ([EIP-7825](https://eips.ethereum.org/EIPS/eip-7825)), blocks of ${BLOCK_LIMITS.map((b) => `${b / 1e6}M`).join(", ")}, and 128 KiB of data, which go-ethereum's pool takes in a transaction
 (\`txMaxSize\` of [core/txpool/legacypool](https://github.com/ethereum/go-ethereum/blob/master/core/txpool/legacypool/legacypool.go)).
 `;
@@ -118,6 +118,29 @@ or ${percent(request.calldata + hash, c.none / 100)} of the result. Under the fl
 `;
 }
 
+/** Batches whose outputs are in blobs. */
+function blobBatches(m) {
+  const { elements } = m.blobBatches[1];
+  const each = BATCHES.map((count) => {
+    const { cost: c, blobs } = m.blobBatches[count];
+    const gas = BLOB_GAS * blobs;
+    const per = [(BASE + c.execution) / count, c.none / count, c.today / count, c.planned / count, c.bytes / count, gas / count];
+    return `| ${n(count)} | ${per.map(n).join(" | ")} | ${n(gas)} (${blobs}) | ${exceeds(c)} |\n`;
+  });
+  const saved = m.batches[100].none - m.blobBatches[100].cost.none;
+  return `## A batch with its outputs in blobs
+
+As above (\`BlobRollup.postBlobBatch\`), but to requests without a consumer: others need the bytes on chain. One segment a blob. An output's kind and count are in calldata; the rest of it
+fills ${n(elements)} of a blob's ${n(ELEMENTS)} elements, so a full blob holds ${n(Math.floor(ELEMENTS / elements))} of them and an output's share of it is ${n((BLOB_GAS * elements) / ELEMENTS)} blob gas. The last column but one is the
+blob gas of the whole transaction, and its blobs.
+
+| results | each, beyond calldata | each, no floor | each, floor 40 | each, floor 64 | bytes each | each, blob gas | blob gas (blobs) | the transaction |
+|---|---|---|---|---|---|---|---|---|
+${each.join("")}
+At 100 results a result costs ${n(saved / 100)} gas less than with its output in calldata, and ${n((BLOB_GAS * m.blobBatches[100].blobs) / 100)} blob gas. Most of what is left is the request, posted again.
+`;
+}
+
 function moves(m) {
   const rows = ARITIES.map((k) => {
     const list = m.disputes[k].moves;
@@ -151,12 +174,16 @@ toy's own step taken off and the real one's execution put in: \`OneStepProver\` 
 
 ${table("transaction", [
     ["open", game.open],
+    ["open, the output in one element of a blob", m.blobOpen["one element"]],
+    ["open, the output in 4 KiB of a blob (133 elements)", m.blobOpen["4 KiB"]],
     ["proof of the median step, the challenger wins", game.proof],
     ["proof of the dearest step, the challenger wins", costs(m.ending["proof of the dearest step"])],
     ["proof of the median step, the executor wins (k = 16)", m.disputes[16].proof],
     ["timeout of the executor", costs(m.ending["executor out of time"])],
     ["timeout of the challenger", costs(m.ending["challenger out of time"])],
-  ])}`;
+  ])}
+An output in a blob is opened element by element, at 50,000 gas each and what is around it. Whoever opens is repaid that like any gas: out of a quarter of the claim's bond, where the claim is lost.
+`;
 }
 
 function disputes(m) {
@@ -203,5 +230,5 @@ ${[...lines, { name: "all", parts: total }].map(line).join("")}`;
 
 /** The page over what \`measured\` has read. */
 export function page(m) {
-  return [intro, reaches(m), answers(m), batches(m), moves(m), endings(m), disputes(m)].join("\n");
+  return [intro, reaches(m), answers(m), batches(m), blobBatches(m), moves(m), endings(m), disputes(m)].join("\n");
 }

@@ -83,7 +83,7 @@ abstract contract GasMeter is GameFixture {
         }
     }
 
-    function _le32(uint256 x) private pure returns (bytes4) {
+    function _le32(uint256 x) internal pure returns (bytes4) {
         return bytes4(uint32((x & 0xff) << 24 | (x >> 8 & 0xff) << 16 | (x >> 16 & 0xff) << 8 | x >> 24));
     }
 
@@ -131,7 +131,7 @@ abstract contract GasMeter is GameFixture {
         cost.execution -= refund < most ? refund : most;
     }
 
-    function _cool() internal override {
+    function _cool() internal virtual override {
         super._cool();
         vm.cool(address(consumer));
     }
