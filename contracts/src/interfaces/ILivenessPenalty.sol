@@ -25,7 +25,7 @@ interface ILivenessPenalty {
     error PromiseTooLong(uint256 deadline, uint256 until);
     /// @notice The promise is not broken before `due` is over.
     error NotYetBroken(uint256 due);
-    /// @notice The request has a claim, or was given up before the promise was due.
+    /// @notice The request has a claim, or was given up before the promise was due, or the block of its seed is lost.
     error NotMissing(bytes32 requestId, RequestState state);
     /// @notice All was taken, or nothing can be now.
     error NothingToTake();

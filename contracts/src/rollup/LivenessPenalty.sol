@@ -50,7 +50,7 @@ contract LivenessPenalty is ILivenessPenalty, Eip712 {
         uint256 penalty = given.penalty < cap ? given.penalty : cap;
         bool first = !broken[executor][digest];
         if (first) {
-            _checkBroken(id, req.params.inclusionDeadline, given.deadline);
+            _checkBroken(id, req, given.deadline);
             // INVARIANT: kept, or a late answer would end what the executor owes while all of its stake is locked.
             broken[executor][digest] = true;
             emit PromiseBroken(executor, id, digest, penalty);
@@ -87,9 +87,9 @@ contract LivenessPenalty is ILivenessPenalty, Eip712 {
     }
 
     /// @dev Reverts unless the chain shows that a promise for `deadline` was not kept.
-    function _checkBroken(bytes32 id, uint64 inclusionDeadline, uint64 deadline) private view {
+    function _checkBroken(bytes32 id, Request calldata req, uint64 deadline) private view {
         uint256 directPeriod = inbox.directPeriod();
-        uint256 until = uint256(inclusionDeadline) + directPeriod;
+        uint256 until = uint256(req.params.inclusionDeadline) + directPeriod;
         // INVARIANT: due within the longest inclusion delay and the direct period of being asked, which unbonding outlasts.
         if (deadline >= until) revert PromiseTooLong(deadline, until);
         RequestStatus memory s = inbox.status(id);
@@ -99,6 +99,8 @@ contract LivenessPenalty is ILivenessPenalty, Eip712 {
         if (block.timestamp <= due) revert NotYetBroken(due);
         // A refund came no sooner than this, so at `due` there was no claim.
         bool givenUpLate = s.state == RequestState.Refunded && due < uint256(s.deadline) + directPeriod;
-        if (s.state != RequestState.Open && !givenUpLate) revert NotMissing(id, s.state);
+        // Nobody could answer what no seed was recorded for, and whoever wanted the answer could have recorded it.
+        bool lost = req.origin == RequestLaws.ORIGIN_LATER && inbox.seedLost(uint256(req.entropy));
+        if (lost || (s.state != RequestState.Open && !givenUpLate)) revert NotMissing(id, s.state);
     }
 }
