@@ -93,14 +93,16 @@ contract LivenessPenalty is ILivenessPenalty, Eip712 {
         // INVARIANT: due within the longest inclusion delay and the direct period of being asked, which unbonding outlasts.
         if (deadline >= until) revert PromiseTooLong(deadline, until);
         RequestStatus memory s = inbox.status(id);
-        // A request that was claimed and is Open got its deadline when the last claim was rejected. Until then its standing claim
+        bool refunded = s.state == RequestState.Refunded;
+        if (s.state != RequestState.Open && !refunded) revert NotMissing(id, s.state);
+        // A request that was claimed and is not got its deadline when the last claim was rejected. Until then its standing claim
         // may have been another's, and kept this executor from answering.
         uint256 due = s.claims != 0 && s.deadline > deadline ? s.deadline : deadline;
         if (block.timestamp <= due) revert NotYetBroken(due);
-        // A refund came no sooner than this, so at `due` there was no claim.
-        bool givenUpLate = s.state == RequestState.Refunded && due < uint256(s.deadline) + directPeriod;
+        // A refund came no sooner than this: before it was due, the chain can't tell.
+        if (refunded && due >= uint256(s.deadline) + directPeriod) revert NotMissing(id, s.state);
         // Nobody could answer what no seed was recorded for, and whoever wanted the answer could have recorded it.
         bool lost = req.origin == RequestLaws.ORIGIN_LATER && inbox.seedLost(uint256(req.entropy));
-        if (lost || (s.state != RequestState.Open && !givenUpLate)) revert NotMissing(id, s.state);
+        if (lost) revert NotMissing(id, s.state);
     }
 }
