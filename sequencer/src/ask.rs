@@ -10,42 +10,38 @@ use assay_bindings::abi::Checkpoint;
 use assay_bindings::ask::{Prices, royalty, within};
 use std::collections::BTreeMap;
 
-/// An executor's asks on chain: for each model its last checkpoints, oldest first.
-#[derive(Clone, Debug)]
+/// An executor's asks on chain: for each model its last checkpoints, oldest first, and when they were read.
+#[derive(Clone, Debug, Default)]
 pub struct Asks {
-    by_model: BTreeMap<B256, Vec<Checkpoint>>,
-    doubted: bool,
-}
-
-impl Default for Asks {
-    /// Not known yet.
-    fn default() -> Asks {
-        Asks {
-            by_model: BTreeMap::new(),
-            doubted: true,
-        }
-    }
+    by_model: BTreeMap<B256, (u64, Vec<Checkpoint>)>,
+    version: u64,
 }
 
 impl Asks {
-    /// What the chain said: every checkpoint of `model` from some time on.
-    pub fn learn(&mut self, model: B256, checkpoints: Vec<Checkpoint>) {
-        self.by_model.insert(model, checkpoints);
-    }
-
-    /// They may have changed: the chain has to be asked again.
+    /// They may have changed: the chain has to be asked again. Until then what was known counts.
     pub fn doubt(&mut self) {
-        self.doubted = true;
+        self.version += 1;
     }
 
-    /// Whether the chain has to be asked, once: what is heard from here on is doubted anew.
-    pub fn take_doubt(&mut self) -> bool {
-        std::mem::take(&mut self.doubted)
+    /// Goes up with every doubt.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether the ask for `model` was read since the last doubt.
+    pub fn is_known(&self, model: &B256) -> bool {
+        let known = self.by_model.get(model);
+        known.is_some_and(|(version, _)| *version == self.version)
+    }
+
+    /// What the chain said to a question of `version`.
+    pub fn learn(&mut self, model: B256, version: u64, checkpoints: Vec<Checkpoint>) {
+        self.by_model.insert(model, (version, checkpoints));
     }
 
     /// Prices of the ask for `model` in `token` that is in force at `time`; mirrors `InferenceMarket._at`.
     pub fn at(&self, model: &B256, token: Address, time: u64) -> Option<Prices> {
-        let history = self.by_model.get(model)?;
+        let (_, history) = self.by_model.get(model)?;
         let begun = history.iter().rev().find(|c| c.from.to::<u64>() <= time)?;
         let holds = time <= begun.validUntil.to::<u64>() && begun.token == token;
         holds.then(|| begun.into())
@@ -114,7 +110,7 @@ mod tests {
 
     fn asks(history: &[Checkpoint]) -> Asks {
         let mut asks = Asks::default();
-        asks.learn(MODEL, history.to_vec());
+        asks.learn(MODEL, 0, history.to_vec());
         asks
     }
 
@@ -156,6 +152,21 @@ mod tests {
         assert_eq!(at(90), None);
         assert_eq!(asks.at(&B256::ZERO, Address::ZERO, 20), None);
         assert_eq!(asks.at(&MODEL, TOKEN, 20), None);
+    }
+
+    #[test]
+    fn what_was_read_before_a_doubt_has_to_be_read_again_but_counts_until_then() {
+        let mut asks = asks(&[checkpoint(10, 1_000, 7)]);
+        assert!(asks.is_known(&MODEL) && !asks.is_known(&B256::ZERO));
+        let asked = asks.version();
+        asks.doubt();
+        asks.learn(MODEL, asked, vec![checkpoint(10, 1_000, 8)]);
+        assert!(!asks.is_known(&MODEL), "it was asked before the doubt");
+        let price = asks.at(&MODEL, Address::ZERO, 20).map(|p| p.token);
+        assert_eq!(price, Some(8));
+        asks.learn(MODEL, asks.version(), Vec::new());
+        assert!(asks.is_known(&MODEL));
+        assert_eq!(asks.at(&MODEL, Address::ZERO, 20), None);
     }
 
     #[test]

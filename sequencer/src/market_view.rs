@@ -12,6 +12,7 @@ use assay_bindings::abi::model_catalog::ModelCatalog::ModelCatalogInstance;
 use assay_bindings::abi::{Checkpoint, SignedAsk};
 use assay_node::chain::{Chain, ChainError};
 use assay_node::deployment::Contracts;
+use std::collections::BTreeSet;
 
 /// Checkpoints of an ask that are read, from the last one back. Of an executor that changed its ask more often since an order
 /// was made, today's price is reckoned with, which the hub only lowers.
@@ -106,48 +107,38 @@ impl MarketView {
     /// # Errors
     /// The chain can't be asked; what is missing is asked for the next time.
     pub async fn refresh(&self, shared: &Shared) -> Result<(), ChainError> {
-        let unknown = {
+        let unknown: Vec<(B256, B256, Address)> = {
             let core = shared.core();
-            let mut held = core
-                .book
-                .queued()
-                .into_iter()
-                .filter_map(|e| e.hub_order.as_ref().map(|held| (e, held)))
-                .peekable();
-            if held.peek().is_none() {
-                return Ok(());
-            }
+            let queued = core.book.queued().into_iter();
+            let held = queued.filter_map(|e| Some((e, e.hub_order.as_ref()?)));
             held.filter(|(_, held)| held.royalty.is_none())
                 .map(|(e, held)| (e.id, e.request.params.modelId, held.order.publisher))
-                .collect::<Vec<_>>()
+                .collect()
         };
         for (id, model, publisher) in unknown {
             let bps = self.royalty(model, publisher).await?;
             shared.core().book.royalty(&id, bps);
         }
-        loop {
-            let doubted = shared.core().sessions.iter_mut().find_map(|s| {
-                let doubted = s.asks.take_doubt();
-                doubted.then(|| (s.executor, s.models.clone()))
-            });
-            let Some((executor, models)) = doubted else {
-                return Ok(());
-            };
-            for model in models {
-                let found = self.checkpoints(executor, model).await;
-                let mut core = shared.core();
-                // It may be gone meanwhile.
-                let Some(session) = core.sessions.get_mut(&executor) else {
-                    break;
-                };
-                match found {
-                    Ok(checkpoints) => session.asks.learn(model, checkpoints),
-                    Err(error) => {
-                        session.asks.doubt();
-                        return Err(error);
-                    }
-                }
+        while let Some((executor, model, version)) = unread(shared) {
+            let checkpoints = self.checkpoints(executor, model).await?;
+            // It may be gone meanwhile.
+            if let Some(session) = shared.core().sessions.get_mut(&executor) {
+                session.asks.learn(model, version, checkpoints);
             }
         }
+        Ok(())
     }
+}
+
+/// An executor's ask for a model that an order waits for, which is to be read.
+fn unread(shared: &Shared) -> Option<(Address, B256, u64)> {
+    let core = shared.core();
+    let queued = core.book.queued();
+    let ordered = queued.iter().filter(|e| e.hub_order.is_some());
+    let wanted: BTreeSet<B256> = ordered.map(|e| e.request.params.modelId).collect();
+    core.sessions.iter().find_map(|s| {
+        let mut models = s.models.iter();
+        let model = models.find(|m| wanted.contains(*m) && !s.asks.is_known(m))?;
+        Some((s.executor, *model, s.asks.version()))
+    })
 }

@@ -109,7 +109,7 @@ fn case(dice: &mut Dice, with_order: bool) -> Case {
                 ..Default::default()
             };
             let session = sessions.get_mut(&who).expect("joined");
-            session.asks.learn(MODEL, vec![ask]);
+            session.asks.learn(MODEL, 0, vec![ask]);
             price = mine.then(|| cost(posted.0, posted.1));
         }
         if dice.chance(30) {
