@@ -49,11 +49,7 @@ contract SeedClaimsTest is SeedFixture {
         (forged[2].origin, forged[2].entropy) = (1, keccak256("what suits me"));
         forged[3].entropy = bytes32(uint256(r.entropy) | 1 << 64);
         for (uint256 i = 0; i < 4; ++i) {
-            assertEq(
-                _reasonOf(forged[i]),
-                uint256(i == 3 ? IRollup.ResultError.NoSeed : IRollup.ResultError.NotOpen),
-                "never claimed"
-            );
+            assertEq(_reasonOf(forged[i]), uint256(IRollup.ResultError.NotOpen), "never claimed");
             vm.expectRevert(abi.encodeWithSelector(IInbox.WrongState.selector, _idOf(forged[i]), RequestState.None));
             inbox.refund(forged[i]);
             vm.expectRevert(abi.encodeWithSelector(IRollup.ClaimRefused.selector, IRollup.ResultError.NotOpen));
