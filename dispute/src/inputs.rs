@@ -2,7 +2,10 @@
 
 use crate::ledger::{Ask, Claim};
 use alloy::primitives::Address;
+use assay_bindings::GameContext;
+use assay_bindings::convert::b256;
 use assay_bindings::hashes::rom_header;
+use assay_machine::rom::Rom;
 use assay_types::{Hash, ModelId, keccak256};
 
 /// The two small read-only inputs of a claim and the model that it names.
@@ -31,6 +34,12 @@ impl Inputs {
             request: header.rom(&ask.payload),
             output: claim.output.to_vec(),
         })
+    }
+
+    /// Whether the contract, which put them together itself, has the same in its game `context`.
+    pub fn are_of(&self, context: &GameContext) -> bool {
+        let root = |rom: &[u8]| b256(Rom::new(rom).root());
+        root(&self.request) == context.requestRoot && root(&self.output) == context.outputRoot
     }
 
     /// Tells inputs apart. The request's header names the model.

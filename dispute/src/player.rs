@@ -155,6 +155,10 @@ impl Player {
             tracing::error!(game = %play.id, claim = %key, "a game on a claim that no event announced");
             return;
         };
+        if !inputs.are_of(&play.context) {
+            // A mirror that is wrong loses games: whoever runs this must hear of it.
+            tracing::error!(game = %play.id, claim = %key, "the contract reads other inputs than this service: please report this");
+        }
         let identity = inputs.identity();
         self.reads.insert(play.id, identity);
         let job = Job {

@@ -125,6 +125,23 @@ fn lie_in_a_token_ends_in_one_instruction_within_fourteen_transactions() {
 }
 
 #[test]
+fn lie_about_a_question_that_a_later_block_seeds_loses_by_the_contracts_own_inputs() {
+    let (report, folder) = whole(&["--seed-delay", "3", "--cheat", "token:0"]);
+    assert_eq!(only_dispute(&report)["winner"], "challenger");
+    let sequencer = log(&folder, "sequencer");
+    assert_eq!(
+        lines(&sequencer, &["recorded the randomness of a block"]),
+        1,
+        "{sequencer}"
+    );
+    // Both players read what the contract reads, the seed in it.
+    for player in ["watchtower", "liar"] {
+        let log = log(&folder, player);
+        assert_eq!(lines(&log, &["reads other inputs"]), 0, "{log}");
+    }
+}
+
+#[test]
 fn truncated_answer_is_slashed() {
     let (report, _folder) = whole(&["--cheat", "truncate", "--flip", "random:11"]);
     assert_eq!(only_dispute(&report)["winner"], "challenger");

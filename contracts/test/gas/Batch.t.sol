@@ -7,7 +7,7 @@ import {Cost, GasMeter} from "./GasMeter.sol";
 /// @notice A batch of one executor's segment: answers of 64 tokens to requests that a dApp made on chain.
 contract BatchGasTest is GasMeter {
     /// @dev What a result may cost beyond its calldata in a batch of 100. The aim is 25,000.
-    uint256 private constant CEILING = 22_500;
+    uint256 private constant CEILING = 22_700;
 
     function test_gas_batchOf1_measured() public {
         _batch(1, "gas_batch_1");

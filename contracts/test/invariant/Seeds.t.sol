@@ -131,9 +131,15 @@ contract SeedInvariantTest is TestBase {
         targets[0] = FuzzSelector(address(users), s);
     }
 
-    /// @dev The gate: a run in which nearly everything reverted would show nothing.
+    /// @dev The gate: a run in which nearly everything reverted would show nothing. 20 of 64 are more than 30 %.
     function afterInvariant() public view {
-        assertTrue(users.done("ask") > 0 && users.done("record") > 0, "nothing was ever drawn");
+        bytes32[9] memory all =
+            [bytes32("ask"), "mine", "skip", "record", "claim", "skipped", "claimDirect", "early", "refund"];
+        uint256 calls = 0;
+        for (uint256 i = 0; i < all.length; ++i) {
+            calls += users.done(all[i]);
+        }
+        assertTrue(calls >= 20 && users.done("ask") > 0, "too few calls got through");
     }
 
     /// @dev [S] Whatever happens in whatever order: nothing is claimed on a seed that is not the recorded draw of its block, and
