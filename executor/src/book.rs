@@ -236,6 +236,7 @@ mod tests {
             request: Bytes::from_static(b"request"),
             payload: Bytes::from_static(b"payload"),
             output: Bytes::copy_from_slice(output),
+            entropy: None,
         }
     }
 

@@ -78,6 +78,8 @@ pub struct Checked {
     pub payload: Bytes,
     /// The request ROM's data.
     pub rom: Vec<u8>,
+    /// What its seed is made of.
+    pub entropy: B256,
     /// The model asked.
     pub model: Arc<Served>,
 }
@@ -141,6 +143,7 @@ impl Fitting {
         let header = rom_header(chain_id, inbox, &self.request, entropy, self.id);
         Checked {
             rom: header.rom(&self.payload),
+            entropy,
             id: self.id,
             request: self.request,
             encoded: self.encoded,

@@ -12,12 +12,16 @@ use assay_node::journal::JournalError;
 use assay_node::seed::Standing;
 use assay_node::store::Store;
 use assay_node::tx::{Call, TxError, TxManager};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Wait until a request that could not be claimed is looked at again.
 const RETRY: Duration = Duration::from_secs(10);
+
+/// Blocks after which a seed that the sequencer has not recorded is recorded here: well before it is lost, at 256 where the chain
+/// keeps no longer history, and not beside a sequencer that does its work.
+const FORGOTTEN: u64 = 128;
 
 /// Looks after what the sequencer does not.
 pub struct Direct {
@@ -26,6 +30,7 @@ pub struct Direct {
     watcher: Watcher,
     claims: bool,
     again: HashMap<B256, Instant>,
+    recorded_again: HashMap<u64, Instant>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +73,7 @@ impl Direct {
             watcher,
             claims,
             again: HashMap::new(),
+            recorded_again: HashMap::new(),
         })
     }
 
@@ -92,7 +98,48 @@ impl Direct {
             self.office.lose(claim.request_id)?;
         }
         if self.claims {
+            self.record_forgotten().await?;
             self.claim_overdue().await?;
+        }
+        Ok(())
+    }
+
+    /// Records the blocks of questions that this executor could answer where the sequencer has long not done so: a sequencer
+    /// that dislikes what a block drew must not have it forgotten.
+    async fn record_forgotten(&mut self) -> Result<(), DirectError> {
+        self.recorded_again.retain(|_, at| Instant::now() < *at);
+        let waiting = self.watcher.ledger().asks.values().filter(|ask| {
+            ask.state == RequestState::Open
+                && ask.entropy.is_none()
+                && self.office.models.contains_key(&ask.request.params.modelId)
+        });
+        let blocks: BTreeSet<u64> = waiting
+            .filter_map(|ask| seed_block(&ask.request))
+            .filter(|number| !self.recorded_again.contains_key(number))
+            .collect();
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let head = self.office.shell.chain.head().await?.number;
+        for number in blocks.into_iter().filter(|n| n + FORGOTTEN < head) {
+            self.recorded_again.insert(number, Instant::now() + RETRY);
+            if self.office.seeds.standing(number).await? == Standing::Due {
+                match self
+                    .tx
+                    .send(self.office.seeds.recording(number).await?)
+                    .await
+                {
+                    Ok(_) => tracing::info!(
+                        block = number,
+                        "recorded the randomness that the sequencer left"
+                    ),
+                    // Somebody else was quicker.
+                    Err(error) if !error.is_transient() => {
+                        tracing::info!(block = number, %error, "not recorded");
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
         }
         Ok(())
     }
@@ -107,7 +154,10 @@ impl Direct {
                 && !self.again.contains_key(*id)
         };
         let asks = self.watcher.ledger().asks.iter().filter(overdue);
-        let asks: Vec<(B256, Ask)> = asks.map(|(id, ask)| (*id, ask.clone())).collect();
+        let mut asks: Vec<(B256, Ask)> = asks.map(|(id, ask)| (*id, ask.clone())).collect();
+        // What was promised costs most if it is late.
+        let promised = self.office.promised_at(now);
+        asks.sort_by_key(|(id, _)| !promised.contains(id));
         for (id, ask) in asks {
             self.again.insert(id, Instant::now() + RETRY);
             match self.claim(id, &ask, now).await {

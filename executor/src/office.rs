@@ -8,11 +8,13 @@ use crate::check::{Checked, Unfit, check, check_wanted, entropy_of};
 use crate::link;
 use crate::metrics::Meters;
 use crate::models::Models;
-use crate::promise::Promiser;
+use crate::promise::{Outlook, Promiser};
 use crate::segment::{Answered, Signatory, SignedSegment};
-use alloy::primitives::{B256, Bytes};
+use crate::stake::Stake;
+use alloy::primitives::{B256, Bytes, U256};
 use alloy::sol_types::SolValue;
-use assay_bindings::{Request, Rollup};
+use assay_bindings::hashes::work;
+use assay_bindings::{Inbox, Request, Rollup};
 use assay_dispute::court::{Court, Verdict};
 use assay_dispute::inputs::Inputs;
 use assay_dispute::library::Library;
@@ -45,6 +47,11 @@ pub enum OfficeError {
     /// The chain can't be asked.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// A reorganization deeper than `--seed-depth` changed what its seed is made of.
+    #[error(
+        "it was answered under another seed before the chain was reorganized: that answer is false now, and a second one is never signed"
+    )]
+    OtherSeed,
     /// It is not wanted any more.
     #[error("withdrawn")]
     Withdrawn,
@@ -228,10 +235,13 @@ impl Office {
         if let Some(segment) = open.filter(|s| s.expiry >= now + least) {
             return Ok(segment);
         }
-        self.promise(&checked).await?;
         let (answered, account) = self.find(&checked).await?;
         if !lock(&self.at_work).contains(&id) {
             return Err(OfficeError::Withdrawn);
+        }
+        // Once the answer is in hand; a promise that can't be given is not worth an answer that can.
+        if let Err(error) = self.promise(&checked).await {
+            tracing::warn!(request = %id, %error, "not promised");
         }
         let expiry = self.shell.chain.head().await?.timestamp + life(self.segment_life, welcome);
         let segment = self.sign(answered, expiry)?;
@@ -240,12 +250,16 @@ impl Office {
         Ok(segment)
     }
 
-    /// Promises the answer, if this executor does.
+    /// Promises the answer, if this executor does and can keep it.
     async fn promise(&self, checked: &Checked) -> Result<(), OfficeError> {
         let Some(promiser) = &self.promiser else {
             return Ok(());
         };
-        let Some(promised) = promiser.promise(checked) else {
+        let outlook = self.outlook(checked).await?;
+        let others = self.promised_at(outlook.now);
+        let others = others.iter().filter(|id| **id != checked.id).count();
+        let Some(promised) = promiser.promise(checked, &outlook, others as u64) else {
+            tracing::info!(request = %checked.id, ?outlook, others, "not promised: it might not be claimed in time");
             return Ok(());
         };
         let promised = lock(&self.book)
@@ -255,6 +269,31 @@ impl Office {
         tracing::info!(request = %checked.id, deadline = promised.deadline, wei = promised.penalty, "promised");
         self.send(from_executor::Message::Promise(message)).await;
         Ok(())
+    }
+
+    /// Requests whose answers are promised and due at `now` or later.
+    pub fn promised_at(&self, now: u64) -> BTreeSet<B256> {
+        let book = lock(&self.book);
+        let open = book.promises().filter(|p| p.deadline >= now);
+        open.map(|p| p.request_id).collect()
+    }
+
+    async fn outlook(&self, checked: &Checked) -> Result<Outlook, OfficeError> {
+        let (chain, contracts) = (&self.shell.chain, &self.shell.deployment.contracts);
+        let stake = Stake::read(&self.shell, self.signatory.signer.address()).await?;
+        let status = Inbox::statusCall { id: checked.id };
+        let status = view(chain, contracts.inbox, "status", status).await?;
+        let r = &checked.request;
+        let most = U256::from(work(r.modelLength, r.payloadLength, r.maxTokens));
+        let price = Rollup::presentFeeCall { work: most };
+        let price = view(chain, contracts.rollup, "presentFee", price).await?;
+        Ok(Outlook {
+            claims: status.claims,
+            now: chain.head().await?.timestamp,
+            free: stake.free,
+            bond: stake.bond,
+            fee: price.direct,
+        })
     }
 
     /// Checks a request against itself and the chain.
@@ -284,6 +323,13 @@ impl Office {
         checked: &Checked,
     ) -> Result<(Answered, Option<Account>), OfficeError> {
         if let Some(earlier) = lock(&self.book).answer(checked.id)? {
+            // INVARIANT: an answer goes out under the seed that it was found under, whatever became of the chain.
+            if earlier
+                .entropy
+                .is_some_and(|entropy| entropy != checked.entropy)
+            {
+                return Err(OfficeError::OtherSeed);
+            }
             return Ok((earlier.clone(), None));
         }
         let started = Instant::now();
@@ -308,6 +354,7 @@ impl Office {
             request: checked.encoded.clone(),
             payload: checked.payload.clone(),
             output: found.output.clone().into(),
+            entropy: Some(checked.entropy),
         };
         let model = checked.model.entry.id;
         Ok((

@@ -17,6 +17,9 @@ pub struct Answered {
     pub payload: Bytes,
     /// The canonical output.
     pub output: Bytes,
+    /// What its seed was made of; earlier versions did not write it down.
+    #[serde(default)]
+    pub entropy: Option<B256>,
 }
 
 /// A signed segment.
@@ -87,6 +90,7 @@ mod tests {
             request: Bytes::new(),
             payload: Bytes::new(),
             output: Bytes::from(vec![n; 3]),
+            entropy: None,
         };
         let signatory = Signatory {
             chain_id: 31337,

@@ -9,7 +9,8 @@ import {IStaking} from "./IStaking.sol";
 /// @notice An executor signs a promise off chain; it concerns nobody who does not want it. Whoever holds it shows it here once it
 ///         is broken: when its time is over and the chain says that the request has no standing or final claim, by anyone.
 ///         A request that was claimed and whose claim was rejected has none; a rejection gives the promise the request's fresh
-///         inclusion deadline, if that is later. A late answer that is claimed before anybody penalizes is still an answer.
+///         inclusion deadline and half of the time for direct claims, if that is later. A late answer that is claimed before
+///         anybody penalizes is still an answer.
 interface ILivenessPenalty {
     /// @notice `executor` broke a promise; from now on no answer mends it.
     event PromiseBroken(address indexed executor, bytes32 indexed requestId, bytes32 digest, uint256 penalty);

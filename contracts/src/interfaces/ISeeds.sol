@@ -18,6 +18,8 @@ interface ISeeds {
     /// @notice The chain has no hash of this block: it is to come, or neither `blockhash` nor the history contract
     ///         (EIP-2935) reaches back to it.
     error NoBlockHash(uint64 number);
+    /// @notice A deployment's delay is at most `most` blocks.
+    error DelayTooLong(uint64 most);
     /// @notice The header is not that of the block, whose hash is `expected`.
     error WrongHeader(uint64 number, bytes32 expected, bytes32 given);
     /// @notice The block with this hash says of itself that it is block `named`: the chain counts two kinds of blocks.

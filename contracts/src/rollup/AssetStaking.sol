@@ -12,6 +12,8 @@ import {StakingBase} from "./StakingBase.sol";
 // INVARIANT: all that the adapter took = pot + burned + credits.
 contract AssetStaking is IAssetStaking, StakingBase, ReentrancyGuardTransient {
     uint256 private constant TAKE_GAS = 1_000_000;
+    /// @dev Fewer units to an ether would round bonds, or shares of them, away.
+    uint256 private constant LEAST_PER_ETHER = 1e6;
     /// @dev What the ending of a game still needs after a take that burned all it was given.
     uint256 private constant ENDING_GAS = 150_000;
 
@@ -33,7 +35,9 @@ contract AssetStaking is IAssetStaking, StakingBase, ReentrancyGuardTransient {
         IStakeAsset asset_,
         uint128 perEther_
     ) StakingBase(rollup_, game_, liveness_, unbondingDelay_) {
-        if (perEther_ == 0 || asset_.staking() != address(this)) revert BadParameters();
+        if (perEther_ < LEAST_PER_ETHER || asset_.staking() != address(this)) {
+            revert BadParameters();
+        }
         (asset, perEther) = (asset_, perEther_);
     }
 

@@ -32,7 +32,7 @@ contract LivenessPenalty is ILivenessPenalty, Eip712 {
         address rollup = inbox_.rollup();
         bool wired = staking_.liveness() == address(this) && staking_.rollup() == rollup;
         // INVARIANT: of a false claim's bond half at least is burned, so a lie told to put a promise off costs its author no less
-        //            than the promise does, and one told to have another's promise broken more than the asker's half.
+        //            than the promise does.
         bool small = cap_ != 0 && cap_ <= IRollup(rollup).claimBond() / 2;
         if (!(wired && small)) revert BadParameters();
     }
@@ -97,7 +97,9 @@ contract LivenessPenalty is ILivenessPenalty, Eip712 {
         if (s.state != RequestState.Open && !refunded) revert NotMissing(id, s.state);
         // A request that was claimed and is not got its deadline when the last claim was rejected. Until then its standing claim
         // may have been another's, and kept this executor from answering.
-        uint256 due = s.claims != 0 && s.deadline > deadline ? s.deadline : deadline;
+        // INVARIANT: half of the time for direct claims is left to it then, so no lie and no sequencer can break its promise.
+        uint256 fresh = uint256(s.deadline) + directPeriod / 2;
+        uint256 due = s.claims != 0 && fresh > deadline ? fresh : deadline;
         if (block.timestamp <= due) revert NotYetBroken(due);
         // A refund came no sooner than this: before it was due, the chain can't tell.
         if (refunded && due >= uint256(s.deadline) + directPeriod) revert NotMissing(id, s.state);

@@ -10,6 +10,7 @@ abstract contract Seeds is ISeeds {
     /// @dev Keeps the hashes of the last 8,191 blocks (EIP-2935), where the chain has it.
     address private constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
     uint256 private constant HISTORY_BLOCKS = 8191;
+    uint64 private constant MOST_DELAY = 1_000_000;
 
     /// @inheritdoc ISeeds
     uint64 public immutable seedDelay;
@@ -18,6 +19,8 @@ abstract contract Seeds is ISeeds {
     mapping(uint256 number => bytes32 prevrandao) public recordedSeed;
 
     constructor(uint64 seedDelay_) {
+        // INVARIANT: a block's number and a delay have 64 bits together, by which the rollup tells them from a drawn entropy.
+        if (seedDelay_ > MOST_DELAY) revert DelayTooLong(MOST_DELAY);
         seedDelay = seedDelay_;
     }
 

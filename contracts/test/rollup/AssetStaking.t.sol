@@ -445,7 +445,7 @@ contract AssetStakingTest is ClaimFixture {
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
         IStakeAsset own = hands.adapterFor(next);
         vm.expectRevert(IAssetStaking.BadParameters.selector);
-        this.deployBeside(own, 0);
+        this.deployBeside(own, 1e6 - 1);
     }
 
     function test_views_nameTheAsset_succeeds() public {

@@ -132,13 +132,28 @@ abstract contract LivenessLaws is ClaimFixture {
         ClaimRef memory c = _claim(asked);
         Match memory m = _open(asked, c, CHALLENGER);
         _lose(m);
-        uint256 due = block.timestamp + REOPEN;
+        uint256 due = block.timestamp + REOPEN + DIRECT / 2;
         assertTrue(due > DUE, "later than promised");
         vm.warp(due);
         _refused(_promise(DUE, 1 ether), abi.encodeWithSelector(ILivenessPenalty.NotYetBroken.selector, due));
         vm.warp(due + 1);
         assertEq(_penalize(_promise(DUE, 1 ether), OTHER_KEY), 1 ether, "missing again");
         assertEq(_penalize(_promise(DUE, 1 ether), EXECUTOR_KEY), 1 ether, "the liar's promise too");
+    }
+
+    /// @dev [S] A lie shortly before the deadline, and a sequencer that then posts nothing, break nobody's promise: whoever gave it
+    ///      can still claim directly.
+    function test_penalize_afterARejection_leavesTimeForADirectClaim_reverts() public {
+        ClaimRef memory c = _claim(asked);
+        _lose(_open(asked, c, CHALLENGER));
+        uint256 fresh = inbox.status(id).deadline;
+        vm.warp(fresh + 1);
+        bytes memory why = abi.encodeWithSelector(ILivenessPenalty.NotYetBroken.selector, fresh + DIRECT / 2);
+        _refused(_promise(DUE, 1 ether), why);
+        vm.prank(other);
+        rollup.claimDirect(asked, output);
+        vm.warp(fresh + DIRECT);
+        _refused(_promise(DUE, 1 ether), _notMissing(RequestState.Claimed));
     }
 
     /// @dev [S] An executor can't escape by giving the asker its money back.

@@ -5,6 +5,7 @@ import {IInbox} from "../../src/interfaces/IInbox.sol";
 import {ISeeds} from "../../src/interfaces/ISeeds.sol";
 import {Request, RequestState} from "../../src/interfaces/Types.sol";
 import {BlockHeader} from "../../src/rollup/BlockHeader.sol";
+import {Inbox} from "../../src/rollup/Inbox.sol";
 import {Headers} from "../base/Headers.sol";
 import {SeedFixture} from "../base/SeedFixture.sol";
 
@@ -44,6 +45,17 @@ contract SeedsTest is SeedFixture {
         inbox.recordSeed(157_796_868, Headers.op());
         drawnThere = 0x4cd595fb7524a96f75f79e3b5bf495274795932bf683bfa232c727f42dd40fba;
         assertEq(inbox.recordedSeed(157_796_868), drawnThere, "OP Mainnet");
+    }
+
+    function deployWith(uint64 delay) external {
+        new Inbox(address(1), registry, 1, 1, 1, delay);
+    }
+
+    /// @dev [S] Else a block's number might not be told from a drawn entropy, and a claim on it need no record.
+    function test_deploy_delayBeyondAnyUse_reverts() public {
+        this.deployWith(1_000_000);
+        vm.expectRevert(abi.encodeWithSelector(ISeeds.DelayTooLong.selector, 1_000_000));
+        this.deployWith(1_000_001);
     }
 
     /// @dev [S] A header that draws what one likes is not the block's.
