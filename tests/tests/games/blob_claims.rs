@@ -31,7 +31,7 @@ fn hostile(output: &[u8]) -> (BlobRef, Arc<Blob>) {
     let last = place.elements().last().expect("it has some");
     elements[last][31] = 0xee;
     let blob = Blob::of_elements(&elements).expect("below the order");
-    assert_eq!(place.output(|i| blob.element(i)), output);
+    assert_eq!(place.output(|i| blob.element(i))[..], *output);
     (place, Arc::new(blob))
 }
 
