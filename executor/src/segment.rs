@@ -165,6 +165,7 @@ mod tests {
                 request: request.abi_encode().into(),
                 payload: Bytes::new(),
                 output: vec![3; length].into(),
+                entropy: None,
             }
         };
         let signatory = |in_blobs| Signatory {
