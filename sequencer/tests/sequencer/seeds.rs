@@ -76,8 +76,12 @@ async fn what_a_block_seeds_is_recorded_once_for_all_its_questions_and_again_aft
 async fn a_question_whose_block_can_not_be_proven_any_more_is_given_to_nobody() {
     let world = world().await;
     let id = world.ask("Too late?").await;
-    // Beyond what the chain's history of block hashes keeps.
-    mine(&world, 8_300).await;
+    let asked_in = world.inbox().provider().get_block_number().await;
+    let number = U256::from(asked_in.expect("asked") + DELAY);
+    // 256 blocks, or as many as the chain's history of block hashes keeps.
+    while !world.inbox().seedLost(number).call().await.expect("asked") {
+        mine(&world, 300).await;
+    }
     let (_sequencer, mut client) = world.sequencer(&["--seed-depth", "1"]).await;
     let _peer = Peer::connect(&world, &mut client, FIRST).await;
     world.until_log("can't be proven any more").await;
