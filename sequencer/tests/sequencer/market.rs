@@ -329,6 +329,8 @@ async fn free_bond_comes_before_the_price_and_a_restart_forgets_no_order() {
     drop((sequencer, client));
     let (_sequencer, mut client) = world.sequencer(&[]).await;
     let mut cheap = Peer::connect(&world, &mut client, SECOND).await;
+    // The first one is spent.
+    cheap.next_number = 2;
     let mut dear = Peer::connect(&world, &mut client, FIRST).await;
     // Two are needed.
     answer(&world, &mut dear, &one).await;

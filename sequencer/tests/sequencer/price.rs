@@ -30,6 +30,7 @@ async fn narrow() -> World {
         unbonding_delay: 400,
         // Fifty claims of an executor at a time.
         claim_bond: 100_000_000_000_000_000,
+        penalty_cap: 50_000_000_000_000_000,
         ..Parameters::devnet(signer(SEQUENCER).address())
     };
     World::with(parameters).await
