@@ -253,7 +253,7 @@ mod tests {
     fn offer_in_a_blob_is_signed_over_the_blob_and_taken_where_there_are_blobs() {
         let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key");
         let mut good = offer(&signer);
-        good.results[1].1 = vec![1; 600].into();
+        good.results[1].1 = vec![1; 300].into();
         good.in_blob = true;
         sign_it(&mut good, &signer);
         assert_eq!(check(&good), Ok(()));
@@ -262,7 +262,7 @@ mod tests {
             ..good.clone()
         };
         assert!(
-            good.bytes() + 500 < calldata.bytes(),
+            good.bytes() + 200 < calldata.bytes(),
             "a reference is posted"
         );
         let signature = Err(BadOffer::Signature(signer.address()));

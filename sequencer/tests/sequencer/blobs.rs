@@ -28,7 +28,7 @@ async fn blob_world() -> World {
 #[tokio::test(flavor = "multi_thread")]
 async fn segments_in_blobs_are_posted_with_their_blobs_and_apart_from_calldata() {
     let world = blob_world().await;
-    let (_sequencer, mut client) = world.sequencer(&["--batch-interval-ms", "1500"]).await;
+    let (_sequencer, mut client) = world.sequencer(&["--batch-interval-ms", "6000"]).await;
     let mut peer = Peer::connect(&world, &mut client, FIRST).await;
     let mut ids = Vec::new();
     for prompt in ["One?", "Two?", "Three?", "Four?"] {
@@ -80,7 +80,9 @@ async fn sequencer_that_knows_nothing_reads_the_outputs_from_their_blobs() {
         id
     };
     std::fs::remove_dir_all(world.dir.path().join("data")).expect("its folder");
+    std::fs::remove_file(world.dir.path().join("sequencer.log")).expect("its log");
     let (_sequencer, mut client) = world.sequencer(&[]).await;
+    world.until_log("requested on chain").await;
     let status = until_stage(&world, &mut client, id, RequestStage::Claimed).await;
     assert_eq!(status.output, answer("yes"));
 }
