@@ -20,10 +20,8 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The inputs of `claim`, an answer to `ask`; `None` while the entropy of `ask` is not known, when nothing can be claimed,
-    /// and where the output's blob can't be had any more.
+    /// The inputs of `claim`, an answer to `ask`; `None` while the entropy of `ask` is not known, when nothing can be claimed.
     pub fn of(chain_id: u64, inbox: Address, ask: &Ask, claim: &Claim) -> Option<Inputs> {
-        let output = claim.output.as_ref()?.to_vec();
         let header = rom_header(
             chain_id,
             inbox,
@@ -34,7 +32,7 @@ impl Inputs {
         Some(Inputs {
             model: header.model,
             request: header.rom(&ask.payload),
-            output,
+            output: claim.output.to_vec(),
         })
     }
 

@@ -142,9 +142,7 @@ fn ledger(n: u8, lies: u8) -> Ledger {
             key,
             request_id: id,
             executor: Address::ZERO,
-            output_hash: alloy::primitives::keccak256(&output),
-            output: Some(output.into()),
-            in_blob: None,
+            output: output.into(),
             posted_at: POSTED,
             status: ClaimStatus::Standing,
         };

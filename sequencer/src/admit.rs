@@ -42,9 +42,6 @@ pub enum Refusal {
     /// The contract would skip it.
     #[error("payload and output for request {0} are more than 64 KiB")]
     Oversized(B256),
-    /// The contract would skip it.
-    #[error("the consumer of request {0} needs its output in calldata, not in a blob")]
-    Consumer(B256),
     /// Nothing new in it.
     #[error("nothing in it is still wanted")]
     Unwanted,
@@ -106,9 +103,6 @@ pub fn admit(
         let r = &entry.request;
         if r.payloadLength as usize + output.len() > MAX_REQUEST_OUTPUT_BYTES as usize {
             return Err(Refusal::Oversized(*id));
-        }
-        if offer.in_blob && !r.params.callback.is_zero() {
-            return Err(Refusal::Consumer(*id));
         }
         let tokens = output_tokens(output, r.maxTokens);
         total += U256::from(work(r.modelLength, r.payloadLength, tokens));
@@ -186,7 +180,6 @@ mod tests {
                 .map(|n| (id(*n), output.clone().into()))
                 .collect(),
             signature: Default::default(),
-            in_blob: false,
         }
     }
 

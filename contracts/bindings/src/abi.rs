@@ -34,8 +34,6 @@ contracts! {
     inbox Inbox "../abi/Inbox.json";
     /// Batches, finality, delivery.
     rollup Rollup "../abi/Rollup.json";
-    /// The same where outputs may be in blobs.
-    blob_rollup BlobRollup "../abi/BlobRollup.json";
     /// The bisection game.
     dispute_game DisputeGame "../abi/DisputeGame.json";
     /// The bisection game with its roots in blobs.
@@ -75,8 +73,7 @@ contracts! {
 }
 
 pub use blob_dispute_game::BlobDisputeGame::{BlobMove, BlobPiece, BlobProof};
-pub use blob_rollup::BlobRollup::BlobSegment;
-pub use dispute_game::DisputeGame::{BlobOpening, ClaimGames, GameContext, GameState, Move, Proof};
+pub use dispute_game::DisputeGame::{ClaimGames, GameContext, GameState, Move, Proof};
 pub use inbox::Inbox::RequestStatus;
 pub use inference_hub::InferenceHub::{Offer, Order, SignedAsk, Terms};
 pub use inference_market::InferenceMarket::{AskTerms, Checkpoint};

@@ -4,9 +4,6 @@ use crate::blob::Blob;
 use alloy::primitives::{Address, Bytes, U256};
 use std::sync::Arc;
 
-/// Most blobs of one transaction (EIP-7594).
-pub const MOST_BLOBS: usize = 6;
-
 /// A transaction to send.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -20,8 +17,8 @@ pub struct Call {
     pub value: U256,
     /// Gas limit; estimated if `None`.
     pub gas: Option<u64>,
-    /// Blobs that travel with it, at most [`MOST_BLOBS`].
-    pub blobs: Vec<Arc<Blob>>,
+    /// A blob that travels with it.
+    pub blob: Option<Arc<Blob>>,
 }
 
 impl Call {
@@ -33,7 +30,7 @@ impl Call {
             data: data.into(),
             value: U256::ZERO,
             gas: None,
-            blobs: Vec::new(),
+            blob: None,
         }
     }
 
@@ -45,7 +42,7 @@ impl Call {
             data: code.into(),
             value: U256::ZERO,
             gas: None,
-            blobs: Vec::new(),
+            blob: None,
         }
     }
 
@@ -54,10 +51,12 @@ impl Call {
         Call { value, ..self }
     }
 
-    /// With one blob more.
-    pub fn blob(mut self, blob: Arc<Blob>) -> Call {
-        self.blobs.push(blob);
-        self
+    /// With a blob.
+    pub fn blob(self, blob: Arc<Blob>) -> Call {
+        Call {
+            blob: Some(blob),
+            ..self
+        }
     }
 
     /// With a gas limit instead of an estimate.

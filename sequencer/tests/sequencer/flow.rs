@@ -24,7 +24,7 @@ async fn stage(client: &mut Client, id: B256) -> v1::RequestStatus {
         .into_inner()
 }
 
-pub async fn until_stage(
+async fn until_stage(
     world: &World,
     client: &mut Client,
     id: B256,

@@ -2,7 +2,6 @@
 //!
 //! One binary, because linking alloy costs more than most of the tests.
 
-mod blobs;
 mod flow;
 mod journal;
 mod market;
