@@ -6,6 +6,7 @@ import {IDisputeGame} from "../src/interfaces/IDisputeGame.sol";
 import {IStaking} from "../src/interfaces/IStaking.sol";
 import {GameContext, Request, RequestParams, SignedRequest} from "../src/interfaces/Types.sol";
 import {IOneStepProver} from "../src/machine/IOneStepProver.sol";
+import {BlobRefs} from "../src/rollup/BlobRefs.sol";
 import {Inbox} from "../src/rollup/Inbox.sol";
 import {ModelRegistry} from "../src/rollup/ModelRegistry.sol";
 import {RequestLaws} from "../src/rollup/RequestLaws.sol";
@@ -25,6 +26,7 @@ contract VectorsTest is TestBase {
     bytes32 private constant REQUEST_DIGEST = 0xd137461f19a3a067e1a33a637169b48e54efe8d83469506841303115191c2d5e;
     bytes32 private constant SEGMENT_DIGEST = 0xc6397123f8168498aca0d9ab8513369ec2d5cc6366a01357141501f1df7a5657;
     bytes32 private constant RESULTS_ROOT = 0x80777021014cfe3e80ba85649f442fdbd8ec7ff75594e3bc7e171fd07a642935;
+    bytes32 private constant BLOB_LEAF = 0x05d6418c58bdf9a5e602a70dac7e9394c61a7189c4ac96cc476d24202574ccab;
     bytes32 private constant GAME_ID = 0x94e56e1bc1e7828d2b6681cbbd8ed964ab768dda18f3693bc82a2afcbdf3107b;
     bytes32 private constant COMMITMENT = 0x04a0fdd1508ca2def5adb1045ef2ad7a6662730ffe351d1efd7330763418b9f4;
 
@@ -154,6 +156,18 @@ contract VectorsTest is TestBase {
             leaves[i] = ResultTree.leaf(id, keccak256(abi.encodePacked(i)));
         }
         assertEq(ResultTree.root(leaves), RESULTS_ROOT, "root");
+    }
+
+    function valid(bytes calldata ref) external pure returns (bool) {
+        return BlobRefs.valid(ref);
+    }
+
+    /// @dev From element 2 on, 43 bytes, and the head of an answer of two tokens.
+    function test_blobLeaf_asInRust_succeeds() public view {
+        bytes memory ref = hex"0002002b0002000000";
+        assertTrue(this.valid(ref), "a reference");
+        assertEq(BlobRefs.elements(43), 2, "elements");
+        assertEq(BlobRefs.hash(bytes32(type(uint256).max / 255), ref), BLOB_LEAF, "leaf");
     }
 
     /// @dev The devnet's law.

@@ -8,10 +8,10 @@ use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::{Filter, Log};
 use alloy::sol_types::{SolEvent, SolEventInterface};
 use assay_bindings::BlobDisputeGame::BlobMoved;
+use assay_bindings::BlobRollup::BlobRollupEvents as R;
 use assay_bindings::DisputeGame::DisputeGameEvents as G;
 use assay_bindings::Inbox::InboxEvents as I;
 use assay_bindings::ReviewJudge::ReviewJudgeEvents as J;
-use assay_bindings::Rollup::RollupEvents as R;
 use assay_bindings::Staking::StakingEvents as S;
 use assay_node::deployment::Contracts;
 use assay_types::output::Output;
@@ -48,6 +48,12 @@ pub enum What {
         id: B256,
         executor: Address,
         output: Vec<u8>,
+    },
+    /// The same with its bytes in a blob.
+    ClaimInBlob {
+        id: B256,
+        executor: Address,
+        blob: B256,
     },
     /// A game opened.
     Opened {
@@ -230,6 +236,11 @@ impl Events {
                     executor: e.executor,
                     output: e.output.to_vec(),
                 }),
+                R::ResultClaimedInBlob(e) => Some(What::ClaimInBlob {
+                    id: e.requestId,
+                    executor: e.executor,
+                    blob: e.blob,
+                }),
                 R::ClaimFinalized(e) => Some(What::Final {
                     id: e.requestId,
                     executor: e.executor,
@@ -348,6 +359,15 @@ impl Events {
                     short(id),
                     name_of(*executor),
                     describe(output)
+                ),
+            ),
+            What::ClaimInBlob { id, executor, blob } => (
+                "claim",
+                format!(
+                    "{} by {}: in blob {}",
+                    short(id),
+                    name_of(*executor),
+                    short(blob)
                 ),
             ),
             What::Opened { id, challenger, .. } => (

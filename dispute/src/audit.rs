@@ -114,7 +114,8 @@ impl Auditor {
                 continue;
             }
             let Some(inputs) = Inputs::of(self.chain_id, self.inbox, ask, claim) else {
-                tracing::error!(claim = %claim.key, "a claim before its seed was recorded");
+                let read = claim.output.is_some();
+                tracing::error!(claim = %claim.key, read, "a claim before its seed was recorded, or one that was not read");
                 continue;
             };
             if !self.bench.court.serves(inputs.model) {
@@ -371,7 +372,8 @@ fn identity(claim: &Claim, ask: &Ask) -> B256 {
             &model[..],
             // A reorganization may leave a question's id and change its seed.
             &ask.entropy.unwrap_or_default()[..],
-            &keccak256(&claim.output)[..],
+            // Of the bytes, wherever they are: the same answer again is known.
+            &claim.output.as_ref().map(keccak256).unwrap_or_default()[..],
         ]
         .concat(),
     )

@@ -2,10 +2,10 @@
 
 use crate::action::Action;
 use crate::game::{Segment, Side};
-use crate::ledger::{Ask, Claim, Play};
+use crate::ledger::{Ask, Claim, InBlob, Play};
 use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::SolCall;
-use assay_bindings::abi::{BlobMove, BlobPiece, BlobProof, Move, Proof};
+use assay_bindings::abi::{BlobMove, BlobOpening, BlobPiece, BlobProof, Move, Proof};
 use assay_bindings::convert::{b256, roots as words};
 use assay_bindings::game::claim_key;
 use assay_bindings::{BlobDisputeGame, ClaimRef, DisputeGame};
@@ -20,14 +20,51 @@ pub fn opening(ask: &Ask, claim: &Claim, shown: &ClaimRef, game: Address, bond: 
         req: (&ask.request).into(),
         claim: shown.into(),
         payload: ask.payload.clone(),
-        output: claim.output.clone(),
+        output: claim.output.clone().unwrap_or_default(),
     };
     Call::new("open", game, call.abi_encode()).value(bond)
 }
 
-/// Why an action is no transaction.
+/// The same on a claim whose output is at `place` in `blob`, shown element by element: a proof takes some 30 ms each, and an
+/// output has 133 elements at most.
+///
+/// # Errors
+/// It is another blob, or the library that opens it fails.
+pub fn opening_from_blob(
+    ask: &Ask,
+    place: &InBlob,
+    blob: &Blob,
+    shown: &ClaimRef,
+    game: Address,
+    bond: U256,
+) -> Result<Call, CallError> {
+    let (found, expected) = (blob.versioned_hash(), place.blob);
+    if found != expected {
+        return Err(BlobError::Other { found, expected }.into());
+    }
+    let (reference, element) = (place.reference, |i: usize| blob.element(i));
+    let mut openings = blob.commitment().to_vec();
+    for i in reference.elements() {
+        openings.extend(blob.open(i)?.proof);
+    }
+    let call = DisputeGame::openFromBlobCall {
+        req: (&ask.request).into(),
+        claim: shown.into(),
+        payload: ask.payload.clone(),
+        output: reference.output(element),
+        opening: BlobOpening {
+            versionedHash: expected,
+            first: reference.first(),
+            rest: reference.rest(element),
+            openings: openings.into(),
+        },
+    };
+    Ok(Call::new("openFromBlob", game, call.abi_encode()).value(bond))
+}
+
+/// Why there is no transaction.
 #[derive(Debug, thiserror::Error)]
-#[error("the move's blob: {0}")]
+#[error("the blob: {0}")]
 pub struct CallError(#[from] BlobError);
 
 /// The transaction that does `action` for the player of `side`; nothing for [`Action::Concede`].

@@ -1,7 +1,7 @@
 //! Shows a claim's leaf in its segment.
 
 use crate::ledger::{Claim, PostedSegment};
-use alloy::primitives::{B256, keccak256};
+use alloy::primitives::B256;
 use assay_bindings::{ClaimRef, results};
 
 /// Why a claim's leaf can't be shown.
@@ -40,7 +40,7 @@ pub fn claim_ref(claim: &Claim, segment: &PostedSegment) -> Result<ClaimRef, Cla
         _ => Ok(ClaimRef {
             segmentId: claim.key.segment,
             index: claim.key.index,
-            outputHash: keccak256(&claim.output),
+            outputHash: claim.output_hash,
             proof: results::proof(&leaves, usize::from(claim.key.index)),
         }),
     }

@@ -20,8 +20,10 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The inputs of `claim`, an answer to `ask`; `None` while the entropy of `ask` is not known, when nothing can be claimed.
+    /// The inputs of `claim`, an answer to `ask`; `None` while the entropy of `ask` is not known, when nothing can be claimed,
+    /// and where the output's blob can't be had any more.
     pub fn of(chain_id: u64, inbox: Address, ask: &Ask, claim: &Claim) -> Option<Inputs> {
+        let output = claim.output.as_ref()?.to_vec();
         let header = rom_header(
             chain_id,
             inbox,
@@ -32,7 +34,7 @@ impl Inputs {
         Some(Inputs {
             model: header.model,
             request: header.rom(&ask.payload),
-            output: claim.output.to_vec(),
+            output,
         })
     }
 

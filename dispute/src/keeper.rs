@@ -218,7 +218,7 @@ impl Keeper {
                     claim.key,
                     claim_ref(claim, ledger.segments.get(&claim.key.segment)?),
                 )?;
-                let (output, user_data) = (claim.output.clone(), ask.user_data.clone());
+                let (output, user_data) = (claim.output.clone()?, ask.user_data.clone());
                 let call = Rollup::deliverResultCall {
                     req,
                     claim: shown,

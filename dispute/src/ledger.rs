@@ -5,9 +5,12 @@ use crate::game::{Game, IllegalMove, Outcome, Rules, Side};
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::Log;
 use alloy::sol_types::SolEvent;
+use assay_bindings::blob_refs::BlobRef;
 use assay_bindings::convert::{b256, hash, state_roots};
 use assay_bindings::hashes::seed_block;
-use assay_bindings::{BlobDisputeGame, DisputeGame, GameContext, Inbox, Request, Rollup};
+use assay_bindings::{
+    BlobDisputeGame, BlobRollup, DisputeGame, GameContext, Inbox, Request, Rollup,
+};
 use assay_node::blob::Blob;
 use assay_node::deployment::Contracts;
 use assay_types::StateRoot;
@@ -226,6 +229,40 @@ pub enum ClaimStatus {
     Rejected,
 }
 
+/// Where an output is whose bytes are in a blob.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InBlob {
+    /// Versioned hash of the blob.
+    pub blob: B256,
+    /// Where in it.
+    pub reference: BlobRef,
+}
+
+impl InBlob {
+    /// The output, where `blob` is the one meant.
+    pub fn output(&self, blob: &Blob) -> Option<Bytes> {
+        let it = blob.versioned_hash() == self.blob;
+        it.then(|| self.reference.output(|i| blob.element(i)))
+    }
+}
+
+/// What an event speaks of and does not carry itself.
+#[derive(Clone, Debug)]
+pub enum Beside {
+    /// Nothing, or it can't be had any more.
+    Nothing,
+    /// The blob.
+    Blob(Arc<Blob>),
+    /// The claimed output, read from its blob before.
+    Output(Bytes),
+}
+
+impl From<Option<Arc<Blob>>> for Beside {
+    fn from(blob: Option<Arc<Blob>>) -> Beside {
+        blob.map_or(Beside::Nothing, Beside::Blob)
+    }
+}
+
 /// One answer on the chain.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -235,8 +272,12 @@ pub struct Claim {
     pub request_id: B256,
     /// Who says so.
     pub executor: Address,
-    /// The canonical output claimed.
-    pub output: Bytes,
+    /// The canonical output claimed; `None` where its blob can't be had any more.
+    pub output: Option<Bytes>,
+    /// What its leaf holds of the output.
+    pub output_hash: B256,
+    /// Where the output is, if not in calldata.
+    pub in_blob: Option<InBlob>,
     /// When it was posted, unix seconds: the window's start.
     pub posted_at: Timestamp,
     /// How it stands.
@@ -308,6 +349,9 @@ pub enum LedgerError {
         /// Why the mirror refuses.
         reason: IllegalMove,
     },
+    /// A claim's reference is none within a blob.
+    #[error("claim {0} refers to bytes outside a blob")]
+    BadReference(ClaimKey),
     /// The inner roots of a move are in a blob that was not read.
     #[error("a move in game {id} is in blob {blob}, which could not be read")]
     NoBlob {
@@ -364,11 +408,11 @@ impl Ledger {
     /// # Errors
     /// The log contradicts the ledger, which then keeps what it can and skips the rest.
     pub fn apply(&mut self, log: &Log, now: Timestamp) -> Result<(), LedgerError> {
-        self.apply_with_blob(log, now, None)
+        self.apply_with(log, now, Beside::Nothing)
     }
 
-    /// The blob that [`Ledger::apply_with_blob`] needs beside `log`.
-    pub fn blob_of(&self, log: &Log) -> Option<B256> {
+    /// The blob that [`Ledger::apply_with`] needs beside `log`, which is a move.
+    pub fn blob_of_move(&self, log: &Log) -> Option<B256> {
         if log.address() != self.contracts.game || !self.rules.blobs {
             return None;
         }
@@ -376,23 +420,34 @@ impl Ledger {
         moved.map(|e| e.versionedHash)
     }
 
-    /// As [`Ledger::apply`], with the blob that the log's transaction carried.
+    /// Where the output is that `log` claims, if not in calldata.
+    pub fn claimed_in_blob(&self, log: &Log) -> Option<InBlob> {
+        if log.address() != self.contracts.rollup {
+            return None;
+        }
+        let claimed = decode::<BlobRollup::ResultClaimedInBlob>(log)
+            .ok()
+            .flatten()?;
+        place_of(&claimed)
+    }
+
+    /// As [`Ledger::apply`], with what is in a blob that the log's transaction carried.
     ///
     /// # Errors
     /// As there.
-    pub fn apply_with_blob(
+    pub fn apply_with(
         &mut self,
         log: &Log,
         now: Timestamp,
-        blob: Option<Arc<Blob>>,
+        beside: Beside,
     ) -> Result<(), LedgerError> {
         let address = log.address();
         if address == self.contracts.inbox {
             self.apply_inbox(log)
         } else if address == self.contracts.rollup {
-            self.apply_rollup(log, now)
+            self.apply_rollup(log, now, beside)
         } else if address == self.contracts.game {
-            self.apply_game(log, now, blob)
+            self.apply_game(log, now, beside)
         } else {
             Ok(())
         }
@@ -444,27 +499,46 @@ impl Ledger {
         Ok(())
     }
 
-    fn apply_rollup(&mut self, log: &Log, now: Timestamp) -> Result<(), LedgerError> {
+    fn apply_rollup(
+        &mut self,
+        log: &Log,
+        now: Timestamp,
+        beside: Beside,
+    ) -> Result<(), LedgerError> {
         if let Some(e) = decode::<Rollup::ResultClaimed>(log)? {
+            self.claim(Claim {
+                key: ClaimKey {
+                    segment: e.segmentId,
+                    index: e.index,
+                },
+                request_id: e.requestId,
+                executor: e.executor,
+                output_hash: keccak256(&e.output),
+                output: Some(e.output),
+                in_blob: None,
+                posted_at: now,
+                status: ClaimStatus::Standing,
+            });
+        } else if let Some(e) = decode::<BlobRollup::ResultClaimedInBlob>(log)? {
             let key = ClaimKey {
                 segment: e.segmentId,
                 index: e.index,
             };
-            let leaves = &mut self.segments.entry(e.segmentId).or_default().leaves;
-            leaves.insert(e.index, (e.requestId, keccak256(&e.output)));
-            // The one change of state that the inbox says nothing of.
-            if let Some(ask) = self.asks.get_mut(&e.requestId) {
-                ask.change(RequestState::Claimed);
-            }
-            let claim = Claim {
+            let place = place_of(&e).ok_or(LedgerError::BadReference(key))?;
+            self.claim(Claim {
                 key,
                 request_id: e.requestId,
                 executor: e.executor,
-                output: e.output,
+                output_hash: place.reference.leaf_hash(place.blob),
+                output: match beside {
+                    Beside::Nothing => None,
+                    Beside::Blob(blob) => place.output(&blob),
+                    Beside::Output(output) => Some(output),
+                },
+                in_blob: Some(place),
                 posted_at: now,
                 status: ClaimStatus::Standing,
-            };
-            self.claims.insert(key, claim);
+            });
         } else if let Some(e) = decode::<Rollup::ResultSkipped>(log)? {
             let leaves = &mut self.segments.entry(e.segmentId).or_default().leaves;
             leaves.insert(e.index, (e.requestId, e.outputHash));
@@ -477,6 +551,16 @@ impl Ledger {
             self.close_claim("ClaimRejected", e.segmentId, e.index, ClaimStatus::Rejected)?;
         }
         Ok(())
+    }
+
+    fn claim(&mut self, claim: Claim) {
+        let leaves = &mut self.segments.entry(claim.key.segment).or_default().leaves;
+        leaves.insert(claim.key.index, (claim.request_id, claim.output_hash));
+        // The one change of state that the inbox says nothing of.
+        if let Some(ask) = self.asks.get_mut(&claim.request_id) {
+            ask.change(RequestState::Claimed);
+        }
+        self.claims.insert(claim.key, claim);
     }
 
     fn close_claim(
@@ -496,12 +580,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn apply_game(
-        &mut self,
-        log: &Log,
-        now: Timestamp,
-        blob: Option<Arc<Blob>>,
-    ) -> Result<(), LedgerError> {
+    fn apply_game(&mut self, log: &Log, now: Timestamp, beside: Beside) -> Result<(), LedgerError> {
         if let Some(e) = decode::<DisputeGame::GameOpened>(log)? {
             let (initial, first) = (StateRoot(hash(e.initialRoot)), hash(e.gameId));
             let play = Play {
@@ -513,7 +592,7 @@ impl Ledger {
         } else if let Some(e) = decode::<DisputeGame::Moved>(log)? {
             self.apply_move(e, now)?;
         } else if let Some(e) = decode::<BlobDisputeGame::BlobMoved>(log)? {
-            self.apply_blob_move(e, now, blob)?;
+            self.apply_blob_move(e, now, beside)?;
         } else if let Some(e) = decode::<DisputeGame::GameWon>(log)? {
             let play = self.play("GameWon", e.gameId)?;
             let winner = if e.winner == play.context.challenger {
@@ -546,7 +625,7 @@ impl Ledger {
         &mut self,
         e: BlobDisputeGame::BlobMoved,
         now: Timestamp,
-        blob: Option<Arc<Blob>>,
+        beside: Beside,
     ) -> Result<(), LedgerError> {
         let (play, turn, segment) = self.answered(e.gameId, e.history, e.segment, e.mover)?;
         let id = play.id;
@@ -554,15 +633,12 @@ impl Ledger {
             id,
             blob: e.versionedHash,
         };
-        let blob = blob.filter(|b| b.versioned_hash() == e.versionedHash);
+        let blob = match beside {
+            Beside::Blob(blob) if blob.versioned_hash() == e.versionedHash => blob,
+            _ => return Err(unread),
+        };
         play.game
-            .dissect_by_blob(
-                turn,
-                segment,
-                blob.ok_or(unread)?,
-                StateRoot(hash(e.end)),
-                now,
-            )
+            .dissect_by_blob(turn, segment, blob, StateRoot(hash(e.end)), now)
             .map_err(|reason| LedgerError::Refused { id, reason })
     }
 
@@ -598,6 +674,13 @@ impl Ledger {
     }
 }
 
+fn place_of(e: &BlobRollup::ResultClaimedInBlob) -> Option<InBlob> {
+    BlobRef::unpack(&e.r#ref[..]).map(|reference| InBlob {
+        blob: e.blob,
+        reference,
+    })
+}
+
 /// The event, if `log` is one of type `E`.
 fn decode<E: SolEvent>(log: &Log) -> Result<Option<E>, LedgerError> {
     if log.topic0() != Some(&E::SIGNATURE_HASH) {
@@ -610,6 +693,7 @@ fn decode<E: SolEvent>(log: &Log) -> Result<Option<E>, LedgerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use assay_bindings::blob_refs::lay_out;
 
     fn ask(delivery: u8) -> Ask {
         let mut request = Request::default();
@@ -643,5 +727,130 @@ mod tests {
             (two.fee_of(Mode::Result), two.fee_of(Mode::Finality)),
             (0, 0)
         );
+    }
+
+    const ROLLUP: Address = Address::repeat_byte(2);
+
+    fn ledger() -> Ledger {
+        let contracts = Contracts {
+            inbox: Address::repeat_byte(1),
+            rollup: ROLLUP,
+            game: Address::repeat_byte(3),
+            staking: Address::repeat_byte(4),
+            registry: Address::repeat_byte(5),
+            prover: Address::repeat_byte(6),
+            liveness: None,
+            review_judge: None,
+            market: None,
+        };
+        let rules = Rules {
+            arity_log2: 5,
+            trace_log2: 50,
+            allowance: 60,
+            blobs: true,
+        };
+        Ledger::new(contracts, rules)
+    }
+
+    fn log(event: &impl SolEvent) -> Log {
+        Log {
+            inner: alloy::primitives::Log {
+                address: ROLLUP,
+                data: event.encode_log_data(),
+            },
+            ..Log::default()
+        }
+    }
+
+    /// A batch of two results in one blob and the event of each, the outputs, and the blob.
+    fn two_in_a_blob() -> ([Log; 2], [Vec<u8>; 2], Arc<Blob>) {
+        let outputs = [vec![1, 0, 0, 0, 0, 7], (0..99).collect::<Vec<u8>>()];
+        let (refs, elements) = lay_out(outputs.iter().map(|o| &o[..])).expect("they fit");
+        let blob = Blob::of_elements(&elements).expect("below the order");
+        let event = |index: u16| BlobRollup::ResultClaimedInBlob {
+            requestId: B256::repeat_byte(index as u8 + 1),
+            segmentId: 9,
+            index,
+            executor: Address::repeat_byte(7),
+            blob: blob.versioned_hash(),
+            r#ref: refs[usize::from(index)].pack(),
+        };
+        ([0, 1].map(|i| log(&event(i))), outputs, Arc::new(blob))
+    }
+
+    #[test]
+    fn claim_in_a_blob_has_its_bytes_and_its_own_leaf() {
+        let (logs, outputs, blob) = two_in_a_blob();
+        let mut ledger = ledger();
+        let mut request = ask(0);
+        request.entropy = Some(B256::ZERO);
+        ledger.asks.insert(B256::repeat_byte(2), request);
+        for log in &logs {
+            let place = ledger.claimed_in_blob(log).expect("it is one");
+            assert_eq!(place.blob, blob.versioned_hash());
+            let applied = ledger.apply_with(log, 5, Beside::Blob(blob.clone()));
+            applied.expect("it fits");
+        }
+        let claims: Vec<Claim> = ledger.claims.values().cloned().collect();
+        for (claim, output) in claims.iter().zip(&outputs) {
+            assert_eq!(claim.output.as_ref().map(|o| &o[..]), Some(&output[..]));
+            let place = claim.in_blob.expect("in a blob");
+            let leaf = place.reference.leaf_hash(blob.versioned_hash());
+            assert_eq!(claim.output_hash, leaf);
+            assert_ne!(claim.output_hash, keccak256(output));
+            let leaves = &ledger.segments[&9].leaves;
+            assert_eq!(leaves[&claim.key.index], (claim.request_id, leaf));
+        }
+        let state = ledger.asks[&B256::repeat_byte(2)].state;
+        assert_eq!(state, RequestState::Claimed);
+        // Its leaf is shown under the root over both.
+        let leaf = |c: &Claim| assay_bindings::results::leaf(c.request_id, c.output_hash);
+        let root = assay_bindings::results::root(&[leaf(&claims[0]), leaf(&claims[1])]);
+        let posted = Rollup::SegmentPosted {
+            segmentId: 9,
+            executor: Address::repeat_byte(7),
+            number: 1,
+            root,
+            count: 2,
+            claimed: 2,
+            locked: U256::ZERO,
+        };
+        ledger.apply(&log(&posted), 5).expect("it fits");
+        let shown = crate::claim_ref::claim_ref(&claims[1], &ledger.segments[&9]);
+        let shown = shown.expect("both leaves are known");
+        assert_eq!(shown.outputHash, claims[1].output_hash);
+        assert_eq!(shown.proof, [leaf(&claims[0])]);
+    }
+
+    /// What was read before is the same without the blob; what was not, and another blob, leave the leaf and no output.
+    #[test]
+    fn claim_whose_blob_is_gone_keeps_its_leaf_and_is_never_taken_for_another_output() {
+        let (logs, outputs, blob) = two_in_a_blob();
+        let (mut read, mut cached, mut gone) = (ledger(), ledger(), ledger());
+        let other = Arc::new(Blob::of_elements(&[]).expect("zeros"));
+        for (i, log) in logs.iter().enumerate() {
+            let know = Beside::Output(outputs[i].clone().into());
+            let none = [Beside::Nothing, Beside::Blob(other.clone())][i].clone();
+            for (ledger, beside) in [
+                (&mut read, Beside::Blob(blob.clone())),
+                (&mut cached, know),
+                (&mut gone, none),
+            ] {
+                ledger.apply_with(log, 5, beside).expect("it fits");
+            }
+        }
+        let says = |ledger: &Ledger| format!("{:?}", ledger.claims);
+        assert_eq!(says(&read), says(&cached));
+        for (claim, known) in gone.claims.values().zip(read.claims.values()) {
+            assert_eq!(claim.output, None);
+            assert_eq!(claim.output_hash, known.output_hash);
+            let (place, request) = (Address::ZERO, ask(0));
+            let request = Ask {
+                entropy: Some(B256::ZERO),
+                ..request
+            };
+            let inputs = |claim| crate::inputs::Inputs::of(1, place, &request, claim);
+            assert!(inputs(claim).is_none() && inputs(known).is_some());
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod audit;
+pub mod blobs;
 pub mod calls;
 pub mod cashier;
 pub mod claim_ref;

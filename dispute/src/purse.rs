@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// Gas of one game at the worst: the opening of the largest claim, its moves, its proof.
 pub const GAME_GAS: u64 = 6_000_000;
+/// Gas that it takes more to open the largest output in a blob: 133 elements at 60,000 each.
+pub const BLOB_GAS: u64 = 8_000_000;
 /// Seconds that a charge counts against the budget.
 const HOUR: u64 = 3_600;
 
@@ -38,14 +40,19 @@ pub struct Exposure {
     pub open: usize,
     /// Games that may have to be opened: they cost a bond and gas.
     pub potential: usize,
+    /// Those of them whose outputs are in blobs: opening them costs more.
+    pub in_blobs: usize,
 }
 
 impl Exposure {
     /// Wei to keep. The price may double until they are over.
     pub fn reserve(&self, bond: U256, price: u128) -> U256 {
-        let gas = U256::from(2 * price) * U256::from(GAME_GAS);
+        let price = U256::from(2 * price);
+        let (gas, more) = (price * U256::from(GAME_GAS), price * U256::from(BLOB_GAS));
         let (open, potential) = (U256::from(self.open), U256::from(self.potential));
-        (gas * open).saturating_add((gas + bond) * potential)
+        (gas * open)
+            .saturating_add((gas + bond) * potential)
+            .saturating_add(more * U256::from(self.in_blobs))
     }
 }
 
@@ -289,7 +296,14 @@ mod tests {
     fn reserve_holds_bonds_and_gas_of_what_may_be_played() {
         let bond = U256::from(1_000u64);
         let gas = 2 * 10 * GAME_GAS;
-        let reserve = |open, potential| Exposure { open, potential }.reserve(bond, 10);
+        let of = |open, potential, in_blobs| Exposure {
+            open,
+            potential,
+            in_blobs,
+        };
+        let reserve = |open, potential| of(open, potential, 0).reserve(bond, 10);
+        let more = U256::from(2 * 2 * 10 * BLOB_GAS);
+        assert_eq!(of(2, 3, 2).reserve(bond, 10), reserve(2, 3) + more);
         assert_eq!(reserve(0, 0), U256::ZERO);
         assert_eq!(reserve(2, 0), U256::from(2 * gas));
         assert_eq!(reserve(2, 3), U256::from(5 * gas + 3_000));

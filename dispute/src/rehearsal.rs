@@ -135,7 +135,7 @@ fn transact(
     call: &Call,
 ) -> Result<ExecutionResult, EVMError<StateError>> {
     let blob_fee = BlobExcessGasAndPrice::new(block.excess_blob_gas, BLOB_FEE_FRACTION);
-    let blobs: Vec<B256> = call.blob.iter().map(|b| b.versioned_hash()).collect();
+    let blobs: Vec<B256> = call.blobs.iter().map(|b| b.versioned_hash()).collect();
     let tx = TxEnv {
         caller: from,
         gas_limit: call.gas.unwrap_or(GAS_CAP.min(block.gas_limit)),

@@ -1,14 +1,15 @@
 //! Follows the contracts' events into a [`Ledger`]; what was read is cached and can be read again at any time.
 
+use crate::blobs::KeptBlobs;
 use crate::clock::Timestamp;
 use crate::game::Rules;
-use crate::ledger::Ledger;
+use crate::ledger::{Beside, InBlob, Ledger};
 use alloy::eips::BlockId;
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::{Log, TransactionRequest};
 use alloy::sol_types::SolCall;
-use assay_bindings::DisputeGame;
+use assay_bindings::{DisputeGame, Rollup};
 use assay_node::beacon::{Beacon, BeaconError};
 use assay_node::blob::{Blob, BlobError};
 use assay_node::chain::{BlockRef, Chain, ChainError};
@@ -31,7 +32,7 @@ pub enum WatchError {
     /// The cache can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The roots of a move can't be read.
+    /// The roots of a move, or a claimed output, can't be read.
     #[error(transparent)]
     Blob(#[from] BeaconError),
     /// A contract answered with something else than its interface says.
@@ -51,9 +52,12 @@ pub enum WatchError {
 struct Entry {
     log: Log,
     time: Timestamp,
-    /// Bytes of the blob that the log speaks of.
+    /// Bytes of the blob that the log, a move, speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blob: Option<Bytes>,
+    /// The output in a blob that the log, a claim, speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output: Option<Bytes>,
 }
 
 /// The ledger as of the newest block looked at.
@@ -62,6 +66,9 @@ pub struct Watcher {
     beacon: Beacon,
     follower: Follower,
     store: Arc<dyn Store>,
+    blobs: KeptBlobs,
+    /// The blob that was read last: the claims of a segment are in one.
+    last: Option<Arc<Blob>>,
     empty: Ledger,
     ledger: Ledger,
     through: Option<BlockRef>,
@@ -80,6 +87,7 @@ impl Watcher {
     ) -> Result<Watcher, WatchError> {
         let contracts = deployment.contracts.clone();
         let rules = read_rules(&chain, contracts.game).await?;
+        let window = view(&chain, contracts.rollup, "window", Rollup::windowCall {}).await?;
         let addresses = vec![contracts.inbox, contracts.rollup, contracts.game];
         let follower = Follower::open(
             chain.clone(),
@@ -94,6 +102,8 @@ impl Watcher {
             beacon: Beacon::new(chain.url().clone()),
             chain,
             follower,
+            blobs: KeptBlobs::new(store.clone(), window),
+            last: None,
             store,
             ledger: empty.clone(),
             empty,
@@ -116,6 +126,11 @@ impl Watcher {
     /// What the events so far add up to.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The blobs of claims that can be challenged.
+    pub fn blobs(&self) -> &KeptBlobs {
+        &self.blobs
     }
 
     /// The newest block looked at by this process.
@@ -142,12 +157,19 @@ impl Watcher {
                     for log in logs {
                         let time = self.time_of(&log, &through).await?;
                         let blob = self.blob_of(&log, time, &through).await?;
-                        entries.push(Entry { log, time, blob });
+                        let output = self.output_of(&log, time, &through).await?;
+                        entries.push(Entry {
+                            log,
+                            time,
+                            blob,
+                            output,
+                        });
                     }
                     self.save(&entries)?;
                     entries
                         .iter()
                         .for_each(|entry| apply(&mut self.ledger, entry));
+                    self.blobs.prune(through.timestamp)?;
                     self.through = Some(through);
                 }
             }
@@ -179,14 +201,10 @@ impl Watcher {
         time: Timestamp,
         through: &BlockRef,
     ) -> Result<Option<Bytes>, WatchError> {
-        let Some(hash) = self.ledger.blob_of(log) else {
+        let Some(hash) = self.ledger.blob_of_move(log) else {
             return Ok(None);
         };
-        let block = BlockRef {
-            number: log.block_number.unwrap_or(through.number),
-            timestamp: time,
-            ..*through
-        };
+        let block = block_of_log(log, time, through);
         match self.beacon.blob(hash, &block).await {
             Ok(blob) => Ok(Some(blob.to_bytes())),
             Err(error @ BeaconError::Missing { .. })
@@ -197,6 +215,54 @@ impl Watcher {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The output in a blob that `log` claims. Nobody can challenge any more what is in one that nobody has any more.
+    // INVARIANT: no claim that can be challenged goes by unread: what comes after it waits.
+    async fn output_of(
+        &mut self,
+        log: &Log,
+        time: Timestamp,
+        through: &BlockRef,
+    ) -> Result<Option<Bytes>, WatchError> {
+        let Some(place) = self.ledger.claimed_in_blob(log) else {
+            return Ok(None);
+        };
+        let block = block_of_log(log, time, through);
+        match self.read_claimed(&place, &block).await {
+            Ok(blob) => {
+                self.blobs.hold(place.blob, time);
+                Ok(place.output(&blob))
+            }
+            Err(WatchError::Blob(error @ BeaconError::Missing { .. }))
+                if through.timestamp >= self.blobs.closes(time) =>
+            {
+                tracing::warn!(%error, "the claim's window is over: its output is not read");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The blob at `place`, from wherever it is; kept from then on.
+    async fn read_claimed(
+        &mut self,
+        place: &InBlob,
+        block: &BlockRef,
+    ) -> Result<Arc<Blob>, WatchError> {
+        let is_it = |blob: &&Arc<Blob>| blob.versioned_hash() == place.blob;
+        if let Some(blob) = self.last.as_ref().filter(is_it) {
+            return Ok(blob.clone());
+        }
+        let blob = match self.blobs.get(place.blob)? {
+            Some(blob) => blob,
+            None => {
+                let blob = self.beacon.blob(place.blob, block).await?;
+                self.blobs.put(&blob)?;
+                blob
+            }
+        };
+        Ok(self.last.insert(Arc::new(blob)).clone())
     }
 
     fn save(&self, entries: &[Entry]) -> Result<(), WatchError> {
@@ -241,13 +307,29 @@ impl Watcher {
             apply(&mut ledger, &entry);
         }
         self.ledger = ledger;
+        for claim in self.ledger.claims.values() {
+            if let Some(place) = claim.in_blob {
+                self.blobs.hold(place.blob, claim.posted_at);
+            }
+        }
         Ok(())
     }
 }
 
+fn block_of_log(log: &Log, time: Timestamp, through: &BlockRef) -> BlockRef {
+    BlockRef {
+        number: log.block_number.unwrap_or(through.number),
+        timestamp: time,
+        ..*through
+    }
+}
+
 fn apply(ledger: &mut Ledger, entry: &Entry) {
-    let blob = entry.blob.as_ref().and_then(read_blob);
-    if let Err(error) = ledger.apply_with_blob(&entry.log, entry.time, blob) {
+    let beside = match &entry.output {
+        Some(output) => Beside::Output(output.clone()),
+        None => entry.blob.as_ref().and_then(read_blob).into(),
+    };
+    if let Err(error) = ledger.apply_with(&entry.log, entry.time, beside) {
         tracing::error!(%error, block = entry.log.block_number, "an event contradicts the ledger");
     }
 }

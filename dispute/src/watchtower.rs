@@ -1,7 +1,8 @@
 //! The watchtower: re-checks every claim, challenges the wrong ones, plays its games to the end, collects what it won.
 
 use crate::audit::Auditor;
-use crate::calls::opening;
+use crate::blobs::KeptBlobs;
+use crate::calls::{opening, opening_from_blob};
 use crate::cashier::Cashier;
 use crate::claim_ref::claim_ref;
 use crate::clock::Timestamp;
@@ -19,8 +20,9 @@ use crate::responder::Responder;
 use crate::service::{confirm_model, learn_models, unix_now};
 use crate::watcher::{Watcher, challenger_bond, view};
 use alloy::primitives::U256;
+use alloy::rpc::types::TransactionReceipt;
 use anyhow::{Context, ensure};
-use assay_bindings::Rollup;
+use assay_bindings::{ClaimRef, Rollup};
 use assay_node::args::{ModelArgs, NodeArgs};
 use assay_node::dangerous::WatchtowerLies;
 use assay_node::deployment::ModelEntry;
@@ -37,6 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Re-checks every answer on the chain and challenges the wrong ones.
@@ -233,17 +236,18 @@ impl Watchtower {
         let head = self.shell.chain.head().await?;
         let wall = unix_now();
         let registry = self.shell.deployment.contracts.registry;
-        let ledger = self.watcher.ledger();
+        let (ledger, blobs) = (self.watcher.ledger(), self.watcher.blobs());
         learn_models(&self.shell.chain, registry, ledger, &self.library).await?;
 
         self.auditor.tick(ledger, head.timestamp)?;
         for (claim, reason) in self.auditor.wrong(ledger, head.timestamp) {
-            self.challenges.challenge(ledger, claim, reason);
+            self.challenges.challenge(ledger, blobs, claim, reason);
         }
         if self.lying {
             for claim in self.auditor.right(ledger, head.timestamp) {
                 self.challenges.challenge(
                     ledger,
+                    blobs,
                     claim,
                     "DANGEROUS: it is right, this challenge is a lie",
                 );
@@ -271,10 +275,11 @@ impl Watchtower {
         let (me, ledger) = (self.challenges.responder.address(), self.watcher.ledger());
         let challenged = |key| ledger.open_games(key).any(|p| p.context.challenger == me);
         let doubtful = self.auditor.doubtful(ledger, now);
-        let unchallenged = doubtful.filter(|claim| !challenged(claim.key)).count();
+        let unchallenged: Vec<&Claim> = doubtful.filter(|c| !challenged(c.key)).collect();
         Exposure {
             open: self.own_games().count(),
-            potential: unchallenged + spare,
+            potential: unchallenged.len() + spare,
+            in_blobs: unchallenged.iter().filter(|c| c.in_blob.is_some()).count(),
         }
     }
 
@@ -332,7 +337,44 @@ struct Challenges {
     /// Openings that are neither mined nor given up: a second one would only cost gas.
     sending: BTreeSet<ClaimKey>,
     tasks: JoinSet<(ClaimKey, Result<(), String>)>,
+    /// An output in a blob takes seconds to open: a few at a time.
+    cores: Arc<Semaphore>,
     opened: Counter,
+}
+
+/// A game to be opened.
+struct Challenge {
+    ask: Ask,
+    claim: Claim,
+    shown: ClaimRef,
+    /// Where the claim's blob is, if its output is in one.
+    blobs: Option<KeptBlobs>,
+    responder: Arc<Responder>,
+    bond: U256,
+}
+
+impl Challenge {
+    async fn send(self, cores: &Semaphore) -> anyhow::Result<TransactionReceipt> {
+        let responder = self.responder.clone();
+        let call = match self.blobs {
+            None => self.call()?,
+            Some(_) => {
+                let _permit = cores.acquire().await?;
+                tokio::task::spawn_blocking(move || self.call()).await??
+            }
+        };
+        Ok(responder.send(call).await?)
+    }
+
+    fn call(&self) -> anyhow::Result<Call> {
+        let (game, bond) = (self.responder.contracts().game, self.bond);
+        let (Some(place), Some(blobs)) = (&self.claim.in_blob, &self.blobs) else {
+            return Ok(opening(&self.ask, &self.claim, &self.shown, game, bond));
+        };
+        let blob = blobs.get(place.blob)?.context("its blob is not kept")?;
+        let call = opening_from_blob(&self.ask, place, &blob, &self.shown, game, bond)?;
+        Ok(call)
+    }
 }
 
 impl Challenges {
@@ -343,12 +385,13 @@ impl Challenges {
             again: BTreeMap::new(),
             sending: BTreeSet::new(),
             tasks: JoinSet::new(),
+            cores: Arc::new(Semaphore::new(2)),
             opened,
         }
     }
 
     /// Opens a game on `claim` unless this account has one: what other challengers do there protects nobody.
-    fn challenge(&mut self, ledger: &Ledger, claim: &Claim, reason: &str) {
+    fn challenge(&mut self, ledger: &Ledger, blobs: &KeptBlobs, claim: &Claim, reason: &str) {
         let me = self.responder.address();
         let has_one = ledger
             .games
@@ -361,37 +404,38 @@ impl Challenges {
         if has_one || waits || self.sending.contains(&claim.key) {
             return;
         }
-        let Some(call) = self.call(ledger, claim) else {
+        let Some(challenge) = self.prepare(ledger, blobs, claim) else {
             return;
         };
         self.sending.insert(claim.key);
         tracing::warn!(claim = %claim.key, executor = %claim.executor, reason, "opening a game");
-        let (responder, opened, key) = (self.responder.clone(), self.opened.clone(), claim.key);
+        let (opened, key, cores) = (self.opened.clone(), claim.key, self.cores.clone());
         self.tasks.spawn(async move {
-            let result = match responder.send(call).await {
+            let result = match challenge.send(&cores).await {
                 Ok(receipt) => {
                     opened.inc();
                     tracing::info!(claim = %key, tx = %receipt.transaction_hash, gas = receipt.gas_used, "game opened");
                     Ok(())
                 }
-                Err(error) => Err(format!("claim {key} is not challenged: {error}")),
+                Err(error) => Err(format!("claim {key} is not challenged: {error:#}")),
             };
             (key, result)
         });
     }
 
-    fn call(&self, ledger: &Ledger, claim: &Claim) -> Option<Call> {
+    fn prepare(&self, ledger: &Ledger, blobs: &KeptBlobs, claim: &Claim) -> Option<Challenge> {
         let ask: &Ask = ledger.asks.get(&claim.request_id)?;
         let shown = claim_ref(claim, ledger.segments.get(&claim.key.segment)?)
             .inspect_err(|error| tracing::error!(claim = %claim.key, %error, "a claim's leaf can't be shown"))
             .ok()?;
-        Some(opening(
-            ask,
-            claim,
-            &shown,
-            self.responder.contracts().game,
-            self.bond,
-        ))
+        Some(Challenge {
+            ask: ask.clone(),
+            claim: claim.clone(),
+            shown,
+            blobs: claim.in_blob.is_some().then(|| blobs.clone()),
+            responder: self.responder.clone(),
+            bond: self.bond,
+        })
     }
 
     fn collect(&mut self, shell: &Shell) {

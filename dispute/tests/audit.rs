@@ -142,7 +142,9 @@ fn ledger(n: u8, lies: u8) -> Ledger {
             key,
             request_id: id,
             executor: Address::ZERO,
-            output: output.into(),
+            output_hash: alloy::primitives::keccak256(&output),
+            output: Some(output.into()),
+            in_blob: None,
             posted_at: POSTED,
             status: ClaimStatus::Standing,
         };

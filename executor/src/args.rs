@@ -83,6 +83,11 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = value_parser!(u64).range(0..=8_000))]
     pub seed_depth: u64,
 
+    /// Put outputs into blobs (EIP-4844) where the request has no consumer and the output has 6 to 4101 bytes, on a rollup that
+    /// takes them.
+    #[arg(long)]
+    pub outputs_in_blobs: bool,
+
     /// Leave requests alone that the sequencer let pass its deadline.
     #[arg(long)]
     pub no_direct_claims: bool,

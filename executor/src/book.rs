@@ -246,6 +246,7 @@ mod tests {
             chain_id: 1,
             rollup: Address::ZERO,
             signer,
+            in_blobs: false,
         };
         book.sign(answers, |number, results| {
             signatory.sign(number, 1000, results)

@@ -234,6 +234,7 @@ pub fn offer(segment: &SignedSegment) -> from_executor::Message {
             .map(|a| result(a.request_id, &a.output))
             .collect(),
         signature: segment.signature.to_vec(),
+        in_blob: segment.in_blob,
     })
 }
 

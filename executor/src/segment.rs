@@ -3,7 +3,10 @@
 use alloy::primitives::{Address, B256, Bytes, keccak256};
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
-use assay_bindings::{results, sign};
+use alloy::sol_types::SolValue;
+use assay_bindings::blob_refs::fits;
+use assay_bindings::{Request, results, sign};
+use assay_node::outputs::LaidOut;
 use serde::{Deserialize, Serialize};
 
 /// One answer, with all that is needed to claim it again.
@@ -33,6 +36,18 @@ pub struct SignedSegment {
     pub results: Vec<Answered>,
     /// 65 bytes r, s, v.
     pub signature: Bytes,
+    /// The outputs go into one blob, and the signature is over references to them.
+    #[serde(default)]
+    pub in_blob: bool,
+}
+
+impl Answered {
+    /// Whether its output may be in a blob: it has the size, and no consumer needs it on the chain.
+    pub fn fits_blob(&self) -> bool {
+        let request = Request::abi_decode(&self.request);
+        let no_consumer = request.is_ok_and(|r| r.params.callback.is_zero());
+        no_consumer && fits(self.output.len())
+    }
 }
 
 /// Who signs, and for which rollup.
@@ -44,10 +59,12 @@ pub struct Signatory {
     pub rollup: Address,
     /// The executor's key.
     pub signer: PrivateKeySigner,
+    /// Outputs go into blobs where they may.
+    pub in_blobs: bool,
 }
 
 impl Signatory {
-    /// Signs `results` (at least one).
+    /// Signs `results` (at least one); their outputs go into a blob if all of them may and fit.
     ///
     /// # Errors
     /// The signer's.
@@ -57,19 +74,30 @@ impl Signatory {
         expiry: u64,
         results: Vec<Answered>,
     ) -> Result<SignedSegment, alloy::signers::Error> {
-        let digest =
-            sign::segment_digest(self.chain_id, self.rollup, number, expiry, root(&results));
+        let wanted = self.in_blobs && results.iter().all(Answered::fits_blob);
+        let laid = wanted.then(|| laid_out(&results)).flatten();
+        let root = match &laid {
+            Some(laid) => laid.root(results.iter().map(|a| a.request_id)),
+            None => root(&results),
+        };
+        let digest = sign::segment_digest(self.chain_id, self.rollup, number, expiry, root);
         let signature = self.signer.sign_hash_sync(&digest)?;
         Ok(SignedSegment {
             number,
             expiry,
             results,
             signature: Bytes::copy_from_slice(&signature.as_bytes()),
+            in_blob: laid.is_some(),
         })
     }
 }
 
-/// Root over the results' leaves.
+fn laid_out(answers: &[Answered]) -> Option<LaidOut> {
+    let outputs: Vec<&Bytes> = answers.iter().map(|a| &a.output).collect();
+    LaidOut::of(&outputs)
+}
+
+/// Root over the results' leaves where the outputs are in calldata.
 pub fn root(answers: &[Answered]) -> B256 {
     let leaves: Vec<B256> = answers
         .iter()
@@ -82,6 +110,7 @@ pub fn root(answers: &[Answered]) -> B256 {
 mod tests {
     use super::*;
     use alloy::primitives::Signature;
+    use std::slice::from_ref;
 
     #[test]
     fn signature_covers_number_expiry_and_every_output() {
@@ -96,6 +125,7 @@ mod tests {
             chain_id: 31337,
             rollup: Address::repeat_byte(9),
             signer: PrivateKeySigner::random(),
+            in_blobs: false,
         };
         let segment = signatory
             .sign(4, 99, vec![answered(1), answered(2)])
@@ -123,5 +153,47 @@ mod tests {
         let mut other = segment.results.clone();
         other[1].output = Bytes::from_static(b"other");
         assert_ne!(signer_of(4, 99, &other), me);
+    }
+
+    #[test]
+    fn only_outputs_that_nobody_needs_on_chain_go_into_a_blob() {
+        let answered = |callback: u8, length: usize| {
+            let mut request = Request::default();
+            request.params.callback = Address::repeat_byte(callback);
+            Answered {
+                request_id: B256::repeat_byte(1),
+                request: request.abi_encode().into(),
+                payload: Bytes::new(),
+                output: vec![3; length].into(),
+                entropy: None,
+            }
+        };
+        let signatory = |in_blobs| Signatory {
+            chain_id: 31337,
+            rollup: Address::repeat_byte(9),
+            signer: PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key"),
+            in_blobs,
+        };
+        let sign = |in_blobs, answers: &[Answered]| {
+            let signed = signatory(in_blobs).sign(1, 99, answers.to_vec());
+            signed.expect("signed")
+        };
+        let good = answered(0, 4101);
+        assert!(sign(true, from_ref(&good)).in_blob);
+        for bad in [answered(1, 100), answered(0, 5), answered(0, 4102)] {
+            assert!(!sign(true, from_ref(&bad)).in_blob);
+            assert!(!sign(true, &[good.clone(), bad]).in_blob);
+        }
+        // 31 of them are 4123 elements.
+        assert!(!sign(true, &vec![good.clone(); 31]).in_blob);
+        let (calldata, blob) = (sign(false, from_ref(&good)), sign(true, from_ref(&good)));
+        assert!(!calldata.in_blob);
+        assert_ne!(calldata.signature, blob.signature);
+        let laid = laid_out(&[good]).expect("it fits");
+        let root = laid.root([B256::repeat_byte(1)]);
+        let digest = sign::segment_digest(31337, Address::repeat_byte(9), 1, 99, root);
+        let signature = Signature::from_raw(&blob.signature).expect("65 bytes");
+        let signer = signature.recover_address_from_prehash(&digest).ok();
+        assert_eq!(signer, Some(signatory(true).signer.address()));
     }
 }

@@ -11,11 +11,12 @@ use crate::promise::Promiser;
 use crate::segment::Signatory;
 use crate::stake::{self, Stake};
 use alloy::primitives::B256;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use assay_dispute::defender::Defender;
 use assay_dispute::library::Library;
 use assay_dispute::lies::Lie;
 use assay_node::dangerous::{Cheat, ExecutorLies};
+use assay_node::outputs::takes_blobs;
 use assay_node::shell::Shell;
 use assay_proto::v1::{SegmentStanding, SegmentVerdict, to_executor};
 use std::sync::Arc;
@@ -66,6 +67,13 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
     let library = Arc::new(library);
     let stake = stake::prepare(&shell, &tx, args.stake_claims, args.auto_stake).await?;
 
+    if args.outputs_in_blobs {
+        let rollup = shell.deployment.contracts.rollup;
+        ensure!(
+            takes_blobs(&shell.chain, rollup).await?,
+            "the rollup at {rollup} takes no outputs in blobs: leave --outputs-in-blobs out, or deploy with --blobs"
+        );
+    }
     let ids: Vec<B256> = models.keys().copied().collect();
     let (chain_id, rollup) = (shell.chain.id(), shell.deployment.contracts.rollup);
     let mut signed = None;
@@ -86,6 +94,7 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         chain_id,
         rollup,
         signer: key.signer().clone(),
+        in_blobs: args.outputs_in_blobs,
     };
     let promiser = match args.promise_wei {
         0 => None,

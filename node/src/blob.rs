@@ -3,7 +3,7 @@
 use alloy::consensus::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant};
 use alloy::primitives::{B256, Bytes, FixedBytes};
 use c_kzg::KzgSettings;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Elements of a blob.
 pub const ELEMENTS: usize = 4096;
@@ -143,29 +143,33 @@ impl Blob {
         })
     }
 
-    /// What travels beside a transaction that carries this blob, in the form of EIP-7594, with the proof of every cell.
-    ///
-    /// # Errors
-    /// The library fails.
-    pub fn sidecar(&self) -> Result<BlobTransactionSidecarVariant, BlobError> {
-        let blob = c_kzg::Blob::new(*self.bytes);
-        let (_, proofs) = settings()
-            .compute_cells_and_kzg_proofs(&blob)
-            .map_err(kzg)?;
-        let cell_proofs = proofs.iter().map(|p| Point::new(p.to_bytes().into_inner()));
-        Ok(BlobTransactionSidecarVariant::Eip7594(
-            BlobTransactionSidecarEip7594::new(
-                vec![alloy::eips::eip4844::Blob::from_slice(self.bytes())],
-                vec![self.commitment],
-                cell_proofs.collect(),
-            ),
-        ))
-    }
-
     /// All bytes, to be stored.
     pub fn to_bytes(&self) -> Bytes {
         self.bytes().to_vec().into()
     }
+}
+
+/// What travels beside a transaction that carries `blobs`, in the form of EIP-7594, with the proof of every cell.
+///
+/// # Errors
+/// The library fails.
+pub fn sidecar(blobs: &[Arc<Blob>]) -> Result<BlobTransactionSidecarVariant, BlobError> {
+    let mut cell_proofs = Vec::new();
+    for blob in blobs {
+        let blob = c_kzg::Blob::new(*blob.bytes);
+        let (_, proofs) = settings()
+            .compute_cells_and_kzg_proofs(&blob)
+            .map_err(kzg)?;
+        cell_proofs.extend(proofs.iter().map(|p| Point::new(p.to_bytes().into_inner())));
+    }
+    let raw = |blob: &Arc<Blob>| alloy::eips::eip4844::Blob::from_slice(blob.bytes());
+    Ok(BlobTransactionSidecarVariant::Eip7594(
+        BlobTransactionSidecarEip7594::new(
+            blobs.iter().map(raw).collect(),
+            blobs.iter().map(|b| b.commitment()).collect(),
+            cell_proofs,
+        ),
+    ))
 }
 
 fn kzg(error: c_kzg::Error) -> BlobError {

@@ -17,6 +17,7 @@ pub mod journal;
 pub mod key;
 pub mod logs;
 pub mod metrics;
+pub mod outputs;
 pub mod retry;
 pub mod revert;
 pub mod seed;

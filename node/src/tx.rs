@@ -11,7 +11,7 @@ mod manager;
 mod policy;
 mod tend;
 
-pub use call::Call;
+pub use call::{Call, MOST_BLOBS};
 pub use error::TxError;
 pub use manager::TxManager;
 pub use policy::TxPolicy;

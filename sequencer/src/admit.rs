@@ -42,6 +42,9 @@ pub enum Refusal {
     /// The contract would skip it.
     #[error("payload and output for request {0} are more than 64 KiB")]
     Oversized(B256),
+    /// The contract would skip it.
+    #[error("the consumer of request {0} needs its output in calldata, not in a blob")]
+    Consumer(B256),
     /// Nothing new in it.
     #[error("nothing in it is still wanted")]
     Unwanted,
@@ -103,6 +106,9 @@ pub fn admit(
         let r = &entry.request;
         if r.payloadLength as usize + output.len() > MAX_REQUEST_OUTPUT_BYTES as usize {
             return Err(Refusal::Oversized(*id));
+        }
+        if offer.in_blob && !r.params.callback.is_zero() {
+            return Err(Refusal::Consumer(*id));
         }
         let tokens = output_tokens(output, r.maxTokens);
         total += U256::from(work(r.modelLength, r.payloadLength, tokens));
@@ -180,6 +186,7 @@ mod tests {
                 .map(|n| (id(*n), output.clone().into()))
                 .collect(),
             signature: Default::default(),
+            in_blob: false,
         }
     }
 

@@ -13,6 +13,7 @@ use assay_bindings::abi::{Model, RequestStatus};
 use assay_bindings::work::{Share, WorkLaw};
 use assay_node::chain::{BlockRef, Chain, ChainError};
 use assay_node::deployment::Contracts;
+use assay_node::outputs::takes_blobs;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -55,6 +56,7 @@ pub struct ChainView {
     max_work: U256,
     law: WorkLaw,
     turns: Turns,
+    blobs: bool,
     models: Mutex<BTreeMap<B256, Model>>,
     head: Mutex<(BlockRef, Instant)>,
 }
@@ -106,6 +108,7 @@ impl ChainView {
             let none = RpcError::local_usage_str("it names no sequencer");
             chain.error("Rollup.sequencers", none)
         })?;
+        let blobs = takes_blobs(chain, contracts.rollup).await?;
         let head = Mutex::new((chain.head().await?, Instant::now()));
         let (claim_bond, models) = (U256::from(claim_bond), Mutex::default());
         Ok(ChainView {
@@ -120,6 +123,7 @@ impl ChainView {
             turns,
             models,
             head,
+            blobs,
             chain: chain.clone(),
         })
     }
@@ -131,6 +135,11 @@ impl ChainView {
     /// The chain.
     pub fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// Whether the rollup takes outputs in blobs.
+    pub fn takes_blobs(&self) -> bool {
+        self.blobs
     }
 
     /// Addresses.

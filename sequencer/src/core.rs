@@ -102,6 +102,8 @@ pub struct Core {
     pub segments: BTreeMap<(Address, u64), Held>,
     /// Results that the rollup skipped, by segment id, until the segment's own event says whose they were.
     pub skips: BTreeMap<u64, Vec<(B256, u8)>>,
+    /// Outputs that were read from blobs, by segment id and index, until the event that claims them is applied.
+    pub outputs: BTreeMap<(u64, u16), Bytes>,
     journal: Journal<Record>,
     /// Bytes of the journal when it was rewritten last.
     journal_alive: u64,
@@ -151,6 +153,7 @@ impl Core {
             sessions,
             segments: BTreeMap::new(),
             skips: BTreeMap::new(),
+            outputs: BTreeMap::new(),
             journal_alive: journal.bytes(),
             journal,
             arrivals: 0,

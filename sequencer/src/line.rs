@@ -1,11 +1,13 @@
 //! The line of accepted segments before the next batch. Pure.
 //!
 //! Rules: executors take turns, whoever's segment came first begins, and each one's segments go oldest first; addresses
-//! decide nothing. A segment that does not fit the work left holds the line, or smaller ones would pass it for ever; one
+//! decide nothing. A batch is in calldata or in blobs, as its first segment is; the others of its kind go along, and one blob
+//! goes with each segment. A segment that does not fit the work left holds the line, or smaller ones would pass it for ever; one
 //! whose fees don't pay for its work now is passed over. One that the chain refused with others goes alone, so that it
 //! can't take them along a second time.
 
 use alloy::primitives::Address;
+use assay_node::tx::MOST_BLOBS;
 use std::collections::BTreeMap;
 
 /// An executor's segment.
@@ -22,6 +24,8 @@ pub struct Waiting {
     pub suspect: bool,
     /// Bytes that it takes in a batch.
     pub bytes: usize,
+    /// Whether its outputs go into a blob.
+    pub in_blob: bool,
 }
 
 /// Whether the window takes a segment's work.
@@ -43,8 +47,13 @@ pub fn next_batch(
     mut fit: impl FnMut(&Waiting) -> Fit,
 ) -> Vec<Key> {
     let (mut taken, mut picked) = (0usize, Vec::new());
+    let mut blobs = None;
     for segment in in_turns(waiting) {
         let first = picked.is_empty();
+        let other = blobs.is_some_and(|blobs| blobs != segment.in_blob);
+        if other || (segment.in_blob && picked.len() >= MOST_BLOBS) {
+            continue;
+        }
         if segment.suspect && !first {
             continue;
         }
@@ -57,6 +66,7 @@ pub fn next_batch(
             Fit::Dear => continue,
         }
         taken += segment.bytes;
+        blobs = Some(segment.in_blob);
         picked.push(segment.key);
         if segment.suspect {
             break;
@@ -90,6 +100,7 @@ mod tests {
             arrival,
             suspect: false,
             bytes: 10,
+            in_blob: false,
         }
     }
 
@@ -159,6 +170,22 @@ mod tests {
             [(2, 0)],
             "alone, if need be"
         );
+    }
+
+    #[test]
+    fn batch_is_of_one_kind_and_has_six_blobs_at_most() {
+        let mut waiting: Vec<Waiting> = (1..=10).map(|n| segment(n, 0, n.into())).collect();
+        for n in [0, 2, 3, 4, 5, 6, 7, 8] {
+            waiting[n].in_blob = true;
+        }
+        let first = pick(&waiting, 1_000, 1_000);
+        assert_eq!(first, [1, 3, 4, 5, 6, 7].map(|n| (n, 0)));
+        waiting.retain(|w| !first.contains(&(w.key.0[0], w.key.1)));
+        // The one that was left out leads the next batch.
+        let second = pick(&waiting, 1_000, 1_000);
+        assert_eq!(second, [(2, 0), (10, 0)]);
+        waiting.retain(|w| w.in_blob);
+        assert_eq!(pick(&waiting, 1_000, 1_000), [(8, 0), (9, 0)]);
     }
 
     #[test]

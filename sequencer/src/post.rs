@@ -4,8 +4,10 @@ use crate::core::{Core, Shared, now_ms};
 use crate::entry::Worth;
 use crate::line::{Fit, Key, Waiting, next_batch};
 use crate::segment::{Offer, Progress};
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::SolCall;
+use assay_bindings::abi::BlobSegment;
+use assay_bindings::abi::blob_rollup::BlobRollup::postBlobBatchCall;
 use assay_bindings::abi::rollup::Rollup::postBatchCall;
 use assay_bindings::hashes::{output_tokens, work};
 use assay_bindings::work::Share;
@@ -26,8 +28,45 @@ const SUSPECT_PAUSE_MS: u64 = 1_000;
 
 /// A batch ready to be sent.
 struct Batch {
-    segments: Vec<Key>,
-    call: postBatchCall,
+    keys: Vec<Key>,
+    /// What was signed of each segment whose outputs go into a blob: all of them or none.
+    in_blobs: Vec<Offer>,
+    segments: Vec<Segment>,
+    signed: Vec<SignedRequest>,
+}
+
+impl Batch {
+    /// The transaction; takes a moment for each blob. `None` if an output fits no blob, which was looked at before it was
+    /// taken.
+    fn call(mut self, rollup: Address) -> Option<Call> {
+        if self.in_blobs.is_empty() {
+            let call = postBatchCall {
+                batch: self.segments,
+                signed: self.signed,
+            };
+            return Some(Call::new("postBatch", rollup, call.abi_encode()));
+        }
+        let mut blobs = Vec::new();
+        for (offer, segment) in self.in_blobs.iter().zip(&mut self.segments) {
+            let laid = offer.laid_out()?;
+            for (result, place) in segment.results.iter_mut().zip(&laid.refs) {
+                result.output = Bytes::copy_from_slice(&place.pack()[..]);
+            }
+            blobs.push(laid.blob);
+        }
+        let numbered = self.segments.iter().zip(0u64..);
+        let call = postBlobBatchCall {
+            batch: numbered
+                .map(|(segment, i)| BlobSegment {
+                    segment: segment.into(),
+                    blob: U256::from(i),
+                })
+                .collect(),
+            signed: self.signed.iter().map(Into::into).collect(),
+        };
+        let call = Call::new("postBlobBatch", rollup, call.abi_encode());
+        Some(blobs.into_iter().fold(call, Call::blob))
+    }
 }
 
 /// Posts until shutdown.
@@ -135,14 +174,19 @@ async fn round(shared: &Shared, tx: &TxManager) -> Result<bool, TxError> {
     );
     shared.settle();
     let Some(batch) = batch else { return Ok(false) };
-    let data = batch.call.abi_encode();
-    let (segments, signed, bytes) = (batch.segments.len(), batch.call.signed.len(), data.len());
-    let results: usize = batch.call.batch.iter().map(|s| s.results.len()).sum();
-    tracing::info!(segments, results, signed, bytes, "posting a batch");
-    match tx
-        .send(Call::new("postBatch", shared.view.contracts().rollup, data))
-        .await
-    {
+    let (keys, segments, signed) = (batch.keys.clone(), batch.keys.len(), batch.signed.len());
+    let results: usize = batch.segments.iter().map(|s| s.results.len()).sum();
+    let rollup = shared.view.contracts().rollup;
+    let call = tokio::task::spawn_blocking(move || batch.call(rollup)).await;
+    let Some(call) = call.ok().flatten() else {
+        let mut core = shared.core();
+        core.put_back(&keys);
+        core.suspect(&keys, "its outputs make no blob", now_ms());
+        return Ok(true);
+    };
+    let (bytes, blobs) = (call.data.len(), call.blobs.len());
+    tracing::info!(segments, results, signed, bytes, blobs, "posting a batch");
+    match tx.send(call).await {
         Ok(receipt) => {
             shared.counts.batches.inc();
             shared.counts.batch_gas.inc_by(receipt.gas_used);
@@ -150,7 +194,7 @@ async fn round(shared: &Shared, tx: &TxManager) -> Result<bool, TxError> {
             tracing::info!(transaction = %hash, gas = receipt.gas_used, segments, results, "batch posted");
             let entry = json!({
                 "block": receipt.block_number, "gas": receipt.gas_used, "segments": segments, "results": results,
-                "signed_requests": signed, "calldata_bytes": bytes,
+                "signed_requests": signed, "calldata_bytes": bytes, "blobs": blobs,
             });
             shared
                 .shell
@@ -162,13 +206,13 @@ async fn round(shared: &Shared, tx: &TxManager) -> Result<bool, TxError> {
         Err(error) => {
             let at_fault = blames_batch(&error) && posts_at_all(shared, tx).await;
             let mut core = shared.core();
-            core.put_back(&batch.segments);
+            core.put_back(&keys);
             if !at_fault {
                 return Err(error);
             }
             shared.counts.post_failures.inc();
             tracing::warn!(%error, segments, "the chain does not take this batch: its segments go alone from now on");
-            core.suspect(&batch.segments, &error.to_string(), now_ms());
+            core.suspect(&keys, &error.to_string(), now_ms());
             drop(core);
             shared.settle();
             Ok(true)
@@ -287,6 +331,7 @@ impl Core {
                 arrival: held.arrival,
                 suspect: held.suspect,
                 bytes: load.bytes,
+                in_blob: load.in_blob.is_some(),
             });
             loads.insert(key, load);
         }
@@ -303,7 +348,7 @@ impl Core {
     ) -> Option<Batch> {
         let (waiting, mut loads) = self.sift(now, now_ms);
         let mut notes = Vec::new();
-        let segments = next_batch(waiting, limit, |segment| {
+        let keys = next_batch(waiting, limit, |segment| {
             let claims = &loads[&segment.key].claims;
             let (fit, note) = fit(&mut share, claims);
             notes.extend(note);
@@ -312,23 +357,26 @@ impl Core {
         for (id, note) in notes {
             self.book.note(&id, &note);
         }
-        let mut call = postBatchCall {
-            batch: Vec::new(),
-            signed: Vec::new(),
-        };
+        let (mut segments, mut in_blobs) = (Vec::new(), Vec::new());
         // A request comes along once.
         let mut signed = BTreeMap::new();
-        for key in &segments {
+        for key in &keys {
             if let Some(load) = loads.remove(key) {
-                call.batch.push(load.segment);
+                segments.push(load.segment);
+                in_blobs.extend(load.in_blob);
                 signed.extend(load.signed);
             }
             if let Some(held) = self.segments.get_mut(key) {
                 held.progress = Progress::Submitted;
             }
         }
-        call.signed = signed.into_values().collect();
-        (!segments.is_empty()).then_some(Batch { segments, call })
+        let signed = signed.into_values().collect();
+        (!keys.is_empty()).then_some(Batch {
+            keys,
+            in_blobs,
+            segments,
+            signed,
+        })
     }
 
     /// What posting `offer` takes; `None` if none of its results is still wanted.
@@ -363,7 +411,8 @@ impl Core {
             results,
             signature: offer.signature.clone(),
         };
-        (!claims.is_empty()).then_some(Load {
+        (!claims.is_empty()).then(|| Load {
+            in_blob: offer.in_blob.then(|| offer.clone()),
             segment,
             signed,
             claims,
@@ -373,6 +422,7 @@ impl Core {
 }
 
 struct Load {
+    in_blob: Option<Offer>,
     segment: Segment,
     signed: Vec<(B256, SignedRequest)>,
     claims: Vec<Due>,

@@ -1,7 +1,8 @@
 //! Signed segments on their way to the chain, and what can be checked of one by itself.
 
 use alloy::primitives::{Address, B256, Bytes, Signature, U256, keccak256};
-use assay_bindings::{results, sign};
+use assay_bindings::{blob_refs, results, sign};
+use assay_node::outputs::LaidOut;
 use assay_types::params::MAX_REQUEST_OUTPUT_BYTES;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,9 @@ pub struct Offer {
     pub results: Vec<(B256, Bytes)>,
     /// 65 bytes r, s, v.
     pub signature: Bytes,
+    /// The outputs go into one blob; what is signed is a root over references to them.
+    #[serde(default)]
+    pub in_blob: bool,
 }
 
 /// How far a segment is.
@@ -70,6 +74,8 @@ pub struct Limits {
     pub most_life: u64,
     /// Bytes that it may take in a batch.
     pub bytes: usize,
+    /// Whether the rollup takes outputs in blobs.
+    pub blobs: bool,
 }
 
 /// What is wrong with an offer.
@@ -81,6 +87,12 @@ pub enum BadOffer {
     /// An output is too large to be posted.
     #[error("the output for request {0} is larger than a batch can carry")]
     Oversized(B256),
+    /// A rollup that takes calldata alone.
+    #[error("this rollup takes no outputs in blobs: start the executor without --outputs-in-blobs")]
+    NoBlobs,
+    /// No blob can hold it.
+    #[error("its outputs are too short, too long or too many for one blob")]
+    NotForBlob,
     /// Two results for one request.
     #[error("two results for request {0}")]
     Twice(B256),
@@ -118,21 +130,34 @@ pub enum BadOffer {
 }
 
 impl Offer {
-    /// Merkle root that the executor signed.
-    pub fn root(&self) -> B256 {
+    /// Its outputs in their blob; `None` if they are not to be in one, or can't.
+    pub fn laid_out(&self) -> Option<LaidOut> {
+        let outputs: Vec<&Bytes> = self.results.iter().map(|(_, output)| output).collect();
+        self.in_blob.then(|| LaidOut::of(&outputs)).flatten()
+    }
+
+    /// Merkle root that the executor signed; `None` if it should be over a blob that there can't be.
+    pub fn root(&self) -> Option<B256> {
+        if self.in_blob {
+            let ids = self.results.iter().map(|(id, _)| *id);
+            return self.laid_out().map(|laid| laid.root(ids));
+        }
         let leaves: Vec<B256> = self
             .results
             .iter()
             .map(|(id, out)| results::leaf(*id, keccak256(out)))
             .collect();
-        results::root(&leaves)
+        Some(results::root(&leaves))
     }
 
     /// Bytes that it takes in a batch, requests counted as large as they are encoded at most.
     pub fn bytes(&self) -> usize {
         let results = self.results.iter();
         512 + results
-            .map(|(_, output)| 1_024 + output.len())
+            .map(|(_, output)| match self.in_blob {
+                true => 1_024 + blob_refs::SIZE,
+                false => 1_024 + output.len(),
+            })
             .sum::<usize>()
     }
 
@@ -155,6 +180,9 @@ impl Offer {
                 return Err(BadOffer::Twice(*id));
             }
         }
+        if self.in_blob && !limits.blobs {
+            return Err(BadOffer::NoBlobs);
+        }
         let (bytes, limit) = (self.bytes(), limits.bytes);
         if bytes > limit {
             return Err(BadOffer::TooLarge { bytes, limit });
@@ -166,7 +194,8 @@ impl Offer {
         if expiry > now + most {
             return Err(BadOffer::LivesTooLong { expiry, now, most });
         }
-        let digest = sign::segment_digest(chain_id, rollup, self.number, self.expiry, self.root());
+        let root = self.root().ok_or(BadOffer::NotForBlob)?;
+        let digest = sign::segment_digest(chain_id, rollup, self.number, self.expiry, root);
         match recover(&self.signature, digest) {
             Some(signer) if signer == self.executor => Ok(()),
             _ => Err(BadOffer::Signature(self.executor)),
@@ -207,21 +236,58 @@ mod tests {
             expiry: 1_000,
             results,
             signature: Bytes::new(),
+            in_blob: false,
         };
-        let digest = sign::segment_digest(1, Address::repeat_byte(9), 3, 1_000, offer.root());
-        offer.signature = signer
-            .sign_hash_sync(&digest)
-            .expect("signs")
-            .as_bytes()
-            .to_vec()
-            .into();
+        sign_it(&mut offer, signer);
         offer
+    }
+
+    fn sign_it(offer: &mut Offer, signer: &PrivateKeySigner) {
+        let root = offer.root().expect("it has one");
+        let digest = sign::segment_digest(1, Address::repeat_byte(9), 3, 1_000, root);
+        let signature = signer.sign_hash_sync(&digest).expect("signs");
+        offer.signature = signature.as_bytes().to_vec().into();
+    }
+
+    #[test]
+    fn offer_in_a_blob_is_signed_over_the_blob_and_taken_where_there_are_blobs() {
+        let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key");
+        let mut good = offer(&signer);
+        good.results[1].1 = vec![1; 300].into();
+        good.in_blob = true;
+        sign_it(&mut good, &signer);
+        assert_eq!(check(&good), Ok(()));
+        let calldata = Offer {
+            in_blob: false,
+            ..good.clone()
+        };
+        assert!(
+            good.bytes() + 200 < calldata.bytes(),
+            "a reference is posted"
+        );
+        let signature = Err(BadOffer::Signature(signer.address()));
+        assert_eq!(check(&calldata), signature, "another root");
+        let mut swapped = good.clone();
+        swapped.results.reverse();
+        assert_eq!(check(&swapped), signature, "another blob");
+        let nowhere = Limits {
+            blobs: false,
+            ..LIMITS
+        };
+        let refused = good.check(1, Address::repeat_byte(9), 900, &nowhere);
+        assert_eq!(refused, Err(BadOffer::NoBlobs));
+        for length in [5, 4102] {
+            let mut bad = good.clone();
+            bad.results[0].1 = vec![0; length].into();
+            assert_eq!(check(&bad), Err(BadOffer::NotForBlob), "{length}");
+        }
     }
 
     const LIMITS: Limits = Limits {
         least_life: 60,
         most_life: 110,
         bytes: 3_000,
+        blobs: true,
     };
 
     fn check(offer: &Offer) -> Result<(), BadOffer> {

@@ -205,6 +205,7 @@ pub fn offer(executor: Address, m: &v1::SegmentOffer) -> Result<Offer, BadField>
         expiry: m.expiry,
         results: results.collect::<Result<_, BadField>>()?,
         signature: m.signature.clone().into(),
+        in_blob: m.in_blob,
     })
 }
 

@@ -390,6 +390,7 @@ fn receive(
         least_life: least_life(shared.view.turns()),
         most_life: shared.flags.max_segment_life.into(),
         bytes: shared.flags.max_segment_bytes(),
+        blobs: shared.view.takes_blobs(),
     };
     let (chain, rollup) = (shared.view.chain().id(), shared.view.contracts().rollup);
     offer.check(chain, rollup, shared.view.now(), &limits)?;

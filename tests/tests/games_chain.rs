@@ -21,6 +21,7 @@ use assay_dispute::solver::next_actions;
 use assay_dispute::watcher::{Watcher, challenger_bond};
 use assay_dispute::watchtower::{WatchtowerArgs, run};
 use assay_node::dangerous::Flip;
+use assay_node::outputs::takes_blobs;
 use assay_node::shell::Shell;
 use assay_node::store::SledStore;
 use assay_node::tx::Call;
@@ -102,6 +103,45 @@ async fn roots_in_blobs_survive_a_reorganization_and_end_in_a_proof() {
     assert_eq!(moves.len(), 6, "512 roots a move");
     assert!(moves.iter().all(|m| m.versionedHash[0] == 1));
     net.wait_for::<DisputeGame::CreditWithdrawn>(1, GAME).await;
+    tower.abort();
+    liar.abort();
+}
+
+/// Two answers in one blob, one of them false. The watchtower reads both from the beacon API, opens the false one element by
+/// element, is killed, and knows from its cache what it plays about.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn false_output_in_a_blob_is_challenged_and_the_true_one_beside_it_is_final() {
+    let mut net = blob_network(9).await;
+    assert!(
+        takes_blobs(&net.chain, net.deployment.contracts.rollup)
+            .await
+            .expect("asked")
+    );
+    let mut answers = Vec::new();
+    for prompt in ["true?", "false?"] {
+        let payload = Payload::greedy(prompt, 4).encode();
+        let (id, request) = net.ask(&payload).await;
+        let output = truth(&net, id, &request, &payload);
+        answers.push((id, request, output));
+    }
+    answers[1].2[6] ^= 1;
+    let tower = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    let liar = defender(&net, Some(Lie::Flip(Flip::Random(Some(7)))));
+    net.claim_in_blob(&answers).await;
+    net.wait_for::<BlobDisputeGame::BlobMoved>(2, GAME).await;
+    tower.abort();
+    let _ = tower.await;
+    let tower = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    let won = net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    assert_eq!(won[0].winner, net.address(Who::Watchtower));
+    assert_eq!(won[0].reason, 0, "by a one-step proof");
+    let lost = net.game_events::<DisputeGame::ClaimLost>().await;
+    assert_eq!(lost[0].requestId, answers[1].0);
+    let limit = Duration::from_secs(150);
+    let done = net.wait_for::<Rollup::ClaimFinalized>(1, limit).await;
+    assert_eq!(done[0].requestId, answers[0].0);
+    let games = net.game_events::<DisputeGame::GameOpened>().await.len();
+    assert_eq!(games, 1, "the true answer is left alone");
     tower.abort();
     liar.abort();
 }

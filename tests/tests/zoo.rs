@@ -562,7 +562,7 @@ async fn ask_back(net: &mut Network, consumer: Address) -> (Asked, Rollup::deliv
     let delivery = Rollup::deliverResultCall {
         req: request.clone(),
         claim: claim_ref(claim, &ledger.segments[&claim.key.segment]).expect("a leaf"),
-        output: claim.output.clone(),
+        output: claim.output.clone().expect("in calldata"),
         userData: vec![].into(),
     };
     let wrong = Vec::new();

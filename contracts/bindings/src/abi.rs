@@ -34,6 +34,8 @@ contracts! {
     inbox Inbox "../abi/Inbox.json";
     /// Batches, finality, delivery.
     rollup Rollup "../abi/Rollup.json";
+    /// The same where outputs may be in blobs.
+    blob_rollup BlobRollup "../abi/BlobRollup.json";
     /// The bisection game.
     dispute_game DisputeGame "../abi/DisputeGame.json";
     /// The bisection game with its roots in blobs.
@@ -73,7 +75,8 @@ contracts! {
 }
 
 pub use blob_dispute_game::BlobDisputeGame::{BlobMove, BlobPiece, BlobProof};
-pub use dispute_game::DisputeGame::{ClaimGames, GameContext, GameState, Move, Proof};
+pub use blob_rollup::BlobRollup::BlobSegment;
+pub use dispute_game::DisputeGame::{BlobOpening, ClaimGames, GameContext, GameState, Move, Proof};
 pub use inbox::Inbox::RequestStatus;
 pub use inference_hub::InferenceHub::{Offer, Order, SignedAsk, Terms};
 pub use inference_market::InferenceMarket::{AskTerms, Checkpoint};

@@ -1,10 +1,11 @@
 //! ABI types to and from `assay-types`, and between the copies of one struct in different contracts' modules.
 
 use crate::abi::{
-    ClaimRef, GameContext, LivenessPenalty, Model, Program, Request, RequestParams, SignedAsk,
-    SignedRequest,
+    ClaimRef, GameContext, LivenessPenalty, Model, Program, Request, RequestParams, Segment,
+    SegmentResult, SignedAsk, SignedRequest,
 };
-use crate::abi::{blob_dispute_game::BlobDisputeGame, dispute_game::DisputeGame, inbox::Inbox};
+use crate::abi::{blob_dispute_game::BlobDisputeGame, blob_rollup::BlobRollup};
+use crate::abi::{dispute_game::DisputeGame, inbox::Inbox};
 use crate::abi::{inference_hub::InferenceHub, inference_market::InferenceMarket};
 use alloy::primitives::B256;
 use assay_types::{Hash, ModelId, ProgramId, StateRoot, Tolerance, program};
@@ -132,6 +133,15 @@ same_struct! {
         requestId, segmentId, index, executor, challenger, claimBond, modelId, requestRoot, outputRoot
     }
     ClaimRef => DisputeGame::ClaimRef { segmentId, index, outputHash, proof }
+    RequestParams => BlobRollup::RequestParams {
+        modelId, callback, callbackGas, delivery, tolerant, minBond, fee, callbackFee, refundTo, inclusionDeadline
+    }
+    Request => BlobRollup::Request {
+        requester, origin, nonce, entropy, payloadHash, payloadLength, maxTokens, userDataHash, modelLength, tolerance;
+        params
+    }
+    SegmentResult => BlobRollup::Result { output; request }
+    SignedRequest => BlobRollup::SignedRequest { payer, nonce, entropy, payload, userData, signature; params }
     RequestParams => InferenceHub::RequestParams {
         modelId, callback, callbackGas, delivery, tolerant, minBond, fee, callbackFee, refundTo, inclusionDeadline
     }
@@ -149,6 +159,18 @@ same_struct! {
     }
     SignedAsk => InferenceMarket::SignedAsk {
         executor, modelId, token, promptPrice, tokenPrice, nonce, validUntil, signature
+    }
+}
+
+impl From<&Segment> for BlobRollup::Segment {
+    fn from(s: &Segment) -> BlobRollup::Segment {
+        BlobRollup::Segment {
+            executor: s.executor,
+            number: s.number,
+            expiry: s.expiry,
+            results: s.results.iter().map(Into::into).collect(),
+            signature: s.signature.clone(),
+        }
     }
 }
 

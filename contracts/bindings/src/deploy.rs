@@ -4,9 +4,9 @@
 
 use crate::abi::rollup::Rollup::WorkLaw;
 use crate::abi::{
-    BlobDisputeGame, DisputeGame, Inbox, LivenessPenalty, ModelRegistry, OneStepProver, Rollup,
-    Staking, StepControl, StepFloat32, StepFloat64, StepInteger, StepLanes, StepMemory, StepTable,
-    StepVector, StepVectorF32, StepVectorF64,
+    BlobDisputeGame, BlobRollup, DisputeGame, Inbox, LivenessPenalty, ModelRegistry, OneStepProver,
+    Rollup, Staking, StepControl, StepFloat32, StepFloat64, StepInteger, StepLanes, StepMemory,
+    StepTable, StepVector, StepVectorF32, StepVectorF64,
 };
 use crate::market::{MarketAddresses, plan_market};
 use crate::presets::Preset;
@@ -47,7 +47,7 @@ pub struct Parameters {
     pub seed_delay: u64,
     /// log2 of k, the most pieces of a dissection.
     pub arity_log2: u8,
-    /// Dissections are posted in blobs; else in calldata.
+    /// Dissections are posted in blobs, and outputs may be; else all in calldata.
     pub blobs: bool,
     /// log2 of the number of trace indices.
     pub trace_log2: u8,
@@ -193,12 +193,18 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
         bondGasPrice: U256::from(p.bond_gas_price),
         tipCap: U256::from(p.tip_cap),
     };
-    // Both modes have the same constructor.
-    let (name, code) = match p.blobs {
-        true => ("BlobDisputeGame", &BlobDisputeGame::BYTECODE),
-        false => ("DisputeGame", &DisputeGame::BYTECODE),
+    // Both modes have the same constructors.
+    let ((game_name, game_code), (rollup_name, rollup_code)) = match p.blobs {
+        true => (
+            ("BlobDisputeGame", &BlobDisputeGame::BYTECODE),
+            ("BlobRollup", &BlobRollup::BYTECODE),
+        ),
+        false => (
+            ("DisputeGame", &DisputeGame::BYTECODE),
+            ("Rollup", &Rollup::BYTECODE),
+        ),
     };
-    push(name, to.game, code, game.abi_encode());
+    push(game_name, to.game, game_code, game.abi_encode());
     let rollup = Rollup::constructorCall {
         inbox_: to.inbox,
         staking_: to.staking,
@@ -213,7 +219,7 @@ pub fn plan(deployer: Address, nonce: u64, p: &Parameters) -> (Addresses, Vec<Cr
             doublings: U256::from(p.work_price_doublings),
         },
     };
-    push("Rollup", to.rollup, &Rollup::BYTECODE, rollup.abi_encode());
+    push(rollup_name, to.rollup, rollup_code, rollup.abi_encode());
     let liveness = LivenessPenalty::constructorCall {
         inbox_: to.inbox,
         staking_: to.staking,

@@ -4,6 +4,7 @@
 
 pub mod abi;
 pub mod ask;
+pub mod blob_refs;
 pub mod convert;
 pub mod deploy;
 pub mod game;
@@ -15,8 +16,8 @@ pub mod sign;
 pub mod work;
 
 pub use abi::{
-    AssetStaking, BlobDisputeGame, ClaimRef, DisputeGame, Erc20Asset, GameContext, Inbox,
-    InferenceHub, InferenceMarket, LivenessPenalty, ModelCatalog, ModelRegistry, Request,
+    AssetStaking, BlobDisputeGame, BlobRollup, ClaimRef, DisputeGame, Erc20Asset, GameContext,
+    Inbox, InferenceHub, InferenceMarket, LivenessPenalty, ModelCatalog, ModelRegistry, Request,
     RequestParams, ReviewJudge, Rollup, Segment, SegmentResult, SignedRequest, Staking,
     Subscriptions,
 };

@@ -3,6 +3,7 @@
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use assay_bindings::abi::{GameContext, Request, RequestParams, SignedRequest};
+use assay_bindings::blob_refs::{BlobRef, lay_out};
 use assay_bindings::work::WorkLaw;
 use assay_bindings::{convert, game, hashes, results, sign};
 use assay_types::request::{Payload, Sampling};
@@ -117,7 +118,7 @@ fn sampled_payloads_are_those_of_the_library() {
     );
 }
 
-fn computed() -> [(&'static str, B256); 8] {
+fn computed() -> [(&'static str, B256); 9] {
     let id = hashes::request_id(CHAIN_ID, contract(0), &request());
     let header =
         hashes::rom_header(CHAIN_ID, contract(0), &request(), request().entropy, id).encode();
@@ -128,6 +129,7 @@ fn computed() -> [(&'static str, B256); 8] {
     let game = game::game_id(CHAIN_ID, contract(2), &c);
     let posted: Vec<StateRoot> = (1u8..=4).map(root).collect();
     let claim = convert::claim_key_of(&c);
+    let (reference, blob) = (blob_ref(), B256::repeat_byte(0x01));
     [
         ("REQUEST_ID", id),
         ("SEED", hashes::seed(request().entropy, id)),
@@ -141,12 +143,33 @@ fn computed() -> [(&'static str, B256); 8] {
             sign::segment_digest(CHAIN_ID, contract(1), 7, 1_700_000_200, keccak256("root")),
         ),
         ("RESULTS_ROOT", results::root(&leaves)),
+        ("BLOB_LEAF", reference.leaf_hash(blob)),
         ("GAME_ID", game),
         (
             "COMMITMENT",
             game::commitment(game, root(0), &posted, claim, c.challenger, c.executor),
         ),
     ]
+}
+
+/// The second of two outputs in one blob.
+fn blob_ref() -> BlobRef {
+    let outputs = [
+        &[0; 6 + 31][..],
+        b"\x00\x02\x00\x00\x00 and forty bytes that stand in two elements",
+    ];
+    let (refs, elements) = lay_out(outputs).expect("they fit");
+    assert_eq!(elements.len(), 4);
+    assert_eq!(refs[1].output(|i| elements[i])[..], *outputs[1]);
+    refs[1]
+}
+
+#[test]
+fn reference_is_the_fixtures() {
+    assert_eq!(
+        alloy::primitives::hex::encode(blob_ref().pack()),
+        "0002002b0002000000"
+    );
 }
 
 #[test]

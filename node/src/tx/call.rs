@@ -4,6 +4,9 @@ use crate::blob::Blob;
 use alloy::primitives::{Address, Bytes, U256};
 use std::sync::Arc;
 
+/// Most blobs of one transaction (EIP-7594).
+pub const MOST_BLOBS: usize = 6;
+
 /// A transaction to send.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -17,8 +20,8 @@ pub struct Call {
     pub value: U256,
     /// Gas limit; estimated if `None`.
     pub gas: Option<u64>,
-    /// A blob that travels with it.
-    pub blob: Option<Arc<Blob>>,
+    /// Blobs that travel with it, at most [`MOST_BLOBS`].
+    pub blobs: Vec<Arc<Blob>>,
 }
 
 impl Call {
@@ -30,7 +33,7 @@ impl Call {
             data: data.into(),
             value: U256::ZERO,
             gas: None,
-            blob: None,
+            blobs: Vec::new(),
         }
     }
 
@@ -42,7 +45,7 @@ impl Call {
             data: code.into(),
             value: U256::ZERO,
             gas: None,
-            blob: None,
+            blobs: Vec::new(),
         }
     }
 
@@ -51,12 +54,10 @@ impl Call {
         Call { value, ..self }
     }
 
-    /// With a blob.
-    pub fn blob(self, blob: Arc<Blob>) -> Call {
-        Call {
-            blob: Some(blob),
-            ..self
-        }
+    /// With one blob more.
+    pub fn blob(mut self, blob: Arc<Blob>) -> Call {
+        self.blobs.push(blob);
+        self
     }
 
     /// With a gas limit instead of an estimate.

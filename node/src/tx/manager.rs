@@ -3,7 +3,7 @@
 use super::book::{Book, Sent};
 use super::policy::Fees;
 use super::{Call, TxError, TxPolicy};
-use crate::blob::Blob;
+use crate::blob::sidecar;
 use crate::chain::Chain;
 use crate::key::Key;
 use crate::revert::ErrorBook;
@@ -86,8 +86,8 @@ impl TxManager {
             Some(to) => request.with_to(to),
             None => request.into_create(),
         };
-        if let Some(blob) = &call.blob {
-            request.blob_versioned_hashes = Some(vec![blob.versioned_hash()]);
+        if !call.blobs.is_empty() {
+            request.blob_versioned_hashes = Some(hashes(call));
         }
         request
     }
@@ -159,9 +159,9 @@ impl TxManager {
         })
     }
 
-    /// Twice what a unit of blob gas costs now, for a call with a blob.
+    /// Twice what a unit of blob gas costs now, for a call with blobs.
     async fn blob_fee(&self, call: &Call) -> Result<u128, TxError> {
-        if call.blob.is_none() {
+        if call.blobs.is_empty() {
             return Ok(0);
         }
         let fee = self.chain.provider().get_blob_base_fee().await;
@@ -186,8 +186,8 @@ impl TxManager {
         gas: u64,
         fees: Fees,
     ) -> Result<(B256, Vec<u8>), TxError> {
-        if let (Some(blob), Some(to)) = (&call.blob, call.to) {
-            return self.sign_with_blob(call, blob, to, nonce, gas, fees);
+        if let (false, Some(to)) = (call.blobs.is_empty(), call.to) {
+            return self.sign_with_blobs(call, to, nonce, gas, fees);
         }
         let tx = TxEip1559 {
             chain_id: self.chain.id(),
@@ -205,16 +205,15 @@ impl TxManager {
         Ok((*envelope.tx_hash(), envelope.encoded_2718()))
     }
 
-    fn sign_with_blob(
+    fn sign_with_blobs(
         &self,
         call: &Call,
-        blob: &Blob,
         to: Address,
         nonce: u64,
         gas: u64,
         fees: Fees,
     ) -> Result<(B256, Vec<u8>), TxError> {
-        let sidecar = blob.sidecar().map_err(|e| TxError::Sign {
+        let sidecar = sidecar(&call.blobs).map_err(|e| TxError::Sign {
             label: call.label,
             reason: e.to_string(),
         })?;
@@ -227,7 +226,7 @@ impl TxManager {
             to,
             value: call.value,
             access_list: Default::default(),
-            blob_versioned_hashes: vec![blob.versioned_hash()],
+            blob_versioned_hashes: hashes(call),
             max_fee_per_blob_gas: fees.blob,
             input: call.data.clone(),
         };
@@ -307,4 +306,8 @@ impl TxManager {
         }
         self.chain.error(what, error).into()
     }
+}
+
+fn hashes(call: &Call) -> Vec<B256> {
+    call.blobs.iter().map(|b| b.versioned_hash()).collect()
 }

@@ -24,7 +24,7 @@ async fn stage(client: &mut Client, id: B256) -> v1::RequestStatus {
         .into_inner()
 }
 
-async fn until_stage(
+pub async fn until_stage(
     world: &World,
     client: &mut Client,
     id: B256,

@@ -29,6 +29,7 @@ fn journal_does_not_grow_with_what_was_posted_or_refused() {
         expiry: 1_000,
         results: vec![(id, vec![7; 60_000].into())],
         signature: vec![0; 65].into(),
+        in_blob: false,
     };
     let (kept, mut largest) = (offer(0), 0);
     core.take(kept.clone()).expect("taken");

@@ -2,6 +2,7 @@
 //!
 //! One binary, because linking alloy costs more than most of the tests.
 
+mod blobs;
 mod flow;
 mod journal;
 mod market;

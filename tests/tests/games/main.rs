@@ -2,6 +2,7 @@
 //!
 //! One binary, because linking alloy and revm costs more than most of the tests.
 
+mod blob_claims;
 mod examples;
 #[allow(
     dead_code,

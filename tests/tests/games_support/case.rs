@@ -2,6 +2,7 @@
 
 use super::duel::{Report, duel};
 use super::{Court, Moment, account};
+use alloy::primitives::B256;
 use assay_dispute::flipped::FlippedTrace;
 use assay_dispute::game::Side;
 use assay_dispute::ledger::ClaimKey;
@@ -32,9 +33,11 @@ pub struct Disputed {
 
 /// A claim on the chain, with its run.
 pub struct Case {
-    court: Court,
+    /// The chain.
+    pub court: Court,
     posted: Moment,
-    claim: ClaimKey,
+    /// The claim.
+    pub claim: ClaimKey,
     /// The first state.
     pub machine: Machine,
     /// Who says the truth.
@@ -48,9 +51,20 @@ pub struct Case {
 impl Case {
     /// Claims the right output if the executor is the honest side, else one with a wrong byte.
     pub fn new(program: &Disputed, honest: Side, arity_log2: u8) -> Case {
+        Case::claimed(program, honest, arity_log2, false, Court::claim)
+    }
+
+    /// The same on a rollup with blobs if `blobs`, the output being claimed by `claim`.
+    pub fn claimed(
+        program: &Disputed,
+        honest: Side,
+        arity_log2: u8,
+        blobs: bool,
+        claim: impl Fn(&mut Court, B256, &[u8]) -> ClaimKey,
+    ) -> Case {
         let image = lower(&program.wasm).expect("the program lowers").image;
         let model = Rom::new(&program.model);
-        let mut court = Court::new(&image, &model, arity_log2, ALLOWANCE);
+        let mut court = Court::posting(&image, &model, arity_log2, ALLOWANCE, blobs);
         let id = court.ask(&Payload::greedy("?", 4).encode());
         // What the program reads is known once the request has its id.
         let probe = court.moment();
@@ -60,7 +74,7 @@ impl Case {
         if honest == Side::Challenger {
             output[8] ^= 0x40;
         }
-        let claim = court.claim(id, &output);
+        let claim = claim(&mut court, id, &output);
         let inputs = court.inputs(claim);
         let roms = [Rom::new(&inputs.request), Rom::new(&inputs.output), model];
         let machine = Machine::new(image, roms);

@@ -13,19 +13,21 @@ use alloy::rpc::types::Log;
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::{SolCall, SolEvent};
-use assay_bindings::abi::{DisputeGame, Program as AbiProgram};
+use assay_bindings::abi::{BlobSegment, DisputeGame, Program as AbiProgram};
+use assay_bindings::blob_refs::BlobRef;
 use assay_bindings::deploy::{Addresses, Parameters, plan};
 use assay_bindings::hashes::request_id;
 use assay_bindings::sign::segment_digest;
 use assay_bindings::{
-    Inbox, ModelRegistry, Request, RequestParams, Rollup, Segment, SegmentResult, Staking, results,
+    BlobRollup, ClaimRef, Inbox, ModelRegistry, Request, RequestParams, Rollup, Segment,
+    SegmentResult, Staking, results,
 };
 use assay_dispute::action::Action;
-use assay_dispute::calls::{call_for, opening};
+use assay_dispute::calls::{call_for, opening, opening_from_blob};
 use assay_dispute::claim_ref::claim_ref;
 use assay_dispute::game::{Rules, Side};
 use assay_dispute::inputs::Inputs;
-use assay_dispute::ledger::{Ask, ClaimKey, Ledger, Play};
+use assay_dispute::ledger::{Ask, Claim, ClaimKey, Ledger, Play};
 use assay_machine::image::Image;
 use assay_machine::rom::Rom;
 use assay_node::blob::Blob;
@@ -65,7 +67,7 @@ pub fn as_tx(from: Address, call: &Call) -> Tx {
         to: call.to,
         data: call.data.clone(),
         value: call.value,
-        blobs: call.blob.iter().map(|b| b.versioned_hash()).collect(),
+        blobs: call.blobs.iter().map(|b| b.versioned_hash()).collect(),
         ..Tx::default()
     }
 }
@@ -225,32 +227,13 @@ impl Court {
 
     /// Posts `output` as the executor's answer to `id`.
     pub fn claim(&mut self, id: B256, output: &[u8]) -> ClaimKey {
-        let request: Request = self.ledger.asks[&id].request.clone();
-        let (number, expiry) = (self.segments, self.evm.now() + 60);
-        self.segments += 1;
-        let root = results::root(&[results::leaf(id, keccak256(output))]);
-        let digest = segment_digest(CHAIN_ID, self.addresses.rollup, number, expiry, root);
-        let signature = self.executor.sign_hash_sync(&digest).expect("signs");
-        let segment = Segment {
-            executor: self.executor.address(),
-            number,
-            expiry,
-            results: vec![SegmentResult {
-                request,
-                output: output.to_vec().into(),
-            }],
-            signature: signature.as_bytes().to_vec().into(),
-        };
+        let segment = self.segment(id, output.to_vec(), keccak256(output));
         let call = Rollup::postBatchCall {
             batch: vec![segment],
             signed: vec![],
         };
-        let outcome = self.must(
-            self.parameters.sequencers[0],
-            self.addresses.rollup,
-            &call,
-            0,
-        );
+        let sequencer = self.parameters.sequencers[0];
+        let outcome = self.must(sequencer, self.addresses.rollup, &call, 0);
         let claimed = outcome
             .logs
             .iter()
@@ -260,6 +243,82 @@ impl Court {
             segment: claimed.segmentId,
             index: claimed.index,
         }
+    }
+
+    /// The same with the output in `blob`, at `place`. What it holds is nobody's business before it is disputed.
+    pub fn claim_in_blob(&mut self, id: B256, place: BlobRef, blob: Arc<Blob>) -> ClaimKey {
+        let hash = blob.versioned_hash();
+        let segment = self.segment(id, place.pack().to_vec(), place.leaf_hash(hash));
+        let call = BlobRollup::postBlobBatchCall {
+            batch: vec![BlobSegment {
+                segment: (&segment).into(),
+                blob: U256::ZERO,
+            }],
+            signed: vec![],
+        };
+        let call = Call::new("post", self.addresses.rollup, call.abi_encode()).blob(blob);
+        let outcome = self.send_call(self.parameters.sequencers[0], call);
+        outcome.expect("postBlobBatch");
+        let claimed = outcome
+            .logs
+            .iter()
+            .find_map(|log| BlobRollup::ResultClaimedInBlob::decode_log(log).ok());
+        let claimed = claimed.expect("the result is claimed");
+        ClaimKey {
+            segment: claimed.segmentId,
+            index: claimed.index,
+        }
+    }
+
+    /// The executor's one answer to `id`, signed.
+    fn segment(&mut self, id: B256, output: Vec<u8>, output_hash: B256) -> Segment {
+        let request: Request = self.ledger.asks[&id].request.clone();
+        let (number, expiry) = (self.segments, self.evm.now() + 60);
+        self.segments += 1;
+        let root = results::root(&[results::leaf(id, output_hash)]);
+        let digest = segment_digest(CHAIN_ID, self.addresses.rollup, number, expiry, root);
+        let signature = self.executor.sign_hash_sync(&digest).expect("signs");
+        Segment {
+            executor: self.executor.address(),
+            number,
+            expiry,
+            results: vec![SegmentResult {
+                request,
+                output: output.into(),
+            }],
+            signature: signature.as_bytes().to_vec().into(),
+        }
+    }
+
+    /// `claim` and what it answers, its leaf shown.
+    pub fn shown(&self, claim: ClaimKey) -> (&Ask, &Claim, ClaimRef) {
+        let claim = &self.ledger.claims[&claim];
+        let shown = claim_ref(claim, &self.ledger.segments[&claim.key.segment]);
+        let ask = &self.ledger.asks[&claim.request_id];
+        (ask, claim, shown.expect("the leaf is known"))
+    }
+
+    /// The call that opens a game on `claim`.
+    pub fn opening(&self, claim: ClaimKey) -> Call {
+        let (ask, claim, shown) = self.shown(claim);
+        let (game, bond) = (self.addresses.game, self.bond);
+        match &claim.in_blob {
+            None => opening(ask, claim, &shown, game, bond),
+            Some(place) => {
+                let blob = &self.blobs[&place.blob];
+                opening_from_blob(ask, place, blob, &shown, game, bond).expect("opens")
+            }
+        }
+    }
+
+    /// Makes `claim` final.
+    pub fn finalize(&mut self, claim: ClaimKey) -> Outcome {
+        let (ask, _, shown) = self.shown(claim);
+        let call = Rollup::finalizeCall {
+            req: ask.request.clone(),
+            claim: shown,
+        };
+        self.must(account("asker"), self.addresses.rollup, &call, 0)
     }
 
     /// What the program reads for `claim`.
@@ -277,18 +336,7 @@ impl Court {
     /// `challenger` opens a game on `claim`.
     pub fn open(&mut self, challenger: Address, claim: ClaimKey) -> B256 {
         self.evm.fund(challenger, U256::from(PURSE));
-        let claim = &self.ledger.claims[&claim];
-        let ask = &self.ledger.asks[&claim.request_id];
-        let shown =
-            claim_ref(claim, &self.ledger.segments[&claim.key.segment]).expect("the leaf is known");
-        let call = opening(ask, claim, &shown, self.addresses.game, self.bond);
-        let outcome = self.send(Tx {
-            from: challenger,
-            to: call.to,
-            data: call.data,
-            value: call.value,
-            ..Tx::default()
-        });
+        let outcome = self.send_call(challenger, self.opening(claim));
         outcome.decode::<DisputeGame::openCall>()
     }
 
@@ -314,7 +362,7 @@ impl Court {
 
     /// Remembers the blob of `call`, as a beacon node does once it is sent.
     pub fn keep_blob(&mut self, call: &Call) {
-        if let Some(blob) = &call.blob {
+        for blob in &call.blobs {
             self.blobs.insert(blob.versioned_hash(), blob.clone());
         }
     }
@@ -328,10 +376,11 @@ impl Court {
                 inner: log.clone(),
                 ..Log::default()
             };
-            let blob = self.ledger.blob_of(&log);
+            let blob = self.ledger.blob_of_move(&log);
+            let blob = blob.or_else(|| self.ledger.claimed_in_blob(&log).map(|place| place.blob));
             let blob = blob.and_then(|hash| self.blobs.get(&hash).cloned());
             self.ledger
-                .apply_with_blob(&log, now, blob)
+                .apply_with(&log, now, blob.into())
                 .expect("the contracts' events make sense");
         }
         outcome

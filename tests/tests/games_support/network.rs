@@ -7,11 +7,12 @@ use alloy::providers::Provider;
 use alloy::rpc::types::TransactionReceipt;
 use alloy::signers::SignerSync;
 use alloy::sol_types::{SolCall, SolEvent};
+use assay_bindings::abi::BlobSegment;
 use assay_bindings::deploy::{Addresses, Parameters, plan};
 use assay_bindings::sign::segment_digest;
 use assay_bindings::{
-    DisputeGame, Inbox, ModelRegistry, Request, RequestParams, Rollup, Segment, SegmentResult,
-    Staking, results,
+    BlobRollup, DisputeGame, Inbox, ModelRegistry, Request, RequestParams, Rollup, Segment,
+    SegmentResult, Staking, results,
 };
 use assay_dispute::responder::Responder;
 use assay_machine::lower::lower;
@@ -20,6 +21,7 @@ use assay_node::anvil::Anvil;
 use assay_node::chain::Chain;
 use assay_node::deployment::{Contracts, Deployment, ModelEntry};
 use assay_node::key::{Key, write_key_file};
+use assay_node::outputs::LaidOut;
 use assay_node::revert::ErrorBook;
 use assay_node::tx::{Call, TxManager, TxPolicy};
 use serde_json::json;
@@ -308,15 +310,51 @@ impl Network {
         assert_eq!(claimed, answers.len(), "every result is claimed");
     }
 
+    /// Posts the executor's answers in one segment whose outputs are in a blob.
+    pub async fn claim_in_blob(&mut self, answers: &[(B256, Request, Vec<u8>)]) {
+        let number = self.segments;
+        self.segments += 1;
+        let outputs: Vec<Bytes> = answers.iter().map(|a| a.2.clone().into()).collect();
+        let laid = LaidOut::of(&outputs.iter().collect::<Vec<_>>()).expect("they fit");
+        let root = laid.root(answers.iter().map(|a| a.0));
+        let referred: Vec<_> = answers
+            .iter()
+            .zip(&laid.refs)
+            .map(|((id, request, _), place)| (*id, request.clone(), place.pack().to_vec()))
+            .collect();
+        let segment = self.signed(number, root, &referred).await;
+        let call = BlobRollup::postBlobBatchCall {
+            batch: vec![BlobSegment {
+                segment: (&segment).into(),
+                blob: U256::ZERO,
+            }],
+            signed: vec![],
+        };
+        let rollup = self.deployment.contracts.rollup;
+        let tx = manager(&self.chain, key(&self.keys, Who::Sequencer));
+        let call = Call::new("postBlobBatch", rollup, call.abi_encode()).blob(laid.blob);
+        let receipt = tx.send(call).await.expect("posted");
+        let claimed = events::<BlobRollup::ResultClaimedInBlob>(&receipt).len();
+        assert_eq!(claimed, answers.len(), "every result is claimed");
+    }
+
     /// The executor's answers in one signed segment, not sent.
     pub async fn segment(&self, number: u64, answers: &[(B256, Request, Vec<u8>)]) -> Segment {
-        let rollup = self.deployment.contracts.rollup;
-        let expiry = self.chain.head().await.expect("a head").timestamp + 600;
         let leaves: Vec<B256> = answers
             .iter()
             .map(|(id, _, output)| results::leaf(*id, keccak256(output)))
             .collect();
-        let root = results::root(&leaves);
+        self.signed(number, results::root(&leaves), answers).await
+    }
+
+    async fn signed(
+        &self,
+        number: u64,
+        root: B256,
+        answers: &[(B256, Request, Vec<u8>)],
+    ) -> Segment {
+        let rollup = self.deployment.contracts.rollup;
+        let expiry = self.chain.head().await.expect("a head").timestamp + 600;
         let digest = segment_digest(self.chain.id(), rollup, number, expiry, root);
         let executor = key(&self.keys, Who::Executor);
         Segment {

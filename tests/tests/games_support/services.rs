@@ -30,7 +30,9 @@ pub fn truth(net: &Network, id: B256, request: &Request, payload: &[u8]) -> Vec<
         },
         request_id: id,
         executor: net.address(Who::Executor),
-        output: Bytes::new(),
+        output: Some(Bytes::new()),
+        output_hash: B256::ZERO,
+        in_blob: None,
         posted_at: 0,
         status: ClaimStatus::Standing,
     };

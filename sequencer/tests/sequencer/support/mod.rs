@@ -16,6 +16,7 @@ use assay_node::anvil::Anvil;
 use assay_node::chain::Chain;
 use assay_node::deployment::{Contracts, Deployment, Market, ModelEntry};
 use assay_node::key::{Key, write_key_file};
+use assay_node::outputs::LaidOut;
 use assay_node::revert::ErrorBook;
 use assay_node::tx::{Call, TxManager, TxPolicy};
 use assay_proto::v1::sequencer_client::SequencerClient;
@@ -583,10 +584,29 @@ impl Peer {
             .iter()
             .map(|(id, output)| results::leaf(*id, keccak256(output)))
             .collect();
-        let (number, expiry) = (self.next_number, now + life);
+        self.signed(answers, results::root(&leaves), now + life)
+    }
+
+    /// A signed segment with these answers in one blob.
+    pub fn segment_in_blob(
+        &mut self,
+        answers: &[(B256, Vec<u8>)],
+        life: u64,
+        now: u64,
+    ) -> v1::SegmentOffer {
+        let outputs: Vec<Bytes> = answers.iter().map(|a| a.1.clone().into()).collect();
+        let laid = LaidOut::of(&outputs.iter().collect::<Vec<_>>()).expect("they fit");
+        let root = laid.root(answers.iter().map(|a| a.0));
+        v1::SegmentOffer {
+            in_blob: true,
+            ..self.signed(answers, root, now + life)
+        }
+    }
+
+    fn signed(&mut self, answers: &[(B256, Vec<u8>)], root: B256, expiry: u64) -> v1::SegmentOffer {
+        let number = self.next_number;
         self.next_number += 1;
-        let digest =
-            sign::segment_digest(31_337, self.rollup, number, expiry, results::root(&leaves));
+        let digest = sign::segment_digest(31_337, self.rollup, number, expiry, root);
         let signature = self
             .signer
             .sign_hash_sync(&digest)
@@ -602,6 +622,7 @@ impl Peer {
             expiry,
             results: answers.iter().map(result).collect(),
             signature,
+            in_blob: false,
         }
     }
 
