@@ -33,8 +33,6 @@ interface IStaking is ICredits {
     error NotYetWithdrawable(uint256 availableAt);
     /// @notice The receiver refused the money.
     error TransferFailed(address to);
-    /// @notice The asset gave nothing of a penalty.
-    error NothingCame();
 
     /// @notice Takes `amount` of the caller's free stake out of use; a second call adds to it and starts the delay anew. It is
     ///         liable to penalties until it has left.
@@ -55,7 +53,7 @@ interface IStaking is ICredits {
 
     /// @notice Takes up to `amount` of `executor`'s stake that is not locked, leaving or not: burns half, credits half to `payee`.
     ///         Liveness contract only.
-    /// @return charged what `executor` lost, in wei, though less may have come of it
+    /// @return charged what `executor` lost, in wei, though less may have come of it; nothing if nothing came
     function penalize(address executor, uint256 amount, address payee) external returns (uint256 charged);
 
     /// @notice Wei of stake that backs nothing and is not leaving.

@@ -97,10 +97,10 @@ abstract contract StakingBase is IStaking, Credits {
         uint256 units = _unitsIn(amount);
         if (units > liable) units = liable;
         if (units == 0) return 0;
-        if (account.leaving > liable - units) account.leaving = uint128(liable - units);
         uint256 came = _take(executor, account, units);
-        // INVARIANT: charged whatever came of it, so nobody pays twice; but not for nothing.
-        if (came == 0) revert NothingCame();
+        // INVARIANT: charged in full if anything came, so nobody pays twice; but not for nothing.
+        if (came == 0) return 0;
+        if (account.leaving > liable - units) account.leaving = uint128(liable - units);
         // INVARIANT: at least half is burned, so penalizing oneself never pays.
         uint256 toPayee = came / 2;
         emit StakePenalized(executor, payee, came - toPayee, toPayee);

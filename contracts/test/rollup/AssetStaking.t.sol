@@ -386,19 +386,27 @@ contract AssetStakingTest is ClaimFixture {
         }
     }
 
-    /// @dev [S] A vault that gives less than it takes, or nothing for now: its operator is charged once all the same.
+    /// @dev [S] A vault that gives less than it takes, or nothing for now: its operator is charged once all the same, and no late
+    ///      answer mends what was broken meanwhile.
     function test_penalize_vaultPaysLess_chargedOnce_succeeds() public {
         _withVault(100);
         Request memory asked = _ask();
         Promise memory p = Promise(_idOf(asked), uint64(block.timestamp) + 20, 1 ether);
         bytes memory signature = _sign(OTHER_KEY, liveness.promiseDigest(p));
         vm.warp(uint256(p.deadline) + 1);
-        for (uint8 mode = 1; mode < 3; ++mode) {
-            vault.setMode(mode);
-            vm.expectRevert(IStaking.NothingCame.selector);
-            liveness.penalize(asked, p, signature);
-        }
+        vm.prank(other);
+        assets.startWithdrawal(99.5 ether);
+        vault.setMode(1);
+        assertEq(liveness.penalize(asked, p, signature), 0, "nothing came");
+        assertTrue(liveness.broken(other, liveness.promiseDigest(p)), "but it is known");
+        vault.setMode(2);
+        vm.expectRevert(ILivenessPenalty.NothingToTake.selector);
+        liveness.penalize(asked, p, signature);
+        (,, uint128 leaving,) = assets.accounts(other);
+        assertEq(leaving, 99.5 ether, "nothing was charged");
+        assertEq(liveness.taken(other, p.requestId), 0, "nor counted");
         vault.setMode(0);
+        _claim(asked);
         assertEq(liveness.penalize(asked, p, signature), 1 ether, "charged");
         assertEq(_staked(other), 99 ether, "lost");
         assertEq(assets.credit(REFUND), 0.45 ether, "half of what came");
