@@ -6,6 +6,7 @@ use crate::game::Side;
 use crate::library::Library;
 use crate::lies::{Lie, script};
 use crate::player::Player;
+use crate::reader::{Journal, Needs};
 use crate::record::GameRecords;
 use crate::responder::Responder;
 use crate::service::{learn_models, unix_now};
@@ -26,8 +27,8 @@ pub struct Defender {
 }
 
 impl Defender {
-    /// Sends from `tx`'s account. `store` caches the chain's events and can be deleted at any time. `lie` is for
-    /// demonstrations; an honest executor passes `None`.
+    /// Sends from `tx`'s account. `store` caches the chain's events and can be deleted at any time. `journal` has what was answered
+    /// before: no blob must be had for that. `lie` is for demonstrations; an honest executor passes `None`.
     ///
     /// # Errors
     /// The chain can't be reached, or the cache is damaged.
@@ -36,6 +37,7 @@ impl Defender {
         tx: Arc<TxManager>,
         store: Arc<dyn Store>,
         library: Arc<Library>,
+        journal: Journal,
         lie: Option<Lie>,
     ) -> Result<Defender, WatchError> {
         let deployment = &shell.deployment;
@@ -44,6 +46,10 @@ impl Defender {
             deployment,
             store,
             shell.args.confirmations,
+            Needs::Own {
+                executor: tx.address(),
+                journal,
+            },
         )
         .await?
         .beacon(shell.args.beacon_url.clone());
@@ -87,6 +93,8 @@ impl Defender {
 
     async fn tick(&mut self) -> Result<(), WatchError> {
         self.watcher.poll().await?;
+        let read = self.watcher.blobs_read();
+        let _ = self.shell.health.watch("blobs", read);
         let head = self.shell.chain.head().await?;
         let registry = self.shell.deployment.contracts.registry;
         learn_models(

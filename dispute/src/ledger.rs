@@ -272,7 +272,7 @@ pub struct Claim {
     pub request_id: B256,
     /// Who says so.
     pub executor: Address,
-    /// The canonical output claimed; `None` where its blob can't be had any more.
+    /// The canonical output claimed; `None` as long as it was not read from its blob.
     pub output: Option<Bytes>,
     /// What its leaf holds of the output.
     pub output_hash: B256,
@@ -411,24 +411,29 @@ impl Ledger {
         self.apply_with(log, now, Beside::Nothing)
     }
 
-    /// The blob that [`Ledger::apply_with`] needs beside `log`, which is a move.
-    pub fn blob_of_move(&self, log: &Log) -> Option<B256> {
+    /// The game and the blob that [`Ledger::apply_with`] needs beside `log`, if it is a move in a blob.
+    pub fn blob_of_move(&self, log: &Log) -> Option<(B256, B256)> {
         if log.address() != self.contracts.game || !self.rules.blobs {
             return None;
         }
         let moved = decode::<BlobDisputeGame::BlobMoved>(log).ok().flatten();
-        moved.map(|e| e.versionedHash)
+        moved.map(|e| (e.gameId, e.versionedHash))
     }
 
-    /// Where the output is that `log` claims, if not in calldata.
-    pub fn claimed_in_blob(&self, log: &Log) -> Option<InBlob> {
+    /// The claim that `log` of time `now` makes, its output not read, if that is in a blob.
+    pub fn claimed_in_blob(&self, log: &Log, now: Timestamp) -> Option<Claim> {
         if log.address() != self.contracts.rollup {
             return None;
         }
-        let claimed = decode::<BlobRollup::ResultClaimedInBlob>(log)
-            .ok()
-            .flatten()?;
-        place_of(&claimed)
+        let claimed = decode::<BlobRollup::ResultClaimedInBlob>(log).ok();
+        claim_in_blob(&claimed.flatten()?, now).ok()
+    }
+
+    /// Tells what the output of `claim` is, which was not read before.
+    pub fn tell(&mut self, claim: ClaimKey, output: Bytes) {
+        if let Some(claim) = self.claims.get_mut(&claim) {
+            claim.output = Some(output);
+        }
     }
 
     /// As [`Ledger::apply`], with what is in a blob that the log's transaction carried.
@@ -520,25 +525,13 @@ impl Ledger {
                 status: ClaimStatus::Standing,
             });
         } else if let Some(e) = decode::<BlobRollup::ResultClaimedInBlob>(log)? {
-            let key = ClaimKey {
-                segment: e.segmentId,
-                index: e.index,
+            let mut claim = claim_in_blob(&e, now)?;
+            claim.output = match (beside, &claim.in_blob) {
+                (Beside::Output(output), _) => Some(output),
+                (Beside::Blob(blob), Some(place)) => place.output(&blob),
+                _ => None,
             };
-            let place = place_of(&e).ok_or(LedgerError::BadReference(key))?;
-            self.claim(Claim {
-                key,
-                request_id: e.requestId,
-                executor: e.executor,
-                output_hash: place.reference.leaf_hash(place.blob),
-                output: match beside {
-                    Beside::Nothing => None,
-                    Beside::Blob(blob) => place.output(&blob),
-                    Beside::Output(output) => Some(output),
-                },
-                in_blob: Some(place),
-                posted_at: now,
-                status: ClaimStatus::Standing,
-            });
+            self.claim(claim);
         } else if let Some(e) = decode::<Rollup::ResultSkipped>(log)? {
             let leaves = &mut self.segments.entry(e.segmentId).or_default().leaves;
             leaves.insert(e.index, (e.requestId, e.outputHash));
@@ -674,10 +667,28 @@ impl Ledger {
     }
 }
 
-fn place_of(e: &BlobRollup::ResultClaimedInBlob) -> Option<InBlob> {
-    BlobRef::unpack(&e.r#ref[..]).map(|reference| InBlob {
+/// The claim that `e` of time `now` makes, its output not read.
+fn claim_in_blob(
+    e: &BlobRollup::ResultClaimedInBlob,
+    now: Timestamp,
+) -> Result<Claim, LedgerError> {
+    let key = ClaimKey {
+        segment: e.segmentId,
+        index: e.index,
+    };
+    let place = InBlob {
         blob: e.blob,
-        reference,
+        reference: BlobRef::unpack(&e.r#ref[..]).ok_or(LedgerError::BadReference(key))?,
+    };
+    Ok(Claim {
+        key,
+        request_id: e.requestId,
+        executor: e.executor,
+        output: None,
+        output_hash: place.reference.leaf_hash(place.blob),
+        in_blob: Some(place),
+        posted_at: now,
+        status: ClaimStatus::Standing,
     })
 }
 
@@ -786,7 +797,8 @@ mod tests {
         request.entropy = Some(B256::ZERO);
         ledger.asks.insert(B256::repeat_byte(2), request);
         for log in &logs {
-            let place = ledger.claimed_in_blob(log).expect("it is one");
+            let claimed = ledger.claimed_in_blob(log, 5).expect("it is one");
+            let place = claimed.in_blob.expect("in a blob");
             assert_eq!(place.blob, blob.versioned_hash());
             let applied = ledger.apply_with(log, 5, Beside::Blob(blob.clone()));
             applied.expect("it fits");

@@ -23,6 +23,7 @@ pub mod memo;
 pub mod multiproof;
 pub mod player;
 pub mod purse;
+pub mod reader;
 pub mod record;
 pub mod rehearsal;
 pub mod responder;

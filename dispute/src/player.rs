@@ -152,7 +152,15 @@ impl Player {
             let ask = ledger.asks.get(&claim.request_id)?;
             Inputs::of(self.chain_id, inbox, ask, claim)
         }) else {
-            tracing::error!(game = %play.id, claim = %key, "a game on a claim that no event announced");
+            let read = ledger.claims.get(&key).map(|claim| claim.output.is_some());
+            match read {
+                Some(false) => {
+                    tracing::warn!(game = %play.id, claim = %key, "a game on a claim whose output, in a blob, is not read yet: it waits");
+                }
+                _ => {
+                    tracing::error!(game = %play.id, claim = %key, "a game on a claim that no event announced");
+                }
+            }
             return;
         };
         if !inputs.are_of(&play.context) {

@@ -3,14 +3,15 @@
 use crate::blobs::KeptBlobs;
 use crate::clock::Timestamp;
 use crate::game::Rules;
-use crate::ledger::{Beside, InBlob, Ledger};
+use crate::ledger::{Beside, ClaimKey, Ledger, LedgerError};
+use crate::reader::{Found, Needs, Reader, Unread};
 use alloy::eips::BlockId;
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::{Log, TransactionRequest};
 use alloy::sol_types::SolCall;
 use assay_bindings::{DisputeGame, Rollup};
-use assay_node::beacon::{Beacon, BeaconError};
+use assay_node::beacon::Beacon;
 use assay_node::blob::{Blob, BlobError};
 use assay_node::chain::{BlockRef, Chain, ChainError};
 use assay_node::deployment::Deployment;
@@ -32,9 +33,6 @@ pub enum WatchError {
     /// The cache can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The roots of a move, or a claimed output, can't be read.
-    #[error(transparent)]
-    Blob(#[from] BeaconError),
     /// A contract answered with something else than its interface says.
     #[error(
         "{what} at {address} does not answer as the interface says: is the --deployment file of another version?"
@@ -63,19 +61,16 @@ struct Entry {
 /// The ledger as of the newest block looked at.
 pub struct Watcher {
     chain: Chain,
-    beacon: Beacon,
     follower: Follower,
     store: Arc<dyn Store>,
-    blobs: KeptBlobs,
-    /// The blob that was read last: the claims of a segment are in one.
-    last: Option<Arc<Blob>>,
+    reader: Reader,
     empty: Ledger,
     ledger: Ledger,
     through: Option<BlockRef>,
 }
 
 impl Watcher {
-    /// Reads the rules and the cache. Nothing new is looked at before [`Watcher::poll`].
+    /// Reads the rules and the cache. Nothing new is looked at before [`Watcher::poll`], and of blobs what `needs` says.
     ///
     /// # Errors
     /// The chain can't be reached, or the cache is damaged.
@@ -84,6 +79,7 @@ impl Watcher {
         deployment: &Deployment,
         store: Arc<dyn Store>,
         confirmations: u64,
+        needs: Needs,
     ) -> Result<Watcher, WatchError> {
         let contracts = deployment.contracts.clone();
         let rules = read_rules(&chain, contracts.game).await?;
@@ -98,12 +94,12 @@ impl Watcher {
         )?
         .confirmations(confirmations);
         let empty = Ledger::new(contracts, rules);
+        let kept = KeptBlobs::new(store.clone(), window);
+        let beacon = Beacon::new(chain.url().clone());
         let mut watcher = Watcher {
-            beacon: Beacon::new(chain.url().clone()),
             chain,
             follower,
-            blobs: KeptBlobs::new(store.clone(), window),
-            last: None,
+            reader: Reader::new(beacon, needs, kept, rules.allowance),
             store,
             ledger: empty.clone(),
             empty,
@@ -118,7 +114,7 @@ impl Watcher {
     /// Reads blobs from `beacon` instead of the chain's own endpoint.
     pub fn beacon(mut self, beacon: Option<RpcUrl>) -> Watcher {
         if let Some(url) = beacon {
-            self.beacon = Beacon::new(url);
+            self.reader.ask_at(Beacon::new(url));
         }
         self
     }
@@ -130,7 +126,15 @@ impl Watcher {
 
     /// The blobs of claims that can be challenged.
     pub fn blobs(&self) -> &KeptBlobs {
-        &self.blobs
+        self.reader.blobs()
+    }
+
+    /// Whether everything is read that claims and moves leave in blobs.
+    ///
+    /// # Errors
+    /// What is not, if it is more than a moment late, and why.
+    pub fn blobs_read(&self) -> Result<(), String> {
+        self.reader.trouble()
     }
 
     /// The newest block looked at by this process.
@@ -138,44 +142,142 @@ impl Watcher {
         self.through
     }
 
-    /// Takes in everything up to the newest block. True if something was new.
+    /// Takes in everything up to the newest block, and what is in blobs as far as it can be had. True if something was new.
     ///
     /// # Errors
     /// The chain can't be reached, or the cache can't be written; what was taken in so far stays.
     pub async fn poll(&mut self) -> Result<bool, WatchError> {
         let mut news = false;
+        let mut head = None;
+        self.reader.begin();
         loop {
             match self.follower.next().await? {
-                Update::Idle => return Ok(news),
+                Update::Idle => break,
                 Update::Rewind { to } => {
                     tracing::warn!(to, "the chain was reorganized: forgetting later events");
                     self.forget_from(to + 1)?;
                     self.refold()?;
                 }
                 Update::Logs { logs, through } => {
-                    let mut entries = Vec::with_capacity(logs.len());
-                    for log in logs {
-                        let time = self.time_of(&log, &through).await?;
-                        let blob = self.blob_of(&log, time, &through).await?;
-                        let output = self.output_of(&log, time, &through).await?;
-                        entries.push(Entry {
-                            log,
-                            time,
-                            blob,
-                            output,
-                        });
-                    }
-                    self.save(&entries)?;
-                    entries
-                        .iter()
-                        .for_each(|entry| apply(&mut self.ledger, entry));
-                    self.blobs.prune(through.timestamp)?;
+                    self.take_in(logs, &through, &mut head).await?;
+                    self.reader.blobs_mut().prune(through.timestamp)?;
                     self.through = Some(through);
                 }
             }
             self.follower.commit()?;
             news = true;
         }
+        Ok(self.read_blobs(&mut head).await? || news)
+    }
+
+    async fn take_in(
+        &mut self,
+        logs: Vec<Log>,
+        through: &BlockRef,
+        head: &mut Option<Timestamp>,
+    ) -> Result<(), WatchError> {
+        let (mut entries, mut later) = (Vec::with_capacity(logs.len()), Vec::new());
+        for log in logs {
+            let time = self.time_of(&log, through).await?;
+            let block = block_of_log(&log, time, through);
+            let unread = self.reader.announced(&self.ledger, &log, block);
+            let mut entry = Entry {
+                log,
+                time,
+                blob: None,
+                output: None,
+            };
+            if let Some(mut unread) = unread {
+                let now = self.head_time(head).await?;
+                if self.reader.is_fresh(&unread, now) {
+                    match self.reader.read(unread).await? {
+                        Ok(found) => {
+                            entry.put(found);
+                            entries.push(entry);
+                            continue;
+                        }
+                        Err(back) => unread = back,
+                    }
+                }
+                later.push((entry.key(), unread));
+            }
+            entries.push(entry);
+        }
+        self.save(&entries)?;
+        later
+            .into_iter()
+            .for_each(|(key, unread)| self.reader.keep(key, unread));
+        let behind = self.reader.lacks_moves();
+        entries
+            .iter()
+            .for_each(|entry| apply(&mut self.ledger, entry, behind));
+        Ok(())
+    }
+
+    /// The time of the chain's head, asked for once in a round.
+    async fn head_time(&self, known: &mut Option<Timestamp>) -> Result<Timestamp, WatchError> {
+        if let Some(time) = known {
+            return Ok(*time);
+        }
+        Ok(*known.insert(self.chain.head().await?.timestamp))
+    }
+
+    /// Reads what could not be read when it was announced. True if something was.
+    async fn read_blobs(&mut self, head: &mut Option<Timestamp>) -> Result<bool, WatchError> {
+        let (mut news, mut moves) = (false, false);
+        for key in self.reader.due() {
+            let now = self.head_time(head).await?;
+            let Some(unread) = self.reader.take(&key, &self.ledger, now) else {
+                continue;
+            };
+            let found = match self.reader.read(unread).await? {
+                Ok(found) => found,
+                Err(back) => {
+                    self.reader.keep(key, back);
+                    continue;
+                }
+            };
+            news = true;
+            match &found {
+                Found::Output(claim, output) => self.ledger.tell(*claim, output.clone()),
+                Found::Roots(_) => moves = true,
+            }
+            if let Some(mut entry) = self.entry(&key)? {
+                entry.put(found);
+                self.save(&[entry])?;
+            }
+        }
+        // What comes after a move makes sense only now.
+        if moves {
+            self.refold()?;
+        }
+        Ok(news)
+    }
+
+    /// Has the blob of `claim` read again, which was kept and is damaged or gone.
+    ///
+    /// # Errors
+    /// The cache is damaged.
+    pub fn read_again(&mut self, claim: ClaimKey) -> Result<(), WatchError> {
+        for (key, value) in self.store.scan(PREFIX)? {
+            let entry = self.decode(&key, &value)?;
+            let claimed = self.ledger.claimed_in_blob(&entry.log, entry.time);
+            if claimed.is_some_and(|c| c.key == claim)
+                && let Some(unread) = self.announced(&entry)
+            {
+                self.reader.keep(key, unread);
+            }
+        }
+        Ok(())
+    }
+
+    fn announced(&self, entry: &Entry) -> Option<Unread> {
+        let block = BlockRef {
+            number: entry.log.block_number.unwrap_or_default(),
+            hash: entry.log.block_hash.unwrap_or_default(),
+            timestamp: entry.time,
+        };
+        self.reader.announced(&self.ledger, &entry.log, block)
     }
 
     async fn time_of(&self, log: &Log, through: &BlockRef) -> Result<Timestamp, WatchError> {
@@ -194,88 +296,14 @@ impl Watcher {
         })
     }
 
-    /// The blob that `log` speaks of. One that nobody has any more belongs to a game that is over: its players had it.
-    async fn blob_of(
-        &self,
-        log: &Log,
-        time: Timestamp,
-        through: &BlockRef,
-    ) -> Result<Option<Bytes>, WatchError> {
-        let Some(hash) = self.ledger.blob_of_move(log) else {
-            return Ok(None);
-        };
-        let block = block_of_log(log, time, through);
-        match self.beacon.blob(hash, &block).await {
-            Ok(blob) => Ok(Some(blob.to_bytes())),
-            Err(error @ BeaconError::Missing { .. })
-                if through.timestamp > time + 2 * self.empty.rules().allowance =>
-            {
-                tracing::warn!(%error, "the game is over: its moves are not read");
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The output in a blob that `log` claims. Nobody can challenge any more what is in one that nobody has any more.
-    // INVARIANT: no claim that can be challenged goes by unread: what comes after it waits.
-    async fn output_of(
-        &mut self,
-        log: &Log,
-        time: Timestamp,
-        through: &BlockRef,
-    ) -> Result<Option<Bytes>, WatchError> {
-        let Some(place) = self.ledger.claimed_in_blob(log) else {
-            return Ok(None);
-        };
-        let block = block_of_log(log, time, through);
-        match self.read_claimed(&place, &block).await {
-            Ok(blob) => {
-                self.blobs.hold(place.blob, time);
-                Ok(place.output(&blob))
-            }
-            Err(WatchError::Blob(error @ BeaconError::Missing { .. }))
-                if through.timestamp >= self.blobs.closes(time) =>
-            {
-                tracing::warn!(%error, "the claim's window is over: its output is not read");
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The blob at `place`, from wherever it is; kept from then on.
-    async fn read_claimed(
-        &mut self,
-        place: &InBlob,
-        block: &BlockRef,
-    ) -> Result<Arc<Blob>, WatchError> {
-        let is_it = |blob: &&Arc<Blob>| blob.versioned_hash() == place.blob;
-        if let Some(blob) = self.last.as_ref().filter(is_it) {
-            return Ok(blob.clone());
-        }
-        let blob = match self.blobs.get(place.blob)? {
-            Some(blob) => blob,
-            None => {
-                let blob = self.beacon.blob(place.blob, block).await?;
-                self.blobs.put(&blob)?;
-                blob
-            }
-        };
-        Ok(self.last.insert(Arc::new(blob)).clone())
-    }
-
     fn save(&self, entries: &[Entry]) -> Result<(), WatchError> {
         let failed = |e: serde_json::Error| StoreError::Failed {
             path: self.store.path().to_owned(),
             reason: e.to_string(),
         };
         let put = |entry: &Entry| {
-            let key = key_of(
-                entry.log.block_number.unwrap_or(0),
-                entry.log.log_index.unwrap_or(0),
-            );
-            Ok(Change::Put(key, serde_json::to_vec(entry).map_err(failed)?))
+            let value = serde_json::to_vec(entry).map_err(failed)?;
+            Ok(Change::Put(entry.key(), value))
         };
         let changes = entries
             .iter()
@@ -296,23 +324,58 @@ impl Watcher {
         Ok(())
     }
 
+    fn entry(&self, key: &[u8]) -> Result<Option<Entry>, WatchError> {
+        let value = self.store.get(key)?;
+        value.map(|value| self.decode(key, &value)).transpose()
+    }
+
+    fn decode(&self, key: &[u8], value: &[u8]) -> Result<Entry, WatchError> {
+        let entry = serde_json::from_slice(value).map_err(|_| StoreError::Damaged {
+            path: self.store.path().to_owned(),
+            key: format!("log of block {}", block_of(key)),
+        });
+        Ok(entry?)
+    }
+
     /// Folds the cache from its start.
+    // INVARIANT: what an entry lacks is asked for again, whoever wrote it.
     fn refold(&mut self) -> Result<(), WatchError> {
         let mut ledger = self.empty.clone();
+        self.reader.forget();
         for (key, value) in self.store.scan(PREFIX)? {
-            let entry: Entry = serde_json::from_slice(&value).map_err(|_| StoreError::Damaged {
-                path: self.store.path().to_owned(),
-                key: format!("log of block {}", block_of(&key)),
-            })?;
-            apply(&mut ledger, &entry);
+            let entry = self.decode(&key, &value)?;
+            if entry.output.is_none()
+                && entry.blob.is_none()
+                && let Some(unread) = self.announced(&entry)
+            {
+                self.reader.keep(key, unread);
+            }
+            apply(&mut ledger, &entry, self.reader.lacks_moves());
         }
         self.ledger = ledger;
         for claim in self.ledger.claims.values() {
             if let Some(place) = claim.in_blob {
-                self.blobs.hold(place.blob, claim.posted_at);
+                self.reader.blobs_mut().hold(place.blob, claim.posted_at);
             }
         }
         Ok(())
+    }
+}
+
+impl Entry {
+    /// Where the cache has it.
+    fn key(&self) -> Vec<u8> {
+        key_of(
+            self.log.block_number.unwrap_or(0),
+            self.log.log_index.unwrap_or(0),
+        )
+    }
+
+    fn put(&mut self, found: Found) {
+        match found {
+            Found::Output(_, output) => self.output = Some(output),
+            Found::Roots(blob) => self.blob = Some(blob),
+        }
     }
 }
 
@@ -324,13 +387,19 @@ fn block_of_log(log: &Log, time: Timestamp, through: &BlockRef) -> BlockRef {
     }
 }
 
-fn apply(ledger: &mut Ledger, entry: &Entry) {
+/// `behind`: moves are missing, so others may contradict what is known.
+fn apply(ledger: &mut Ledger, entry: &Entry, behind: bool) {
     let beside = match &entry.output {
         Some(output) => Beside::Output(output.clone()),
         None => entry.blob.as_ref().and_then(read_blob).into(),
     };
-    if let Err(error) = ledger.apply_with(&entry.log, entry.time, beside) {
-        tracing::error!(%error, block = entry.log.block_number, "an event contradicts the ledger");
+    let block = entry.log.block_number;
+    match ledger.apply_with(&entry.log, entry.time, beside) {
+        Ok(()) => {}
+        Err(error @ (LedgerError::NoBlob { .. } | LedgerError::History { .. })) if behind => {
+            tracing::debug!(%error, block, "an event after a move that was not read");
+        }
+        Err(error) => tracing::error!(%error, block, "an event contradicts the ledger"),
     }
 }
 

@@ -14,7 +14,8 @@ use crate::ledger::{Ask, Claim, ClaimKey, Ledger, Play};
 use crate::library::{Library, Replay};
 use crate::lies::{Lie, script};
 use crate::player::Player;
-use crate::purse::{Exposure, GAME_GAS, Terms};
+use crate::purse::{BLOB_GAS, Exposure, GAME_GAS, Terms};
+use crate::reader::Needs;
 use crate::record::GameRecords;
 use crate::responder::Responder;
 use crate::service::{confirm_model, learn_models, unix_now};
@@ -29,9 +30,10 @@ use assay_node::deployment::ModelEntry;
 use assay_node::key::Key;
 use assay_node::metrics::prometheus_client::metrics::counter::Counter;
 use assay_node::metrics::prometheus_client::metrics::gauge::Gauge;
+use assay_node::outputs::takes_blobs;
 use assay_node::revert::ErrorBook;
 use assay_node::shell::Shell;
-use assay_node::store::Store;
+use assay_node::store::{Store, StoreError};
 use assay_node::tx::Call;
 use assay_types::{Hash, ModelId};
 use clap::Parser;
@@ -145,7 +147,11 @@ impl Watchtower {
         let bond = challenger_bond(&chain, contracts.game).await?;
         let price = alloy::providers::Provider::get_gas_price(chain.provider()).await;
         let price = price.map_err(|e| chain.error("eth_gasPrice", e))?;
-        let gas = U256::from(price) * U256::from(GAME_GAS);
+        let opening = match takes_blobs(&chain, contracts.rollup).await? {
+            true => BLOB_GAS,
+            false => 0,
+        };
+        let gas = U256::from(price) * U256::from(GAME_GAS + opening);
         chain
             .require_balance(account, bond + gas)
             .await
@@ -172,6 +178,7 @@ impl Watchtower {
             &shell.deployment,
             store.clone(),
             confirmations,
+            Needs::Everything,
         )
         .await?
         .beacon(shell.args.beacon_url.clone());
@@ -233,6 +240,11 @@ impl Watchtower {
 
     async fn tick(&mut self) -> anyhow::Result<()> {
         self.watcher.poll().await?;
+        let read = self.watcher.blobs_read();
+        let _ = self.shell.health.watch("blobs", read);
+        for claim in std::mem::take(&mut self.challenges.lost) {
+            self.watcher.read_again(claim)?;
+        }
         let head = self.shell.chain.head().await?;
         let wall = unix_now();
         let registry = self.shell.deployment.contracts.registry;
@@ -336,11 +348,18 @@ struct Challenges {
     again: BTreeMap<ClaimKey, Instant>,
     /// Openings that are neither mined nor given up: a second one would only cost gas.
     sending: BTreeSet<ClaimKey>,
-    tasks: JoinSet<(ClaimKey, Result<(), String>)>,
+    /// Claims whose blobs must be read again.
+    lost: BTreeSet<ClaimKey>,
+    tasks: JoinSet<(ClaimKey, anyhow::Result<()>)>,
     /// An output in a blob takes seconds to open: a few at a time.
     cores: Arc<Semaphore>,
     opened: Counter,
 }
+
+/// The blob that an opening shows elements of was lost.
+#[derive(Debug, thiserror::Error)]
+#[error("its blob is not kept; it is read again")]
+struct NotKept;
 
 /// A game to be opened.
 struct Challenge {
@@ -371,7 +390,10 @@ impl Challenge {
         let (Some(place), Some(blobs)) = (&self.claim.in_blob, &self.blobs) else {
             return Ok(opening(&self.ask, &self.claim, &self.shown, game, bond));
         };
-        let blob = blobs.get(place.blob)?.context("its blob is not kept")?;
+        let blob = match blobs.get(place.blob) {
+            Ok(None) | Err(StoreError::Damaged { .. }) => return Err(NotKept.into()),
+            kept => kept?.context(NotKept)?,
+        };
         let call = opening_from_blob(&self.ask, place, &blob, &self.shown, game, bond)?;
         Ok(call)
     }
@@ -384,6 +406,7 @@ impl Challenges {
             bond,
             again: BTreeMap::new(),
             sending: BTreeSet::new(),
+            lost: BTreeSet::new(),
             tasks: JoinSet::new(),
             cores: Arc::new(Semaphore::new(2)),
             opened,
@@ -417,7 +440,7 @@ impl Challenges {
                     tracing::info!(claim = %key, tx = %receipt.transaction_hash, gas = receipt.gas_used, "game opened");
                     Ok(())
                 }
-                Err(error) => Err(format!("claim {key} is not challenged: {error:#}")),
+                Err(error) => Err(error),
             };
             (key, result)
         });
@@ -444,7 +467,12 @@ impl Challenges {
                 Ok((key, result)) => {
                     self.sending.remove(&key);
                     self.again.insert(key, Instant::now() + RETRY);
-                    result
+                    result.map_err(|error| {
+                        if error.is::<NotKept>() {
+                            self.lost.insert(key);
+                        }
+                        format!("claim {key} is not challenged: {error:#}")
+                    })
                 }
                 Err(error) => {
                     self.sending.clear();

@@ -225,7 +225,7 @@ async fn claims_are_challenged_though_the_machine_never_answers() {
     let mut next = ledger(12, 10);
     for claim in next.claims.values_mut() {
         let output = claim.output.as_deref().expect("read");
-        claim.output = Some([output, &[9]].concat().into());
+        claim.output = Some([&output[..], &[9]].concat().into());
         claim.posted_at = POSTED + trial.started.elapsed().as_secs();
     }
     let posted = trial.started.elapsed().as_secs_f64();

@@ -7,6 +7,7 @@ use alloy::sol_types::{SolCall, SolValue};
 use assay_bindings::hashes::{seed_block, work};
 use assay_bindings::{Inbox, Rollup};
 use assay_dispute::ledger::{Ask, ClaimStatus, RequestState};
+use assay_dispute::reader::Needs;
 use assay_dispute::watcher::{WatchError, Watcher, view};
 use assay_node::journal::JournalError;
 use assay_node::seed::Standing;
@@ -64,9 +65,9 @@ impl Direct {
             &shell.deployment,
             store,
             shell.args.confirmations,
+            Needs::Nothing,
         )
-        .await?
-        .beacon(shell.args.beacon_url.clone());
+        .await?;
         Ok(Direct {
             office,
             tx,

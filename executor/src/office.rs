@@ -467,6 +467,12 @@ impl Office {
         lock(&self.book).lose(id)
     }
 
+    /// What was answered to a request, refuted or not.
+    pub fn answered(&self, id: B256) -> Option<Bytes> {
+        let book = lock(&self.book);
+        book.evidence(id).map(|a| a.output.clone())
+    }
+
     /// Brings the book up to the chain: posted and expired segments need no more offers, spent numbers are skipped.
     ///
     /// # Errors

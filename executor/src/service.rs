@@ -119,8 +119,10 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
     if args.lies.dangerous_cheat != Some(Cheat::Silent) {
         let store = shell.store("defender")?;
         let lie = lie_in_games(&args.lies);
+        let answers = office.clone();
+        let journal = Arc::new(move |request| answers.answered(request));
         tasks.spawn(
-            Defender::new(&shell, tx.clone(), store, library.clone(), lie)
+            Defender::new(&shell, tx.clone(), store, library.clone(), journal, lie)
                 .await?
                 .run(),
         );

@@ -9,8 +9,8 @@ use alloy::primitives::{B256, Bytes};
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::sync::OnceLock;
 use std::time::Duration;
-use tokio::sync::OnceCell;
 
 /// Longest wait for one answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,8 +28,10 @@ pub enum BeaconError {
         /// Its words.
         reason: String,
     },
-    /// The endpoint answers and has no such blob: nodes drop them after 18 days.
-    #[error("{url} has no blob {hash} (block {block})")]
+    /// The endpoint answers and has no such blob: nodes drop them after 18 days, and keep a part of each unless told to keep all.
+    #[error(
+        "{url} has no blob {hash} (block {block}): give a beacon node that serves all columns by --beacon-url"
+    )]
     Missing {
         /// The endpoint.
         url: RpcUrl,
@@ -71,7 +73,7 @@ impl Slots {
 pub struct Beacon {
     url: RpcUrl,
     client: Client,
-    slots: OnceCell<Slots>,
+    slots: OnceLock<Slots>,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +103,7 @@ impl Beacon {
             url,
             // It fails only where no TLS backend starts, as chain access would then too.
             client: builder.build().unwrap_or_default(),
-            slots: OnceCell::new(),
+            slots: OnceLock::new(),
         }
     }
 
@@ -110,7 +112,7 @@ impl Beacon {
     /// # Errors
     /// The endpoint does not answer, does not have it, or hands out another one.
     pub async fn blob(&self, hash: B256, block: &BlockRef) -> Result<Blob, BeaconError> {
-        let slots = *self.slots.get_or_try_init(|| self.read_slots()).await?;
+        let slots = self.read_slots().await?;
         let path = format!("eth/v1/beacon/blobs/{}", slots.of(block));
         let query = Some(format!("versioned_hashes={hash}"));
         let missing = || BeaconError::Missing {
@@ -132,7 +134,11 @@ impl Beacon {
         Err(forged.map_or_else(missing, |source| BeaconError::Forged { url, source }))
     }
 
+    /// Remembered where they are timed: a node that had no specification in a bad moment is not anvil for good.
     async fn read_slots(&self) -> Result<Slots, BeaconError> {
+        if let Some(slots) = self.slots.get() {
+            return Ok(*slots);
+        }
         let spec = self.get::<Answer<Spec>>("its specification", "eth/v1/config/spec", None);
         let Some(spec) = spec.await? else {
             return Ok(Slots::Numbered);
@@ -143,7 +149,10 @@ impl Beacon {
         let genesis = genesis.as_deref().and_then(number);
         let seconds = number(&spec.data.seconds_per_slot).filter(|s| *s > 0);
         match (genesis, seconds) {
-            (Some(genesis), Some(seconds)) => Ok(Slots::Timed { genesis, seconds }),
+            (Some(genesis), Some(seconds)) => {
+                let slots = Slots::Timed { genesis, seconds };
+                Ok(*self.slots.get_or_init(|| slots))
+            }
             _ => Err(self.refused("its genesis and slots", "no numbers".to_owned())),
         }
     }
@@ -203,8 +212,8 @@ mod tests {
     /// What the stand-in has: blobs by slot.
     type Slotted = HashMap<u64, Vec<Blob>>;
 
-    /// A beacon node with 12-second slots; without a specification (as anvil) unless `spec`.
-    async fn node(blobs: Slotted, spec: bool) -> Beacon {
+    /// What every beacon node serves.
+    fn router(blobs: Slotted) -> Router {
         let of_slot = async |Path(slot): Path<u64>, uri: Uri, State(blobs): State<Slotted>| {
             let query = uri.query().unwrap_or_default();
             assert!(query.starts_with("versioned_hashes=0x01"), "{query}");
@@ -212,7 +221,21 @@ mod tests {
             let data: Vec<Bytes> = all.map(Blob::to_bytes).collect();
             json!({ "data": data }).to_string()
         };
-        let mut router = Router::new().route("/key/eth/v1/beacon/blobs/{slot}", get(of_slot));
+        let router = Router::new().route("/key/eth/v1/beacon/blobs/{slot}", get(of_slot));
+        router.with_state(blobs)
+    }
+
+    async fn served(router: Router) -> Beacon {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        let at = listener.local_addr().expect("an address");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Beacon::new(format!("http://{at}/key/").parse().expect("a URL"))
+    }
+
+    /// A beacon node with 12-second slots; without a specification (as anvil) unless `spec`.
+    async fn node(blobs: Slotted, spec: bool) -> Beacon {
+        let mut router = router(blobs);
         if spec {
             let answer = |data: Value| get(async move || json!({ "data": data }).to_string());
             let genesis = json!({ "genesis_time": GENESIS.to_string() });
@@ -221,12 +244,7 @@ mod tests {
                 .route("/key/eth/v1/beacon/genesis", answer(genesis))
                 .route("/key/eth/v1/config/spec", answer(spec));
         }
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("a port");
-        let at = listener.local_addr().expect("an address");
-        let router = router.with_state(blobs);
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Beacon::new(format!("http://{at}/key/").parse().expect("a URL"))
+        served(router).await
     }
 
     fn blob(n: u8) -> Blob {
@@ -251,6 +269,38 @@ mod tests {
         let numbered = node(blobs, false).await;
         let read = numbered.blob(hash, &block(7, GENESIS)).await;
         assert_eq!(read.expect("it is there"), blob(2));
+    }
+
+    /// A proxy that answers 404 once makes no anvil of a beacon node.
+    #[tokio::test]
+    async fn specification_that_was_missing_once_is_asked_for_again() {
+        let blobs = Slotted::from([(7, vec![blob(1)])]);
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let spec = async move || {
+            let first = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+            let spec = json!({ "data": { "SECONDS_PER_SLOT": "12" } }).to_string();
+            let status = if first { 404 } else { 200 };
+            (
+                axum::http::StatusCode::from_u16(status).expect("a status"),
+                spec,
+            )
+        };
+        let beacon = served(
+            router(blobs)
+                .route("/key/eth/v1/config/spec", get(spec))
+                .route(
+                    "/key/eth/v1/beacon/genesis",
+                    get(async || {
+                        json!({ "data": { "genesis_time": GENESIS.to_string() } }).to_string()
+                    }),
+                ),
+        )
+        .await;
+        let hash = blob(1).versioned_hash();
+        let at = block(999, GENESIS + 7 * 12);
+        let read = beacon.blob(hash, &at).await;
+        assert!(matches!(read, Err(BeaconError::Missing { .. })), "{read:?}");
+        assert_eq!(beacon.blob(hash, &at).await.expect("it is there"), blob(1));
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use assay_dispute::calls::{call_for, opening};
 use assay_dispute::claim_ref::claim_ref;
 use assay_dispute::game::Side;
 use assay_dispute::lies::Lie;
+use assay_dispute::reader::Needs;
 use assay_dispute::rehearsal::Stage;
 use assay_dispute::responder::RespondError;
 use assay_dispute::solver::next_actions;
@@ -204,9 +205,15 @@ async fn ledger_follows_a_reorganization_and_a_lost_cache() {
     let _ = (tower.await, liar.await);
 
     let store = Arc::new(SledStore::open(&net.file("reorg.sled")).expect("opens"));
-    let mut watcher = Watcher::open(net.chain.clone(), &net.deployment, store.clone(), 0)
-        .await
-        .expect("opens");
+    let mut watcher = Watcher::open(
+        net.chain.clone(),
+        &net.deployment,
+        store.clone(),
+        0,
+        Needs::Everything,
+    )
+    .await
+    .expect("opens");
     watcher.poll().await.expect("follows");
     let before = format!("{:?}", watcher.ledger().games);
     let moves = |w: &Watcher| {
@@ -232,15 +239,27 @@ async fn ledger_follows_a_reorganization_and_a_lost_cache() {
 
     // What is left is what a fresh reader sees, and what the cache gives back.
     let fresh = Arc::new(SledStore::open(&net.file("fresh.sled")).expect("opens"));
-    let mut reader = Watcher::open(net.chain.clone(), &net.deployment, fresh, 0)
-        .await
-        .expect("opens");
+    let mut reader = Watcher::open(
+        net.chain.clone(),
+        &net.deployment,
+        fresh,
+        0,
+        Needs::Everything,
+    )
+    .await
+    .expect("opens");
     reader.poll().await.expect("follows");
     assert_eq!(format!("{:?}", reader.ledger().games), after);
     drop(watcher);
-    let again = Watcher::open(net.chain.clone(), &net.deployment, store, 0)
-        .await
-        .expect("opens");
+    let again = Watcher::open(
+        net.chain.clone(),
+        &net.deployment,
+        store,
+        0,
+        Needs::Everything,
+    )
+    .await
+    .expect("opens");
     assert_eq!(
         format!("{:?}", again.ledger().games),
         after,
@@ -486,7 +505,14 @@ async fn responder_sends_only_what_its_rehearsal_lets_through() {
     let (id, request) = net.ask(&payload).await;
     net.claim(id, &request, &[0; 9]).await;
     let store = Arc::new(SledStore::open(&net.file("sled")).expect("opens"));
-    let watcher = Watcher::open(net.chain.clone(), &net.deployment, store, 0).await;
+    let watcher = Watcher::open(
+        net.chain.clone(),
+        &net.deployment,
+        store,
+        0,
+        Needs::Everything,
+    )
+    .await;
     let mut watcher = watcher.expect("opens");
     watcher.poll().await.expect("follows");
     let (game, account) = (net.deployment.contracts.game, net.address(Who::Watchtower));

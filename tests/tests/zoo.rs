@@ -18,6 +18,7 @@ use assay_dispute::flipped::{FlippedTrace, MadeUpTrace};
 use assay_dispute::game::Side;
 use assay_dispute::ledger::Play;
 use assay_dispute::lies::Lie;
+use assay_dispute::reader::Needs;
 use assay_dispute::solver::next_actions;
 use assay_dispute::watcher::{Watcher, challenger_bond, view};
 use assay_node::dangerous::Flip;
@@ -68,7 +69,14 @@ const LIE: Option<Lie> = Some(Lie::Flip(Flip::Random(Some(7))));
 async fn look(net: &Network) -> Watcher {
     let name = format!("look-{:?}.sled", Instant::now());
     let store = Arc::new(SledStore::open(&net.file(&name)).expect("opens"));
-    let watcher = Watcher::open(net.chain.clone(), &net.deployment, store, 0).await;
+    let watcher = Watcher::open(
+        net.chain.clone(),
+        &net.deployment,
+        store,
+        0,
+        Needs::Everything,
+    )
+    .await;
     let mut watcher = watcher.expect("opens");
     watcher.poll().await.expect("follows");
     watcher

@@ -1,5 +1,6 @@
 //! The whole rollup in the in-process EVM, with claims to dispute; its events are folded into the watcher's ledger.
 
+pub mod beacon;
 pub mod case;
 pub mod duel;
 pub mod network;
@@ -376,8 +377,9 @@ impl Court {
                 inner: log.clone(),
                 ..Log::default()
             };
-            let blob = self.ledger.blob_of_move(&log);
-            let blob = blob.or_else(|| self.ledger.claimed_in_blob(&log).map(|place| place.blob));
+            let blob = self.ledger.blob_of_move(&log).map(|(_, blob)| blob);
+            let claimed = || self.ledger.claimed_in_blob(&log, now)?.in_blob;
+            let blob = blob.or_else(|| claimed().map(|place| place.blob));
             let blob = blob.and_then(|hash| self.blobs.get(&hash).cloned());
             self.ledger
                 .apply_with(&log, now, blob.into())

@@ -159,7 +159,7 @@ impl Inner {
 }
 
 /// The body of one HTTP message with a length.
-async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+pub async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     loop {
         let end = bytes.windows(4).position(|w| w == b"\r\n\r\n");

@@ -9,6 +9,7 @@ use assay_dispute::inputs::Inputs;
 use assay_dispute::ledger::{Ask, Claim, ClaimKey, ClaimStatus};
 use assay_dispute::library::{Library, Replay};
 use assay_dispute::lies::Lie;
+use assay_dispute::reader::Journal;
 use assay_dispute::watchtower::{WatchtowerArgs, run};
 use assay_machine::lower::lower;
 use assay_machine::machine::Machine;
@@ -88,9 +89,19 @@ pub fn watchtower_of(args: WatchtowerArgs) -> JoinHandle<()> {
     })
 }
 
-/// Starts an executor's defender.
+/// Starts an executor's defender, which remembers nothing: what it answered is on the chain.
 pub fn defender(net: &Network, lie: Option<Lie>) -> JoinHandle<()> {
-    let args = arguments(net, Who::Executor, &[]);
+    defender_of(net, lie, &[], Arc::new(|_| None))
+}
+
+/// Starts an executor's defender with more flags, and with what its journal says.
+pub fn defender_of(
+    net: &Network,
+    lie: Option<Lie>,
+    more: &[&str],
+    journal: Journal,
+) -> JoinHandle<()> {
+    let args = arguments(net, Who::Executor, more);
     let models = net.deployment.models.clone();
     tokio::spawn(async move {
         let shell = Shell::start("executor", args.node.clone())
@@ -105,7 +116,7 @@ pub fn defender(net: &Network, lie: Option<Lie>) -> JoinHandle<()> {
         let library = Arc::new(library.expect("program and model are there"));
         let tx = Arc::new(shell.tx_manager(shell.key().expect("a key")));
         let store = shell.store("defender").expect("a store");
-        let defender = Defender::new(&shell, tx, store, library, lie)
+        let defender = Defender::new(&shell, tx, store, library, journal, lie)
             .await
             .expect("it starts");
         defender.run().await;
