@@ -117,6 +117,7 @@ async fn pruned_blob_of_a_closed_window_stops_nobody() {
         net.rpc("anvil_mine", json!([205, 1])).await;
     }
     net.rpc("evm_increaseTime", json!([4_000])).await;
+    net.rpc("evm_mine", json!([])).await;
     let later = asked(&net, "later?").await;
     net.claim_all(&[later]).await;
     for status in [404, 503] {

@@ -87,10 +87,11 @@ fn every_larger_claim_ends_by_the_rules() {
         &[Prices::Short],
         [80_000, 800_000],
     );
+    // Of each k the other player proves than in the sizes above.
     walk_all(
-        &[(3, 2)],
+        &[(3, 1), (3, 2), (4, 3)],
         &[TRUE_CLAIM, FALSE_CLAIM],
         &[Prices::Ample],
-        [20_000, 200_000],
+        [60_000, 600_000],
     );
 }
