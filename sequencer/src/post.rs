@@ -229,6 +229,7 @@ fn blames_batch(error: &TxError) -> bool {
         | TxError::Unfunded { .. }
         | TxError::NotMined { .. }
         | TxError::NonceTaken { .. }
+        | TxError::Reserved { .. }
         | TxError::Sign { .. } => false,
     }
 }

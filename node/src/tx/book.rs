@@ -4,6 +4,7 @@
 //! nonce when a reorganization drops it; the same call is sent again under it, and the chain takes at most one.
 
 use super::Call;
+use super::call::Kind;
 use super::policy::Fees;
 use alloy::primitives::B256;
 use std::collections::BTreeMap;
@@ -51,6 +52,12 @@ impl Book {
     /// Whether nothing was sent yet.
     pub fn is_empty(&self) -> bool {
         self.sent.is_empty()
+    }
+
+    /// Whether a call of this kind waits to be mined.
+    pub fn waits(&self, kind: Kind) -> bool {
+        let mut waiting = self.sent.range(self.mined..);
+        waiting.any(|(_, sent)| sent.call.kind() == kind)
     }
 
     /// The next nonce, as far as it is known without asking.

@@ -59,6 +59,18 @@ pub enum TxError {
         /// The nonce.
         nonce: u64,
     },
+    /// The account has transactions of the other kind waiting.
+    #[error(
+        "{label}: nodes take no transaction with blobs beside one without, and {account} has one of the other kind \
+         waiting: it is tried again once that is mined; if this service has sent none, another process sends from the \
+         account: give each service its own"
+    )]
+    Reserved {
+        /// Which call.
+        label: &'static str,
+        /// The account.
+        account: Address,
+    },
     /// Signing failed.
     #[error("{label}: cannot sign: {reason}")]
     Sign {
@@ -87,7 +99,10 @@ impl TxError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            TxError::Chain(_) | TxError::NotMined { .. } | TxError::NonceTaken { .. }
+            TxError::Chain(_)
+                | TxError::NotMined { .. }
+                | TxError::NonceTaken { .. }
+                | TxError::Reserved { .. }
         )
     }
 }

@@ -1,6 +1,7 @@
 //! Sends the transactions of one account.
 
 use super::book::{Book, Sent};
+use super::lane::Lane;
 use super::policy::Fees;
 use super::{Call, TxError, TxPolicy};
 use crate::blob::sidecar;
@@ -30,6 +31,7 @@ pub struct TxManager {
     pub(super) errors: ErrorBook,
     pub(super) policy: TxPolicy,
     pub(super) book: Arc<Mutex<Book>>,
+    pub(super) lane: Arc<Lane>,
     key: Key,
 }
 
@@ -42,6 +44,7 @@ impl TxManager {
             errors,
             policy,
             book: Arc::default(),
+            lane: Arc::default(),
         }
     }
 
@@ -94,7 +97,7 @@ impl TxManager {
 
     async fn submit(&self, call: Call) -> Result<(u64, Sent), TxError> {
         // Before the dry run, which then sees what a reorganization had dropped.
-        self.mend().await?;
+        let _pass = self.enter(&call).await?;
         self.dry_run(&call).await?;
         let gas = match call.gas {
             Some(gas) => gas,
@@ -271,6 +274,13 @@ impl TxManager {
         }
         if message.contains("nonce too low") || message.contains("underpriced") {
             return Ok(false);
+        }
+        // geth and reth, then Nethermind.
+        if message.contains("already reserved") || message.contains("conflicting") {
+            return Err(TxError::Reserved {
+                label,
+                account: self.address(),
+            });
         }
         Err(self.refused(label, "eth_sendRawTransaction", error))
     }

@@ -11,7 +11,7 @@ use alloy::rpc::types::TransactionReceipt;
 use std::time::Instant;
 
 /// Looks for a receipt between two looks at the whole account.
-const LOOKS: u32 = 8;
+pub(super) const LOOKS: u32 = 8;
 
 impl TxManager {
     /// Waits for the receipt of what was sent with `nonce`.
@@ -90,13 +90,18 @@ impl TxManager {
     }
 
     /// Looks after everything in the book that is not in the chain.
-    async fn tend(&self, book: &mut Book) -> Result<(), TxError> {
+    pub(super) async fn tend(&self, book: &mut Book) -> Result<(), TxError> {
         book.tended = Some(Instant::now());
         let mined = self.chain_nonce(BlockNumberOrTag::Latest).await?;
+        let mut kind = None;
         for nonce in book.look(mined) {
             let Some(sent) = book.get_mut(nonce) else {
                 continue;
             };
+            // A reorganization may have dropped both kinds: the second waits until the first is mined again.
+            if *kind.get_or_insert(sent.call.kind()) != sent.call.kind() {
+                break;
+            }
             let known = self.chain.provider().get_transaction_by_hash(sent.last());
             let known = known.await;
             let known = known.map_err(|e| self.chain.error("eth_getTransactionByHash", e))?;
