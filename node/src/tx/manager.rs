@@ -97,6 +97,7 @@ impl TxManager {
 
     async fn submit(&self, call: Call) -> Result<(u64, Sent), TxError> {
         // Before the dry run, which then sees what a reorganization had dropped.
+        prove(&call).await?;
         let _pass = self.enter(&call).await?;
         self.dry_run(&call).await?;
         let gas = match call.gas {
@@ -316,6 +317,25 @@ impl TxManager {
         }
         self.chain.error(what, error).into()
     }
+}
+
+/// Has the call's blobs prove their cells, on a thread for it: under the book's lock they have their proofs.
+pub(super) async fn prove(call: &Call) -> Result<(), TxError> {
+    if call.blobs.is_empty() {
+        return Ok(());
+    }
+    let blobs = call.blobs.clone();
+    let proving = move || blobs.iter().try_for_each(|b| b.cell_proofs().map(drop));
+    let proven = tokio::task::spawn_blocking(proving).await;
+    let reason = match proven {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Err(TxError::Sign {
+        label: call.label,
+        reason,
+    })
 }
 
 fn hashes(call: &Call) -> Vec<B256> {
