@@ -55,12 +55,12 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
         .require_balance(sequencer, U256::from(LEAST_BALANCE))
         .await?;
     let tx = shell.tx_manager(key);
+    tx.resume(&shell.data.join("sent.journal")).await?;
     let store = shell.store("requests")?;
     let (journal, records) = Journal::<Record>::open(&shell.data.join("accepted.journal"))?;
     let counts = Counts::new(&shell.metrics);
     let mut core = Core::new(journal, store.clone(), counts);
     core.load()?;
-    post::wait_for_earlier(&tx, Duration::from_secs(60)).await?;
     recover(&mut core, &view, records)
         .await
         .context("cannot check the journal against the chain")?;

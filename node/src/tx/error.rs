@@ -1,6 +1,7 @@
 //! Why a transaction did not do its work.
 
 use crate::chain::ChainError;
+use crate::journal::JournalError;
 use crate::revert::RevertReason;
 use alloy::primitives::{Address, B256};
 
@@ -79,6 +80,9 @@ pub enum TxError {
         /// Why.
         reason: String,
     },
+    /// What is to be sent can't be written down.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The chain can't be reached or refuses.
     #[error(transparent)]
     Chain(#[from] ChainError),

@@ -301,6 +301,57 @@ async fn account_in_two_hands_delays_a_batch_in_blobs_and_strikes_no_segment() {
     assert!(!world.log().contains("go alone"), "{}", world.log());
 }
 
+/// Killed while its batch offers too little for any block: the next run offers more for the same batch, and sends no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_in_blobs_that_a_killed_run_left_behind_is_sent_again_for_more_and_mined_once() {
+    let mut world = blob_world().await;
+    let geth = Geth::start(&world.anvil.url()).await;
+    world.rpc = geth.url.to_string();
+    let (sequencer, mut client) = world.sequencer(&[]).await;
+    let mut peer = Peer::connect(&world, &mut client, FIRST).await;
+    let id = world.ask("One?").await;
+    peer.assignment().await;
+    let poster = signer(SEQUENCER).address();
+    let count = async || world.chain.provider().get_transaction_count(poster).await;
+    let before = count().await.expect("asked");
+    world.raw("evm_setAutomine", json!([false])).await;
+    let segment = peer.segment_in_blob(&[(id, answer("yes"))], 600, world.now().await);
+    assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
+    until_pending(&world, 1).await;
+    drop(sequencer);
+    let pool = world.raw("txpool_content", json!([])).await;
+    let sent = pool["pending"].as_object().and_then(|p| p.values().next());
+    let offer = sent.and_then(|s| s.as_object()?.values().next()?["maxFeePerGas"].as_str());
+    let offer = offer.expect("it is there").trim_start_matches("0x");
+    let dear = u128::from_str_radix(offer, 16).expect("wei") * 3 / 2;
+    let mine = async || {
+        let fee = json!([format!("{dear:#x}")]);
+        world.raw("anvil_setNextBlockBaseFeePerGas", fee).await;
+        world.raw("evm_mine", json!([])).await;
+    };
+    mine().await;
+    assert_eq!(
+        count().await.expect("asked"),
+        before,
+        "it offers too little"
+    );
+    let (_sequencer, _client) = world.sequencer(&[]).await;
+    let start = Instant::now();
+    while count().await.expect("asked") == before {
+        assert!(start.elapsed() < Duration::from_secs(80), "{}", world.log());
+        mine().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    world.until_state(id, state::CLAIMED).await;
+    // Long enough for another batch.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    mine().await;
+    assert_eq!(count().await.expect("asked"), before + 1, "{}", world.log());
+    let segments = world.rollup().segmentCount().call().await;
+    assert_eq!(segments.expect("asked"), 1);
+    assert!(world.log().contains("sent again for more"));
+}
+
 async fn until_pending(world: &World, count: u64) {
     let start = Instant::now();
     let wanted = format!("{count:#x}");
