@@ -23,6 +23,7 @@ use assay_types::request::Payload;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// Wei that are deposited when the deposit runs short.
 const DEPOSIT: u128 = 100_000_000_000_000_000;
@@ -30,6 +31,8 @@ const DEPOSIT: u128 = 100_000_000_000_000_000;
 const GAS: u128 = 10_000_000_000_000_000;
 /// Seconds that the sequencer has.
 const PATIENCE: u64 = 120;
+/// How long bytes that the sequencer has not read are waited for once the answer is final.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 /// What a newcomer forgets.
 const RUNNING: &str = "is the devnet running? `make devnet` starts it";
 
@@ -125,20 +128,42 @@ async fn stages(question: &Question) -> anyhow::Result<()> {
     };
     let watching = client.watch_request(GetRequestRequest { request_id });
     let mut stages = watching.await.map_err(lost)?.into_inner();
-    while let Some(status) = stages.message().await.map_err(lost)? {
+    let next = async || stages.message().await.map_err(lost);
+    let output = until_answered(next, question.wait_final).await?;
+    answered(&output)
+}
+
+/// Prints the stages up to the first answer, or up to the final one; returns that answer.
+async fn until_answered(
+    mut next: impl AsyncFnMut() -> anyhow::Result<Option<v1::RequestStatus>>,
+    wait_final: bool,
+) -> anyhow::Result<Vec<u8>> {
+    // The final answer, without its bytes.
+    let mut unread: Option<(v1::RequestStatus, Instant)> = None;
+    loop {
+        let status = match &unread {
+            None => next().await?,
+            Some((_, until)) => timeout_at(*until, next()).await.unwrap_or(Ok(None))?,
+        };
+        let Some(status) = status else { break };
         match status.stage() {
             RequestStage::Claimed if !status.output.is_empty() => {
                 println!(
                     "answer  {} (can be challenged for a while)",
                     text(&status.output)
                 );
-                if !question.wait_final {
-                    return answered(&status.output);
+                if !wait_final {
+                    return Ok(status.output);
                 }
+            }
+            RequestStage::Final if status.output.is_empty() => {
+                println!("final   (its bytes are in a blob that the sequencer has not read yet)");
+                let until = unread.map_or_else(|| Instant::now() + READ_WITHIN, |(_, until)| until);
+                unread = Some((status, until));
             }
             RequestStage::Final => {
                 println!("final   {}", text(&status.output));
-                return answered(&status.output);
+                return Ok(status.output);
             }
             RequestStage::Dropped | RequestStage::Refunded => {
                 bail!("the request ended without an answer: {}", status.message)
@@ -152,7 +177,16 @@ async fn stages(question: &Question) -> anyhow::Result<()> {
             ),
         }
     }
-    bail!("the sequencer ended the stream before the request was final")
+    let Some((status, _)) = unread else {
+        bail!("the sequencer ended the stream before the request was final");
+    };
+    bail!(
+        "the answer is final, but its bytes are missing: they are in a blob of transaction {}, and the sequencer could not \
+         read it ({}). It goes on trying for as long as nodes keep blobs: see that its --beacon-url is a beacon node that \
+         serves all columns, and ask it again for the request",
+        B256::try_from(&status.transaction[..]).unwrap_or_default(),
+        status.message
+    )
 }
 
 fn model(question: &Question, deployment: &Deployment) -> anyhow::Result<B256> {
@@ -315,5 +349,52 @@ fn to_proto(request: &SignedRequest) -> v1::SignedRequest {
         payload: request.payload.to_vec(),
         user_data: request.userData.to_vec(),
         signature: request.signature.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    fn status(stage: RequestStage, output: &[u8], message: &str) -> v1::RequestStatus {
+        v1::RequestStatus {
+            stage: stage.into(),
+            output: output.to_vec(),
+            message: message.to_owned(),
+            ..Default::default()
+        }
+    }
+
+    async fn heard(
+        said: impl IntoIterator<Item = v1::RequestStatus>,
+        wait_final: bool,
+    ) -> anyhow::Result<Vec<u8>> {
+        let mut said: VecDeque<_> = said.into_iter().collect();
+        until_answered(async || Ok(said.pop_front()), wait_final).await
+    }
+
+    #[tokio::test]
+    async fn answer_without_its_bytes_is_an_error_that_says_what_is_missing() {
+        let unread = status(RequestStage::Final, b"", "the beacon node does not answer");
+        for wait_final in [false, true] {
+            let error = heard([unread.clone()], wait_final).await;
+            let error = error.expect_err("no bytes").to_string();
+            assert!(
+                error.contains("does not answer") && error.contains("--beacon-url"),
+                "{error}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_read_late_are_the_answer() {
+        let claimed = |output| status(RequestStage::Claimed, output, "");
+        let last = |output| status(RequestStage::Final, output, "");
+        let early = [claimed(b""), claimed(b"bytes")];
+        assert_eq!(heard(early, false).await.expect("read"), b"bytes");
+        let late = [claimed(b""), last(b""), last(b"bytes")];
+        assert_eq!(heard(late.clone(), false).await.expect("read"), b"bytes");
+        assert_eq!(heard(late, true).await.expect("read"), b"bytes");
     }
 }

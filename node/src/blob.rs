@@ -31,12 +31,21 @@ pub enum BlobError {
     },
 }
 
-/// A blob with its commitment.
-#[derive(Clone, PartialEq, Eq)]
+/// A blob with its commitment, and the proofs of its cells once they were asked for.
+#[derive(Clone)]
 pub struct Blob {
     bytes: Box<[u8; BLOB_BYTES]>,
     commitment: Point,
+    cell_proofs: OnceLock<Vec<Point>>,
 }
+
+impl PartialEq for Blob {
+    fn eq(&self, other: &Blob) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Blob {}
 
 impl std::fmt::Debug for Blob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -90,7 +99,11 @@ impl Blob {
             .map_err(|_| BlobError::Length(length))?;
         let commitment = settings().blob_to_kzg_commitment(&c_kzg::Blob::new(*bytes));
         let commitment = Point::new(commitment.map_err(kzg)?.to_bytes().into_inner());
-        Ok(Blob { bytes, commitment })
+        Ok(Blob {
+            bytes,
+            commitment,
+            cell_proofs: OnceLock::new(),
+        })
     }
 
     /// As [`Blob::from_bytes`], if it is the blob `expected`. So whoever hands blobs out is not trusted.
@@ -143,24 +156,36 @@ impl Blob {
         })
     }
 
+    /// The proof of each cell (EIP-7594). The first call takes long, a tenth of a second or more: not where others wait for it.
+    ///
+    /// # Errors
+    /// The library fails.
+    pub fn cell_proofs(&self) -> Result<&[Point], BlobError> {
+        if let Some(proofs) = self.cell_proofs.get() {
+            return Ok(proofs);
+        }
+        let blob = c_kzg::Blob::new(*self.bytes);
+        let cells = settings().compute_cells_and_kzg_proofs(&blob);
+        let (_, proofs) = cells.map_err(kzg)?;
+        let points = proofs.iter().map(|p| Point::new(p.to_bytes().into_inner()));
+        Ok(self.cell_proofs.get_or_init(|| points.collect()))
+    }
+
     /// All bytes, to be stored.
     pub fn to_bytes(&self) -> Bytes {
         self.bytes().to_vec().into()
     }
 }
 
-/// What travels beside a transaction that carries `blobs`, in the form of EIP-7594, with the proof of every cell.
+/// What travels beside a transaction that carries `blobs`, in the form of EIP-7594, with the proof of every cell, which each blob
+/// keeps.
 ///
 /// # Errors
 /// The library fails.
 pub fn sidecar(blobs: &[Arc<Blob>]) -> Result<BlobTransactionSidecarVariant, BlobError> {
     let mut cell_proofs = Vec::new();
     for blob in blobs {
-        let blob = c_kzg::Blob::new(*blob.bytes);
-        let (_, proofs) = settings()
-            .compute_cells_and_kzg_proofs(&blob)
-            .map_err(kzg)?;
-        cell_proofs.extend(proofs.iter().map(|p| Point::new(p.to_bytes().into_inner())));
+        cell_proofs.extend(blob.cell_proofs()?);
     }
     let raw = |blob: &Arc<Blob>| alloy::eips::eip4844::Blob::from_slice(blob.bytes());
     Ok(BlobTransactionSidecarVariant::Eip7594(
@@ -248,6 +273,21 @@ mod tests {
             assert!(verify(opening.value).expect("a proof"));
             assert!(!verify(small(index + 9000)).expect("a proof"));
         }
+    }
+
+    /// Sending again and for more must not prove again.
+    #[test]
+    fn cells_are_proven_once_and_travel_with_every_transaction() {
+        let blob = Arc::new(Blob::of_elements(&[small(1)]).expect("a blob"));
+        let first = blob.cell_proofs().expect("proven").as_ptr();
+        let sent = sidecar(std::slice::from_ref(&blob)).expect("made");
+        assert_eq!(blob.cell_proofs().expect("kept").as_ptr(), first);
+        let BlobTransactionSidecarVariant::Eip7594(sent) = sent else {
+            panic!("the form of EIP-7594");
+        };
+        assert_eq!(sent.cell_proofs, blob.cell_proofs().expect("kept"));
+        assert_eq!(sent.cell_proofs.len(), 128);
+        assert_eq!(*blob, Blob::of_elements(&[small(1)]).expect("a blob"));
     }
 
     #[test]

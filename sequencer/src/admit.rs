@@ -193,6 +193,7 @@ mod tests {
     fn held(offer: Offer, progress: Progress) -> ((Address, u64), Held) {
         let held = Held {
             offer,
+            seal: Default::default(),
             progress,
             arrival: 1,
             suspect: false,

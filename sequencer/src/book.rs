@@ -1,7 +1,8 @@
 //! All requests that are not over, and the laws by which they move. Pure: no chain, no clock, no disk.
 
 use crate::entry::{Claim, Entry, HubOrder, Promise, Stage, Worth};
-use alloy::primitives::{Address, B256, U256};
+use crate::outputs::Unread;
+use alloy::primitives::{Address, B256, Bytes, U256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The live requests. Every change marks the request as changed, until [`Book::take_changed`].
@@ -109,6 +110,49 @@ impl Book {
         self.change(id, |e| {
             (e.on_chain, e.block) = (true, block);
             (e.stage, e.message) = (Stage::Claimed(claim), String::new());
+        });
+    }
+
+    /// Claims whose outputs are in blobs that were not read yet, by transaction.
+    pub fn unread(&self) -> BTreeMap<B256, Vec<Unread>> {
+        let mut out: BTreeMap<B256, Vec<Unread>> = BTreeMap::new();
+        for (transaction, claim) in self.entries.values().filter_map(Entry::unread) {
+            out.entry(transaction).or_default().push(claim);
+        }
+        out
+    }
+
+    fn change_unread(&mut self, claim: &Unread, f: impl FnOnce(&mut Entry)) {
+        let of = self.get(&claim.id).and_then(Entry::unread);
+        // It may have been rejected, or read, meanwhile.
+        if of.is_some_and(|(_, unread)| unread == *claim) {
+            self.change(&claim.id, f);
+        }
+    }
+
+    /// The output of a claim was read from its blob.
+    pub fn output(&mut self, claim: &Unread, output: Bytes) {
+        self.change_unread(claim, |e| {
+            if let Stage::Claimed(claim) | Stage::Final(claim) = &mut e.stage {
+                claim.output = output;
+            }
+            e.message = String::new();
+        });
+    }
+
+    /// The output of a claim is not read, and will be tried again.
+    pub fn note_unread(&mut self, claim: &Unread, reason: &str) {
+        let message = format!("its output is in a blob that could not be read yet: {reason}");
+        if self.get(&claim.id).is_some_and(|e| e.message != message) {
+            self.change_unread(claim, |e| e.message = message);
+        }
+    }
+
+    /// The output of a claim can't be read any more.
+    pub fn unreadable(&mut self, claim: &Unread) {
+        self.change_unread(claim, |e| {
+            e.unreadable = true;
+            e.message = "its output was in a blob that nodes keep no longer".to_owned();
         });
     }
 

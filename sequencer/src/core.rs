@@ -7,7 +7,7 @@ use crate::flags::Flags;
 use crate::market_view::MarketView;
 use crate::record::Record;
 use crate::route::{Decision, route};
-use crate::segment::{Held, Offer, Progress};
+use crate::segment::{Held, Offer, Progress, Seal};
 use crate::sessions::Sessions;
 use alloy::primitives::{Address, B256, Bytes};
 use alloy::sol_types::SolValue;
@@ -92,6 +92,15 @@ impl Counts {
     }
 }
 
+/// Segments in blobs that an earlier run posted, until their events are seen: this is the nearest that their
+/// outputs are.
+#[derive(Default)]
+struct Posted {
+    offers: BTreeMap<(Address, u64), (Offer, Seal)>,
+    /// The last block that may have those events.
+    until: u64,
+}
+
 /// What the lock guards.
 pub struct Core {
     /// Live requests.
@@ -102,8 +111,7 @@ pub struct Core {
     pub segments: BTreeMap<(Address, u64), Held>,
     /// Results that the rollup skipped, by segment id, until the segment's own event says whose they were.
     pub skips: BTreeMap<u64, Vec<(B256, u8)>>,
-    /// Outputs that were read from blobs, by segment id and index, until the event that claims them is applied.
-    pub outputs: BTreeMap<(u64, u16), Bytes>,
+    posted: Posted,
     journal: Journal<Record>,
     /// Bytes of the journal when it was rewritten last.
     journal_alive: u64,
@@ -153,7 +161,7 @@ impl Core {
             sessions,
             segments: BTreeMap::new(),
             skips: BTreeMap::new(),
-            outputs: BTreeMap::new(),
+            posted: Posted::default(),
             journal_alive: journal.bytes(),
             journal,
             arrivals: 0,
@@ -172,7 +180,7 @@ impl Core {
             let id = B256::try_from(&key[b"request/".len()..]).map_err(|_| damaged())?;
             let stored: Stored = serde_json::from_slice(&value).map_err(|_| damaged())?;
             let entry = Entry::decode(id, stored).ok_or_else(damaged)?;
-            if !entry.stage.is_over() {
+            if !entry.stage.is_over() || entry.unread().is_some() {
                 self.book.add(entry);
             }
         }
@@ -205,19 +213,19 @@ impl Core {
     }
 
     /// Takes a checked segment: journal first. A number that is known keeps its first content.
-    pub fn take(&mut self, offer: Offer) -> Result<(), JournalError> {
+    pub fn take(&mut self, offer: Offer, seal: Seal) -> Result<(), JournalError> {
         let key = (offer.executor, offer.number);
         if !self.segments.contains_key(&key) {
             self.journal.append(&Record::Segment(offer.clone()))?;
             self.counts.segments.inc();
-            self.restore_segment(offer);
+            self.restore_segment(offer, seal);
             self.trim()?;
         }
         Ok(())
     }
 
     /// Puts a journaled segment back in line.
-    pub fn restore_segment(&mut self, offer: Offer) {
+    pub fn restore_segment(&mut self, offer: Offer, seal: Seal) {
         for (id, _) in &offer.results {
             if let Some(relieved) = self.book.signed(id, offer.executor, offer.number) {
                 self.withdraw(id, relieved);
@@ -230,10 +238,49 @@ impl Core {
             suspect: false,
             strikes: 0,
             not_before_ms: 0,
+            seal,
             offer,
         };
         self.segments
             .insert((held.offer.executor, held.offer.number), held);
+    }
+
+    /// Keeps the outputs of a segment in a blob that an earlier run posted, in block `head` at the latest.
+    pub fn keep_posted(&mut self, offer: Offer, seal: Seal, head: u64) {
+        self.posted.until = head;
+        let key = (offer.executor, offer.number);
+        self.posted.offers.insert(key, (offer, seal));
+    }
+
+    /// The output of a claim in `blob` whose segment was posted from here, by this run or an earlier one.
+    pub fn own_output(&self, id: &B256, executor: Address, blob: B256) -> Option<Bytes> {
+        let held = self.segments.values();
+        let held = held.filter(|held| held.seal.blob == Some(blob));
+        let posted = self.posted.offers.values();
+        let posted = posted.filter(|(_, seal)| seal.blob == Some(blob));
+        held.map(|held| &held.offer)
+            .chain(posted.map(|(offer, _)| offer))
+            .filter(|offer| offer.executor == executor)
+            .find_map(|offer| offer.results.iter().find(|(of, _)| of == id))
+            .map(|(_, output)| output.clone())
+    }
+
+    /// The event of a segment of `executor` was seen. A direct claim has no number of its own: the root tells it apart.
+    pub fn seen_posted(&mut self, executor: Address, number: u64, root: B256) {
+        let offers = &mut self.posted.offers;
+        if offers
+            .get(&(executor, number))
+            .is_some_and(|(_, seal)| seal.root == root)
+        {
+            offers.remove(&(executor, number));
+        }
+    }
+
+    /// Every event of the blocks through `head` was seen.
+    pub fn seen_through(&mut self, head: u64) {
+        if head >= self.posted.until {
+            self.posted.offers.clear();
+        }
     }
 
     fn withdraw(&self, id: &B256, executor: Address) {
@@ -346,8 +393,10 @@ impl Core {
             .segments
             .values()
             .filter(|held| !matches!(held.progress, Progress::Posted { .. }));
+        let posted = self.posted.offers.values().map(|(offer, _)| offer);
+        let segments = segments.map(|held| &held.offer).chain(posted);
         accepted
-            .chain(segments.map(|held| Record::Segment(held.offer.clone())))
+            .chain(segments.map(|offer| Record::Segment(offer.clone())))
             .collect()
     }
 
@@ -375,7 +424,7 @@ impl Core {
         let over: Vec<B256> = self
             .book
             .iter()
-            .filter(|e| e.stage.is_over() && e.block + DEEP < head)
+            .filter(|e| e.stage.is_over() && e.block + DEEP < head && e.unread().is_none())
             .map(|e| e.id)
             .collect();
         for id in over {

@@ -1,5 +1,6 @@
 //! One request as the sequencer knows it.
 
+use crate::outputs::Unread;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::SolValue;
 use assay_bindings::abi::Order;
@@ -158,6 +159,8 @@ pub struct Entry {
     pub rejections: u32,
     /// Unix milliseconds before which it isn't routed.
     pub not_before_ms: u64,
+    /// The output of its claim is nowhere to be read any more (not persisted: it is looked for once more).
+    pub unreadable: bool,
     /// Whether the block that its seed is bound to is recorded (not persisted: the chain is asked again).
     pub seeded: bool,
     /// Last thing worth saying about it.
@@ -184,9 +187,30 @@ impl Entry {
             promises: Vec::new(),
             rejections: 0,
             not_before_ms: 0,
+            unreadable: false,
             seeded: false,
             message: String::new(),
         }
+    }
+
+    /// Its claim, if the output is in a blob that was not read yet.
+    pub fn unread(&self) -> Option<(B256, Unread)> {
+        let (Stage::Claimed(claim) | Stage::Final(claim)) = &self.stage else {
+            return None;
+        };
+        // No transaction: the claim itself was never seen.
+        let unread = claim.output.is_empty() && !claim.transaction.is_zero() && !self.unreadable;
+        let claimed = Unread {
+            id: self.id,
+            segment_id: claim.segment_id,
+            index: claim.index,
+        };
+        unread.then_some((claim.transaction, claimed))
+    }
+
+    /// Whether nothing of it will change any more.
+    pub fn is_settled(&self) -> bool {
+        self.stage.is_over() && self.unread().is_none()
     }
 
     /// The block without whose randomness nobody can answer it.

@@ -4,17 +4,13 @@ use crate::chain_view::state;
 use crate::core::{Core, Shared, now_ms, verdict};
 use crate::entry::{Claim, Entry, HubOrder, Stage};
 use crate::segment::Progress;
-use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::rpc::types::Log;
-use alloy::sol_types::{SolEvent, SolEventInterface};
-use assay_bindings::BlobRollup::ResultClaimedInBlob;
+use alloy::sol_types::SolEventInterface;
 use assay_bindings::abi::blob_rollup::BlobRollup::BlobRollupEvents as RollupEvents;
 use assay_bindings::abi::inbox::Inbox::InboxEvents;
 use assay_bindings::abi::inference_hub::InferenceHub::InferenceHubEvents;
 use assay_bindings::abi::inference_market::InferenceMarket::InferenceMarketEvents;
-use assay_bindings::blob_refs::BlobRef;
-use assay_node::beacon::Beacon;
-use assay_node::chain::BlockRef;
 use assay_node::deployment::{Contracts, Market};
 use assay_node::follower::{FollowError, Follower, Update};
 use assay_proto::v1::{SegmentStanding, to_executor::Message};
@@ -65,8 +61,6 @@ pub async fn run(shared: Arc<Shared>, mut follower: Follower) -> anyhow::Result<
     let shell = shared.shell.clone();
     let poll = shell.args.poll();
     let contracts = shared.view.contracts().clone();
-    let url = shell.args.beacon_url.clone();
-    let beacon = Beacon::new(url.unwrap_or_else(|| shared.view.chain().url().clone()));
     while !shell.shutdown.is_set() {
         shell
             .health
@@ -89,7 +83,6 @@ pub async fn run(shared: Arc<Shared>, mut follower: Follower) -> anyhow::Result<
             }
             Update::Logs { logs, through } => {
                 shared.view.see(through);
-                read_outputs(&shared, &beacon, &logs, &through).await;
                 let mut core = shared.core();
                 logs.iter()
                     .for_each(|log| core.apply(&contracts, log, &shared));
@@ -109,50 +102,7 @@ pub async fn run(shared: Arc<Shared>, mut follower: Follower) -> anyhow::Result<
     Ok(())
 }
 
-/// Reads the outputs that `logs` claim and that are in blobs which others posted. One that can't be read is left out: the chain
-/// has its claim all the same, and nothing here depends on the bytes.
-async fn read_outputs(shared: &Shared, beacon: &Beacon, logs: &[Log], through: &BlockRef) {
-    let rollup = shared.view.contracts().rollup;
-    for log in logs.iter().filter(|log| log.address() == rollup) {
-        let Ok(event) = ResultClaimedInBlob::decode_log(&log.inner) else {
-            continue;
-        };
-        let held = shared.core().held_output(&event);
-        let output = match (held, BlobRef::unpack(&event.r#ref[..])) {
-            (Some(output), _) => output,
-            (None, None) => continue,
-            (None, Some(place)) => {
-                let block = BlockRef {
-                    number: log.block_number.unwrap_or(through.number),
-                    timestamp: log.block_timestamp.unwrap_or(through.timestamp),
-                    ..*through
-                };
-                match beacon.blob(event.blob, &block).await {
-                    Ok(blob) => place.output(|i| blob.element(i)),
-                    Err(error) => {
-                        tracing::warn!(%error, request = %event.requestId, "an output in a blob is not read");
-                        continue;
-                    }
-                }
-            }
-        };
-        let key = (event.segmentId, event.index);
-        shared.core().outputs.insert(key, output);
-    }
-}
-
 impl Core {
-    /// The output of a claim whose segment was posted from here.
-    fn held_output(&self, e: &ResultClaimedInBlob) -> Option<Bytes> {
-        let offers = self.segments.values().map(|held| &held.offer);
-        let mut mine = offers.filter(|o| o.in_blob && o.executor == e.executor);
-        mine.find_map(|offer| {
-            let (_, output) = offer.results.iter().find(|(id, _)| *id == e.requestId)?;
-            let blob = offer.laid_out()?.blob;
-            (blob.versioned_hash() == e.blob).then(|| output.clone())
-        })
-    }
-
     fn claimed(&mut self, id: &B256, claim: Claim, block: u64) {
         tracing::info!(request = %id, executor = %claim.executor, segment = claim.segment_id, "claimed");
         self.withdraw_others(id, claim.executor);
@@ -163,6 +113,7 @@ impl Core {
         match self.persist() {
             Ok(changed) => {
                 changed.iter().for_each(|id| shared.announce(*id));
+                self.seen_through(head);
                 self.forget(head);
             }
             Err(error) => shared.shell.health.fail("store", error),
@@ -295,7 +246,8 @@ impl Core {
                 self.claimed(&e.requestId, claim, block);
             }
             RollupEvents::ResultClaimedInBlob(e) => {
-                let output = self.outputs.remove(&(e.segmentId, e.index));
+                // What others posted is read later, beside this.
+                let output = self.own_output(&e.requestId, e.executor, e.blob);
                 let claim = Claim {
                     segment_id: e.segmentId,
                     index: e.index,
@@ -316,9 +268,9 @@ impl Core {
                 for (id, reason) in self.skips.remove(&e.segmentId).unwrap_or_default() {
                     self.skipped(&id, e.executor, e.number, reason);
                 }
-                // A direct claim has no number of its own: the root tells it apart.
+                self.seen_posted(e.executor, e.number, e.root);
                 if let Some(held) = self.segments.get_mut(&(e.executor, e.number))
-                    && held.offer.root() == Some(e.root)
+                    && held.seal.root == e.root
                 {
                     held.progress = Progress::Posted {
                         block,

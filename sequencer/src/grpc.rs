@@ -185,7 +185,7 @@ async fn watch(
             }
             last = Some(status);
         }
-        if entry.stage.is_over() {
+        if entry.is_settled() {
             return;
         }
         loop {

@@ -12,6 +12,7 @@ pub mod grpc;
 pub mod intake;
 pub mod line;
 pub mod market_view;
+pub mod outputs;
 pub mod payload;
 pub mod post;
 pub mod quote;

@@ -17,10 +17,12 @@ use assay_node::tx::{Call, TxError, TxManager};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Seconds of life that a segment must have left when its batch is sent.
 const LEAST_LIFE: u64 = 5;
+/// How long transactions that an earlier run did not write down are waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Times that the chain may refuse a segment alone before it is dropped.
 const MOST_STRIKES: u32 = 3;
 /// Milliseconds until the second try of a segment that was refused alone; doubled for the third.
@@ -73,6 +75,7 @@ impl Batch {
 pub async fn run(shared: Arc<Shared>, tx: TxManager) {
     let shell = shared.shell.clone();
     let mut turn = None;
+    wait_for_earlier(&shared, &tx).await;
     while !shell.shutdown.is_set() {
         shell.health.beat(
             "poster",
@@ -114,32 +117,44 @@ pub async fn run(shared: Arc<Shared>, tx: TxManager) {
     shell.health.retire("poster");
 }
 
-/// Waits until nothing that an earlier run sent is still on its way: it might be the very batch that is due again.
-pub async fn wait_for_earlier(tx: &TxManager, patience: Duration) -> Result<(), ChainError> {
+/// Waits until nothing that an earlier run sent is still on its way: it might be the very batch that is due again. What that
+/// run wrote down is looked after until it is mined, as nothing could be mined before it; what it did not is waited for a while.
+async fn wait_for_earlier(shared: &Shared, tx: &TxManager) {
+    let shell = &shared.shell;
+    let start = Instant::now();
+    loop {
+        match earlier(tx).await {
+            Ok((0, 0)) => return,
+            Ok((0, _)) if start.elapsed() > PATIENCE => return,
+            Ok((kept, all)) => {
+                let waiting = all.max(kept as u64);
+                tracing::info!(waiting, "transactions of an earlier run are not mined yet");
+                if start.elapsed() > PATIENCE {
+                    let text = "what an earlier run sent is not mined yet, and nothing is posted before it is";
+                    shell.health.fail("posting", text);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot look after what an earlier run sent"),
+        }
+        shell.health.beat("poster", Duration::from_secs(600));
+        if !shell.shutdown.sleep(Duration::from_millis(500)).await {
+            return;
+        }
+    }
+}
+
+/// Transactions that are not mined: those that are looked after, and all that the node knows of.
+async fn earlier(tx: &TxManager) -> Result<(usize, u64), TxError> {
     use alloy::eips::BlockNumberOrTag::{Latest, Pending};
     use alloy::providers::Provider;
-    let chain = tx.chain();
-    let start = std::time::Instant::now();
-    while start.elapsed() < patience {
-        let count = |tag: alloy::eips::BlockNumberOrTag| async move {
-            let count = chain
-                .provider()
-                .get_transaction_count(tx.address())
-                .block_id(tag.into())
-                .await;
-            count.map_err(|e| chain.error("eth_getTransactionCount", e))
-        };
-        let (mined, sent) = (count(Latest).await?, count(Pending).await?);
-        if mined >= sent {
-            return Ok(());
-        }
-        tracing::info!(
-            waiting = sent - mined,
-            "transactions of an earlier run are not mined yet"
-        );
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    Ok(())
+    let (chain, kept) = (tx.chain(), tx.look_after().await?);
+    let count = |tag: alloy::eips::BlockNumberOrTag| async move {
+        let count = chain.provider().get_transaction_count(tx.address());
+        let count = count.block_id(tag.into()).await;
+        count.map_err(|e| chain.error("eth_getTransactionCount", e))
+    };
+    let (mined, sent) = (count(Latest).await?, count(Pending).await?);
+    Ok((kept, sent.saturating_sub(mined)))
 }
 
 /// Whether a batch may be sent now; says so where that is news. `told` is what it said last.
@@ -229,7 +244,9 @@ fn blames_batch(error: &TxError) -> bool {
         | TxError::Unfunded { .. }
         | TxError::NotMined { .. }
         | TxError::NonceTaken { .. }
-        | TxError::Sign { .. } => false,
+        | TxError::Reserved { .. }
+        | TxError::Sign { .. }
+        | TxError::Journal(_) => false,
     }
 }
 

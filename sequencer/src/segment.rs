@@ -32,6 +32,15 @@ pub struct Offer {
     pub in_blob: bool,
 }
 
+/// What the chain calls a segment and its blob.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Seal {
+    /// Merkle root that the executor signed.
+    pub root: B256,
+    /// Versioned hash of the blob, if its outputs are in one.
+    pub blob: Option<B256>,
+}
+
 /// How far a segment is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Progress {
@@ -53,6 +62,8 @@ pub enum Progress {
 pub struct Held {
     /// What was signed.
     pub offer: Offer,
+    /// What the chain calls it: to commit to a blob takes too long to do it again.
+    pub seal: Seal,
     /// How far it is.
     pub progress: Progress,
     /// Order of arrival among all.
@@ -136,18 +147,23 @@ impl Offer {
         self.in_blob.then(|| LaidOut::of(&outputs)).flatten()
     }
 
-    /// Merkle root that the executor signed; `None` if it should be over a blob that there can't be.
-    pub fn root(&self) -> Option<B256> {
+    /// What the chain calls it; `None` if there can't be its blob. Takes tens of milliseconds where there is one.
+    pub fn seal(&self) -> Option<Seal> {
         if self.in_blob {
             let ids = self.results.iter().map(|(id, _)| *id);
-            return self.laid_out().map(|laid| laid.root(ids));
+            let laid = self.laid_out()?;
+            return Some(Seal {
+                root: laid.root(ids),
+                blob: Some(laid.blob.versioned_hash()),
+            });
         }
         let leaves: Vec<B256> = self
             .results
             .iter()
             .map(|(id, out)| results::leaf(*id, keccak256(out)))
             .collect();
-        Some(results::root(&leaves))
+        let root = results::root(&leaves);
+        Some(Seal { root, blob: None })
     }
 
     /// Bytes that it takes in a batch, requests counted as large as they are encoded at most.
@@ -161,14 +177,8 @@ impl Offer {
             .sum::<usize>()
     }
 
-    /// Checks everything that depends on the offer alone.
-    pub fn check(
-        &self,
-        chain_id: u64,
-        rollup: Address,
-        now: u64,
-        limits: &Limits,
-    ) -> Result<(), BadOffer> {
+    /// Checks whatever of the offer alone costs nothing to check: all but that the executor signed it.
+    pub fn check(&self, now: u64, limits: &Limits) -> Result<(), BadOffer> {
         if self.results.is_empty() || self.results.len() > MAX_RESULTS {
             return Err(BadOffer::Count(self.results.len()));
         }
@@ -194,26 +204,37 @@ impl Offer {
         if expiry > now + most {
             return Err(BadOffer::LivesTooLong { expiry, now, most });
         }
-        let root = self.root().ok_or(BadOffer::NotForBlob)?;
-        let digest = sign::segment_digest(chain_id, rollup, self.number, self.expiry, root);
+        match well_formed(&self.signature) {
+            Some(_) => Ok(()),
+            None => Err(BadOffer::Signature(self.executor)),
+        }
+    }
+
+    /// Its seal, if the executor signed that. What is signed is over the blob, so the blob is committed to first: this is the
+    /// last check of an offer.
+    pub fn sealed(&self, chain_id: u64, rollup: Address) -> Result<Seal, BadOffer> {
+        let seal = self.seal().ok_or(BadOffer::NotForBlob)?;
+        let digest = sign::segment_digest(chain_id, rollup, self.number, self.expiry, seal.root);
         match recover(&self.signature, digest) {
-            Some(signer) if signer == self.executor => Ok(()),
+            Some(signer) if signer == self.executor => Ok(seal),
             _ => Err(BadOffer::Signature(self.executor)),
         }
     }
 }
 
-/// Signer of a 65-byte signature that the contracts would accept.
-pub fn recover(signature: &[u8], digest: B256) -> Option<Address> {
+/// A 65-byte signature of a form that the contracts would accept.
+fn well_formed(signature: &[u8]) -> Option<Signature> {
     // The contracts hand v to ecrecover as it is.
     if signature.len() != 65 || !matches!(signature[64], 27 | 28) {
         return None;
     }
     let signature = Signature::from_raw(signature).ok()?;
-    if signature.s() > HALF_ORDER {
-        return None;
-    }
-    signature
+    (signature.s() <= HALF_ORDER).then_some(signature)
+}
+
+/// Signer of a 65-byte signature that the contracts would accept.
+pub fn recover(signature: &[u8], digest: B256) -> Option<Address> {
+    well_formed(signature)?
         .recover_address_from_prehash(&digest)
         .ok()
         .filter(|a| !a.is_zero())
@@ -243,7 +264,7 @@ mod tests {
     }
 
     fn sign_it(offer: &mut Offer, signer: &PrivateKeySigner) {
-        let root = offer.root().expect("it has one");
+        let root = offer.seal().expect("it has one").root;
         let digest = sign::segment_digest(1, Address::repeat_byte(9), 3, 1_000, root);
         let signature = signer.sign_hash_sync(&digest).expect("signs");
         offer.signature = signature.as_bytes().to_vec().into();
@@ -274,7 +295,7 @@ mod tests {
             blobs: false,
             ..LIMITS
         };
-        let refused = good.check(1, Address::repeat_byte(9), 900, &nowhere);
+        let refused = good.check(900, &nowhere);
         assert_eq!(refused, Err(BadOffer::NoBlobs));
         for length in [5, 4102] {
             let mut bad = good.clone();
@@ -290,8 +311,26 @@ mod tests {
         blobs: true,
     };
 
+    fn check_at(offer: &Offer, chain: u64, rollup: u8, now: u64) -> Result<(), BadOffer> {
+        offer.check(now, &LIMITS)?;
+        offer.sealed(chain, Address::repeat_byte(rollup)).map(drop)
+    }
+
     fn check(offer: &Offer) -> Result<(), BadOffer> {
-        offer.check(1, Address::repeat_byte(9), 900, &LIMITS)
+        check_at(offer, 1, 9, 900)
+    }
+
+    /// Nothing is committed to for a signature that no contract takes, whatever it is over.
+    #[test]
+    fn signature_without_form_is_refused_before_its_blob_is_made() {
+        let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key");
+        let mut bad = offer(&signer);
+        bad.in_blob = true;
+        bad.results[0].1 = vec![0; 5].into();
+        assert_eq!(check(&bad), Err(BadOffer::NotForBlob));
+        bad.signature = vec![0; 64].into();
+        let refused = bad.check(900, &LIMITS);
+        assert_eq!(refused, Err(BadOffer::Signature(signer.address())));
     }
 
     #[test]
@@ -317,7 +356,7 @@ mod tests {
         let mut other = good.clone();
         other.results[1].1 = vec![2; 5].into();
         assert_eq!(check(&other), signature);
-        let at = |chain, rollup, now| good.check(chain, Address::repeat_byte(rollup), now, &LIMITS);
+        let at = |chain, rollup, now| check_at(&good, chain, rollup, now);
         assert_eq!(at(2, 9, 900), signature);
         assert_eq!(at(1, 8, 900), signature);
         assert_eq!(
@@ -334,7 +373,7 @@ mod tests {
             ..LIMITS
         };
         assert!(matches!(
-            good.check(1, Address::repeat_byte(9), 900, &least),
+            good.check(900, &least),
             Err(BadOffer::TooLarge { .. })
         ));
         assert_eq!(

@@ -5,8 +5,9 @@ use crate::core::{Core, Counts, Shared, now_ms};
 use crate::flags::Flags;
 use crate::market_view::MarketView;
 use crate::record::Record;
+use crate::segment::{Offer, Seal};
 use crate::work::least_life;
-use crate::{follow, grpc, intake, post, seeds};
+use crate::{follow, grpc, intake, outputs, post, seeds};
 use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolValue;
 use anyhow::{Context, bail};
@@ -54,12 +55,12 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
         .require_balance(sequencer, U256::from(LEAST_BALANCE))
         .await?;
     let tx = shell.tx_manager(key);
+    tx.resume(&shell.data.join("sent.journal")).await?;
     let store = shell.store("requests")?;
     let (journal, records) = Journal::<Record>::open(&shell.data.join("accepted.journal"))?;
     let counts = Counts::new(&shell.metrics);
     let mut core = Core::new(journal, store.clone(), counts);
     core.load()?;
-    post::wait_for_earlier(&tx, Duration::from_secs(60)).await?;
     recover(&mut core, &view, records)
         .await
         .context("cannot check the journal against the chain")?;
@@ -79,6 +80,7 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
 
     let poster = tokio::spawn(post::run(shared.clone(), tx.clone()));
     let recorder = tokio::spawn(seeds::run(shared.clone(), tx));
+    let reader = tokio::spawn(outputs::run(shared.clone()));
     let router = tokio::spawn(routing(shared.clone()));
     let server = tonic::transport::Server::builder()
         .add_service(grpc::service(shared.clone()))
@@ -93,6 +95,7 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     let ended = tokio::time::timeout(Duration::from_secs(5), async {
         drop(poster.await);
         drop(recorder.await);
+        drop(reader.await);
         drop(router.await);
         drop(server.await);
     });
@@ -153,6 +156,13 @@ async fn present(shared: &Shared) -> Result<Share, ChainError> {
     shared.view.batches().await
 }
 
+/// A journaled segment with what the chain calls it.
+async fn sealed(offer: Offer) -> anyhow::Result<(Offer, Seal)> {
+    let sealing = tokio::task::spawn_blocking(move || offer.seal().map(|seal| (offer, seal)));
+    let sealed = sealing.await.context("cannot commit to a blob")?;
+    sealed.context("a journaled segment fits no blob")
+}
+
 /// Puts back what the journal holds and the chain does not know yet.
 async fn recover(core: &mut Core, view: &ChainView, records: Vec<Record>) -> anyhow::Result<()> {
     let (mut requests, mut segments) = (0, 0);
@@ -173,9 +183,20 @@ async fn recover(core: &mut Core, view: &ChainView, records: Vec<Record>) -> any
             Record::Segment(offer) => {
                 let spent = view.number_used(offer.executor, offer.number).await?;
                 let expired = offer.expiry < view.now();
-                if !spent && !expired {
-                    segments += 1;
-                    core.restore_segment(offer);
+                if !spent && expired {
+                    continue;
+                }
+                let (offer, seal) = sealed(offer).await?;
+                match (spent, seal.blob) {
+                    (false, _) => {
+                        segments += 1;
+                        core.restore_segment(offer, seal);
+                    }
+                    (true, Some(_)) => {
+                        core.keep_posted(offer, seal, view.chain().block_number().await?);
+                    }
+                    // Its output comes with its event.
+                    (true, None) => {}
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! One executor's connection: prove who is there, then work out, answers in.
 
 use crate::admit::{Refusal, Terms, admit};
-use crate::core::{Shared, now_ms, verdict};
-use crate::segment::{Limits, Offer, Progress, recover};
+use crate::core::{Core, Shared, now_ms, verdict};
+use crate::segment::{BadOffer, Limits, Offer, Progress, Seal, recover};
 use crate::sessions::{Introduction, Outgoing};
 use crate::turn::Turns;
 use crate::wire;
@@ -340,7 +340,7 @@ async fn take(shared: &Shared, offer: Offer) -> Option<v1::SegmentVerdict> {
         let reason = "its number is spent on chain";
         return Some(verdict(number, SegmentStanding::Posted, reason, 0));
     }
-    match receive(shared, &offer, free_stake) {
+    match receive(shared, &offer, free_stake).await {
         Ok(Ok(())) => {
             let results = offer.results.len();
             tracing::info!(%executor, number, results, "segment accepted");
@@ -381,7 +381,8 @@ pub fn least_life(turns: &Turns) -> u64 {
 }
 
 /// Takes a new offer, if it may be taken.
-fn receive(
+// INVARIANT: no blob is committed to but for requests that this executor was given and has the stake for.
+async fn receive(
     shared: &Shared,
     offer: &Offer,
     free_stake: U256,
@@ -393,16 +394,23 @@ fn receive(
         blobs: shared.view.takes_blobs(),
     };
     let (chain, rollup) = (shared.view.chain().id(), shared.view.contracts().rollup);
-    offer.check(chain, rollup, shared.view.now(), &limits)?;
+    offer.check(shared.view.now(), &limits)?;
     let terms = Terms {
         claim_bond: shared.view.claim_bond(),
         most_bytes: limits.bytes,
         most_work: shared.view.max_segment_work(),
         most_waiting: shared.flags.max_waiting_segments as usize,
     };
+    let fits = |core: &Core| admit(&core.book, &core.segments, offer, free_stake, &terms);
+    fits(&shared.core())?;
+    let signed = offer.clone();
+    let sealing = tokio::task::spawn_blocking(move || signed.sealed(chain, rollup));
+    // A library that panics makes no blob.
+    let seal: Seal = sealing.await.unwrap_or(Err(BadOffer::NotForBlob))?;
     let mut core = shared.core();
-    admit(&core.book, &core.segments, offer, free_stake, &terms)?;
-    Ok(core.take(offer.clone()))
+    // Again: others went on meanwhile.
+    fits(&core)?;
+    Ok(core.take(offer.clone(), seal))
 }
 
 /// A bad offer answers nothing: its requests go to somebody else.

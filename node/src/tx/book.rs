@@ -4,7 +4,10 @@
 //! nonce when a reorganization drops it; the same call is sent again under it, and the chain takes at most one.
 
 use super::Call;
+use super::call::Kind;
+use super::log::Log;
 use super::policy::Fees;
+use crate::journal::JournalError;
 use alloy::primitives::B256;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -41,6 +44,8 @@ impl Sent {
 pub struct Book {
     sent: BTreeMap<u64, Sent>,
     next: Option<u64>,
+    /// What is in the book and not mined, on the disk, if it is kept there.
+    log: Option<Log>,
     /// The account's count in the newest block, when it was last looked at.
     pub mined: u64,
     /// When everything in the book was last looked after.
@@ -51,6 +56,12 @@ impl Book {
     /// Whether nothing was sent yet.
     pub fn is_empty(&self) -> bool {
         self.sent.is_empty()
+    }
+
+    /// Whether a call of this kind waits to be mined.
+    pub fn waits(&self, kind: Kind) -> bool {
+        let mut waiting = self.sent.range(self.mined..);
+        waiting.any(|(_, sent)| sent.call.kind() == kind)
     }
 
     /// The next nonce, as far as it is known without asking.
@@ -73,6 +84,51 @@ impl Book {
         self.next = None;
     }
 
+    /// Goes on with what `log` holds.
+    pub fn resume(&mut self, log: Log, sent: BTreeMap<u64, Sent>) {
+        self.sent.extend(sent);
+        (self.log, self.next) = (Some(log), None);
+    }
+
+    /// Calls that wait to be mined.
+    pub fn waiting(&self) -> usize {
+        self.sent.range(self.mined..).count()
+    }
+
+    /// Writes down what is about to be sent with `nonce`.
+    // INVARIANT: where a log is kept, no node has a transaction that is not in it.
+    pub fn about_to_send(&mut self, nonce: u64, sent: &Sent) -> Result<(), JournalError> {
+        self.log
+            .as_mut()
+            .map_or(Ok(()), |log| log.sent(nonce, sent))
+    }
+
+    /// Writes down that `nonce` is about to be sent again as `hash`.
+    pub fn about_to_bump(
+        &mut self,
+        nonce: u64,
+        fees: Fees,
+        hash: B256,
+    ) -> Result<(), JournalError> {
+        self.log
+            .as_mut()
+            .map_or(Ok(()), |log| log.again(nonce, fees, hash))
+    }
+
+    /// No node took what was about to be sent with `nonce`.
+    pub fn not_sent(&mut self, nonce: u64) {
+        self.write(|log| log.struck(nonce));
+    }
+
+    /// Forgetting less than one may is no error of the caller's.
+    fn write(&mut self, f: impl FnOnce(&mut Log) -> Result<(), JournalError>) {
+        if let Some(log) = &mut self.log
+            && let Err(error) = f(log)
+        {
+            tracing::error!(%error, "cannot write down what became of a transaction");
+        }
+    }
+
     /// Notes what was sent with `nonce`.
     pub fn note(&mut self, nonce: u64, sent: Sent) {
         self.sent.insert(nonce, sent);
@@ -87,6 +143,7 @@ impl Book {
     /// Forgets what was sent with `nonce`, which another's transaction has taken.
     pub fn strike(&mut self, nonce: u64) {
         self.sent.remove(&nonce);
+        self.not_sent(nonce);
         self.next = None;
     }
 
@@ -106,6 +163,11 @@ impl Book {
         if self.next.is_some_and(|next| next > mined) && !self.sent.contains_key(&mined) {
             // The chain waits for a nonce that the book knows nothing of. Whatever comes next may fill the gap.
             self.next = None;
+        }
+        if let Some(log) = &mut self.log
+            && let Err(error) = log.trim(self.sent.range(mined..))
+        {
+            tracing::error!(%error, "cannot trim what was sent");
         }
         self.sent.range(mined..).map(|(nonce, _)| *nonce).collect()
     }

@@ -7,6 +7,25 @@ use std::sync::Arc;
 /// Most blobs of one transaction (EIP-7594).
 pub const MOST_BLOBS: usize = 6;
 
+/// What pools keep apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// No blobs.
+    Plain,
+    /// With blobs.
+    Blobs,
+}
+
+impl Kind {
+    /// The other one.
+    pub fn other(self) -> Kind {
+        match self {
+            Kind::Plain => Kind::Blobs,
+            Kind::Blobs => Kind::Plain,
+        }
+    }
+}
+
 /// A transaction to send.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -46,6 +65,14 @@ impl Call {
             value: U256::ZERO,
             gas: None,
             blobs: Vec::new(),
+        }
+    }
+
+    /// Whether it carries blobs.
+    pub fn kind(&self) -> Kind {
+        match self.blobs.is_empty() {
+            true => Kind::Plain,
+            false => Kind::Blobs,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Why a transaction did not do its work.
 
 use crate::chain::ChainError;
+use crate::journal::JournalError;
 use crate::revert::RevertReason;
 use alloy::primitives::{Address, B256};
 
@@ -59,6 +60,18 @@ pub enum TxError {
         /// The nonce.
         nonce: u64,
     },
+    /// The account has transactions of the other kind waiting.
+    #[error(
+        "{label}: nodes take no transaction with blobs beside one without, and {account} has one of the other kind \
+         waiting: it is tried again once that is mined; if this service has sent none, another process sends from the \
+         account: give each service its own"
+    )]
+    Reserved {
+        /// Which call.
+        label: &'static str,
+        /// The account.
+        account: Address,
+    },
     /// Signing failed.
     #[error("{label}: cannot sign: {reason}")]
     Sign {
@@ -67,6 +80,9 @@ pub enum TxError {
         /// Why.
         reason: String,
     },
+    /// What is to be sent can't be written down.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The chain can't be reached or refuses.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -87,7 +103,10 @@ impl TxError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            TxError::Chain(_) | TxError::NotMined { .. } | TxError::NonceTaken { .. }
+            TxError::Chain(_)
+                | TxError::NotMined { .. }
+                | TxError::NonceTaken { .. }
+                | TxError::Reserved { .. }
         )
     }
 }

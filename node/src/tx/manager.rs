@@ -1,10 +1,12 @@
 //! Sends the transactions of one account.
 
 use super::book::{Book, Sent};
+use super::lane::Lane;
+use super::log::Log;
 use super::policy::Fees;
 use super::{Call, TxError, TxPolicy};
 use crate::blob::sidecar;
-use crate::chain::Chain;
+use crate::chain::{Chain, ChainError};
 use crate::key::Key;
 use crate::revert::ErrorBook;
 use alloy::consensus::{
@@ -19,6 +21,8 @@ use alloy::providers::Provider;
 use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
 use alloy::signers::SignerSync;
 use alloy::transports::{RpcError, TransportError};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Mutex;
@@ -30,6 +34,7 @@ pub struct TxManager {
     pub(super) errors: ErrorBook,
     pub(super) policy: TxPolicy,
     pub(super) book: Arc<Mutex<Book>>,
+    pub(super) lane: Arc<Lane>,
     key: Key,
 }
 
@@ -42,6 +47,53 @@ impl TxManager {
             errors,
             policy,
             book: Arc::default(),
+            lane: Arc::default(),
+        }
+    }
+
+    /// Writes what is sent down at `path` from now on, and goes on with what an earlier run left there: what is not mined is
+    /// looked after as its own, and nothing is sent in its place.
+    ///
+    /// # Errors
+    /// The file can't be used, or the chain can't be asked.
+    pub async fn resume(&self, path: &Path) -> Result<(), TxError> {
+        let opening = path.to_owned();
+        let opened = tokio::task::spawn_blocking(move || Log::open(&opening)).await;
+        let (mut log, mut sent) = opened.map_err(|e| TxError::Sign {
+            label: "resume",
+            reason: e.to_string(),
+        })??;
+        let mined = self.chain_nonce(BlockNumberOrTag::Latest).await?;
+        sent.retain(|nonce, _| *nonce >= mined);
+        let mut left = BTreeMap::new();
+        for (nonce, sent) in sent {
+            if self.is_void(&sent).await? {
+                tracing::warn!(nonce, hash = %sent.last(), "sent by an earlier run, and no node has it nor would take it");
+                log.struck(nonce)?;
+                continue;
+            }
+            tracing::info!(nonce, hash = %sent.last(), blobs = sent.call.blobs.len(), "sent by an earlier run, not mined yet");
+            prove(&sent.call).await?;
+            left.insert(nonce, sent);
+        }
+        log.trim(left.iter())?;
+        self.book.lock().await.resume(log, left);
+        Ok(())
+    }
+
+    /// Whether the node has nothing of it, and it would revert by now.
+    async fn is_void(&self, sent: &Sent) -> Result<bool, TxError> {
+        for hash in &sent.hashes {
+            let known = self.chain.provider().get_transaction_by_hash(*hash).await;
+            let known = known.map_err(|e| self.chain.error("eth_getTransactionByHash", e))?;
+            if known.is_some() {
+                return Ok(false);
+            }
+        }
+        match self.dry_run(&sent.call).await {
+            Ok(_) => Ok(false),
+            Err(TxError::WouldRevert { .. }) => Ok(true),
+            Err(error) => Err(error),
         }
     }
 
@@ -94,7 +146,8 @@ impl TxManager {
 
     async fn submit(&self, call: Call) -> Result<(u64, Sent), TxError> {
         // Before the dry run, which then sees what a reorganization had dropped.
-        self.mend().await?;
+        prove(&call).await?;
+        let _pass = self.enter(&call).await?;
         self.dry_run(&call).await?;
         let gas = match call.gas {
             Some(gas) => gas,
@@ -128,24 +181,31 @@ impl TxManager {
                 None => book.next_from(self.chain_nonce(BlockNumberOrTag::Pending).await?),
             };
             let (hash, raw) = self.sign(&call, nonce, gas, fees)?;
+            let sent = Sent {
+                call: call.clone(),
+                gas,
+                fees,
+                hashes: vec![hash],
+                at: Instant::now(),
+                settled: false,
+            };
+            book.about_to_send(nonce, &sent)?;
             match self.broadcast(call.label, hash, &raw).await {
                 Ok(true) => {
                     tracing::debug!(call = call.label, %hash, nonce, gas, "sent");
-                    let sent = Sent {
-                        call,
-                        gas,
-                        fees,
-                        hashes: vec![hash],
-                        at: Instant::now(),
-                        settled: false,
-                    };
                     book.note(nonce, sent.clone());
                     return Ok((nonce, sent));
                 }
                 // The count is behind the chain (a restart, or a replacement was mined): ask the chain.
-                Ok(false) => book.forget_next(),
+                Ok(false) => {
+                    book.not_sent(nonce);
+                    book.forget_next();
+                }
                 Err(error) => {
-                    // Whether the node has it is unknown: ask the chain next time.
+                    // Whether the node has it is unknown where it did not answer: ask the chain next time.
+                    if !matches!(error, TxError::Chain(ChainError::Unreachable { .. })) {
+                        book.not_sent(nonce);
+                    }
                     book.forget_next();
                     return Err(error);
                 }
@@ -272,6 +332,13 @@ impl TxManager {
         if message.contains("nonce too low") || message.contains("underpriced") {
             return Ok(false);
         }
+        // geth and reth, then Nethermind.
+        if message.contains("already reserved") || message.contains("conflicting") {
+            return Err(TxError::Reserved {
+                label,
+                account: self.address(),
+            });
+        }
         Err(self.refused(label, "eth_sendRawTransaction", error))
     }
 
@@ -306,6 +373,25 @@ impl TxManager {
         }
         self.chain.error(what, error).into()
     }
+}
+
+/// Has the call's blobs prove their cells, on a thread for it: under the book's lock they have their proofs.
+pub(super) async fn prove(call: &Call) -> Result<(), TxError> {
+    if call.blobs.is_empty() {
+        return Ok(());
+    }
+    let blobs = call.blobs.clone();
+    let proving = move || blobs.iter().try_for_each(|b| b.cell_proofs().map(drop));
+    let proven = tokio::task::spawn_blocking(proving).await;
+    let reason = match proven {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Err(TxError::Sign {
+        label: call.label,
+        reason,
+    })
 }
 
 fn hashes(call: &Call) -> Vec<B256> {

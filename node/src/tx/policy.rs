@@ -1,5 +1,6 @@
 //! How patient the manager is and what it offers.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How patient the manager is and what it will pay.
@@ -27,7 +28,7 @@ impl Default for TxPolicy {
 }
 
 /// What is offered for a unit of gas, in wei.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Fees {
     /// Most wei for a unit of gas.
     pub max: u128,

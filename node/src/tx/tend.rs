@@ -11,7 +11,7 @@ use alloy::rpc::types::TransactionReceipt;
 use std::time::Instant;
 
 /// Looks for a receipt between two looks at the whole account.
-const LOOKS: u32 = 8;
+pub(super) const LOOKS: u32 = 8;
 
 impl TxManager {
     /// Waits for the receipt of what was sent with `nonce`.
@@ -90,27 +90,33 @@ impl TxManager {
     }
 
     /// Looks after everything in the book that is not in the chain.
-    async fn tend(&self, book: &mut Book) -> Result<(), TxError> {
+    pub(super) async fn tend(&self, book: &mut Book) -> Result<(), TxError> {
         book.tended = Some(Instant::now());
         let mined = self.chain_nonce(BlockNumberOrTag::Latest).await?;
+        let mut kind = None;
         for nonce in book.look(mined) {
             let Some(sent) = book.get_mut(nonce) else {
                 continue;
             };
+            let label = sent.call.label;
+            // A reorganization may have dropped both kinds: the second waits until the first is mined again.
+            if *kind.get_or_insert(sent.call.kind()) != sent.call.kind() {
+                break;
+            }
             let known = self.chain.provider().get_transaction_by_hash(sent.last());
             let known = known.await;
             let known = known.map_err(|e| self.chain.error("eth_getTransactionByHash", e))?;
             let again = if known.is_none() && sent.settled {
                 self.revive(nonce, sent).await
             } else if sent.at.elapsed() > self.policy.bump_after {
-                self.bump(nonce, sent).await
+                self.bump(nonce, book).await
             } else if known.is_none() {
                 self.send_again(nonce, sent).await
             } else {
                 Ok(())
             };
             if let Err(error) = again {
-                tracing::warn!(call = sent.call.label, nonce, %error, "cannot send again");
+                tracing::warn!(call = label, nonce, %error, "cannot send again");
             }
         }
         Ok(())
@@ -131,7 +137,10 @@ impl TxManager {
     }
 
     /// Nobody took it in time.
-    async fn bump(&self, nonce: u64, sent: &mut Sent) -> Result<(), TxError> {
+    async fn bump(&self, nonce: u64, book: &mut Book) -> Result<(), TxError> {
+        let Some(sent) = book.get_mut(nonce) else {
+            return Ok(());
+        };
         sent.at = Instant::now();
         let fees = sent.fees.bumped(self.policy.max_fee_per_gas);
         let (hash, raw) = self.sign(&sent.call, nonce, sent.gas, fees)?;
@@ -143,12 +152,27 @@ impl TxManager {
         // Its receipt is looked for whatever the answer: a lost one may hide that the node took it.
         sent.hashes.retain(|known| *known != hash);
         sent.hashes.insert(0, hash);
-        if self.broadcast(label, hash, &raw).await? {
+        book.about_to_bump(nonce, fees, hash)?;
+        if self.broadcast(label, hash, &raw).await?
+            && let Some(sent) = book.get_mut(nonce)
+        {
             tracing::warn!(call = label, %hash, nonce, "not mined in time: sent again for more");
             sent.fees = fees;
             sent.hashes.rotate_left(1);
         }
         Ok(())
+    }
+
+    /// Looks after what was sent, whoever waits for it; returns how many calls are not mined.
+    ///
+    /// # Errors
+    /// The chain can't be asked.
+    pub async fn look_after(&self) -> Result<usize, TxError> {
+        let mut book = self.book.lock().await;
+        if !book.is_empty() {
+            self.tend(&mut book).await?;
+        }
+        Ok(book.waiting())
     }
 
     async fn receipt(&self, sent: &Sent) -> Result<Option<TransactionReceipt>, ChainError> {

@@ -1,14 +1,24 @@
 //! Answers in blobs on their way through the real binary to the real contracts.
 
-use crate::flow::until_stage;
-use crate::support::{FIRST, Peer, SEQUENCER, World, signer};
+use crate::flow::{Client, stage, until_stage};
+use crate::geth::Geth;
+use crate::http::{Message, forward, serve};
+use crate::support::{FIRST, KEYS, Peer, SECOND, SEQUENCER, World, free_port, signer};
 use alloy::consensus::Transaction as _;
-use alloy::primitives::B256;
+use alloy::primitives::{B256, Bytes};
 use alloy::providers::Provider;
 use assay_bindings::deploy::Parameters;
+use assay_node::chain::Chain;
+use assay_node::key::Key;
+use assay_node::revert::ErrorBook;
+use assay_node::tx::{Call, TxManager, TxPolicy};
 use assay_proto::v1::{RequestStage, SegmentStanding};
 use assay_sequencer::chain_view::state;
 use assay_types::output::Output;
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 fn answer(text: &str) -> Vec<u8> {
     let (ids, text) = (vec![2], text.as_bytes().to_vec());
@@ -83,8 +93,288 @@ async fn sequencer_that_knows_nothing_reads_the_outputs_from_their_blobs() {
     std::fs::remove_file(world.dir.path().join("sequencer.log")).expect("its log");
     let (_sequencer, mut client) = world.sequencer(&[]).await;
     world.until_log("requested on chain").await;
+    let output = until_output(&world, &mut client, id).await;
+    assert_eq!(output, answer("yes"));
+}
+
+/// Waits until the sequencer tells an output.
+async fn until_output(world: &World, client: &mut Client, id: B256) -> Vec<u8> {
+    let start = Instant::now();
+    loop {
+        let status = stage(client, id).await;
+        if !status.output.is_empty() {
+            return status.output;
+        }
+        let patience = Duration::from_secs(30);
+        assert!(start.elapsed() < patience, "{status:?}\n{}", world.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A beacon node with slots of a second that misses a blob once, then hangs until it is told to go on.
+struct Beacon {
+    url: String,
+    /// Times that a blob was asked for.
+    asked: Arc<AtomicUsize>,
+    open: Arc<AtomicBool>,
+}
+
+impl Beacon {
+    /// It has the blobs of the anvil of `world`, those of block `number` in the slot of that block's time alone.
+    async fn start(world: &World, number: u64) -> Beacon {
+        let block = world.chain.block(number).await.expect("asked");
+        let slot = block.expect("mined").timestamp;
+        let (asked, open) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let anvil = world.anvil.url().to_string();
+        let anvil = anvil
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .to_owned();
+        let (times, gate) = (asked.clone(), open.clone());
+        let at = serve(move |mut request| {
+            let (anvil, times, gate) = (anvil.clone(), times.clone(), gate.clone());
+            async move {
+                let data = match request.path() {
+                    "/eth/v1/config/spec" => json!({ "SECONDS_PER_SLOT": "1" }),
+                    "/eth/v1/beacon/genesis" => json!({ "genesis_time": "0" }),
+                    _ => {
+                        if times.fetch_add(1, SeqCst) == 0 {
+                            return Ok(Message::answer("404 Not Found", Vec::new()));
+                        }
+                        while !gate.load(SeqCst) {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                        let (timed, numbered) = (format!("/{slot}?"), format!("/{number}?"));
+                        assert!(request.line.contains(&timed), "{}", request.line);
+                        request.line = request.line.replace(&timed, &numbered);
+                        return forward(&anvil, &request).await;
+                    }
+                };
+                Ok(Message::json(&json!({ "data": data })))
+            }
+        })
+        .await;
+        let url = format!("http://{at}");
+        Beacon { url, asked, open }
+    }
+}
+
+/// A beacon node that is behind, then hangs: the chain is followed all the same, and the outputs come once it answers, all of a
+/// blob by one question.
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_that_are_not_read_at_once_are_read_later_and_nothing_waits_for_them() {
+    let world = blob_world().await;
+    let mut ids = Vec::new();
+    {
+        let (_sequencer, mut client) = world.sequencer(&[]).await;
+        let mut peer = Peer::connect(&world, &mut client, FIRST).await;
+        for prompt in ["One?", "Two?", "Three?"] {
+            world.ask(prompt).await;
+            ids.push(peer.assignment().await.0);
+        }
+        let answers: Vec<_> = ids
+            .iter()
+            .map(|id| (*id, answer(&id.to_string())))
+            .collect();
+        let segment = peer.segment_in_blob(&answers, 600, world.now().await);
+        assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
+        world.until_state(ids[2], state::CLAIMED).await;
+    }
+    let number = world.chain.head().await.expect("a block").number;
+    // The follower's next look ends in a later block, whose slot is another one.
+    world.raw("anvil_mine", json!([20])).await;
+    std::fs::remove_dir_all(world.dir.path().join("data")).expect("its folder");
+    let beacon = Beacon::start(&world, number).await;
+    let (_sequencer, mut client) = world.sequencer(&["--beacon-url", &beacon.url]).await;
+    for id in &ids {
+        let status = until_stage(&world, &mut client, *id, RequestStage::Claimed).await;
+        assert_eq!(status.output, Vec::<u8>::new());
+    }
+    world.until_log("outputs in blobs are not read").await;
+    let status = stage(&mut client, ids[0]).await;
+    assert!(
+        status.message.contains("could not be read yet"),
+        "{status:?}"
+    );
+    let start = Instant::now();
+    while beacon.asked.load(SeqCst) < 2 {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", world.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // It hangs.
+    let more = world.ask("Four?").await;
+    until_stage(&world, &mut client, more, RequestStage::Queued).await;
+    beacon.open.store(true, SeqCst);
+    for id in &ids {
+        assert_eq!(
+            until_output(&world, &mut client, *id).await,
+            answer(&id.to_string())
+        );
+        assert_eq!(stage(&mut client, *id).await.message, "");
+    }
+    assert_eq!(beacon.asked.load(SeqCst), 2, "one missing, one whole blob");
+}
+
+/// Killed between its post and the look at it: it had the outputs, and no beacon node is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_that_an_earlier_run_posted_are_known_without_a_beacon_node() {
+    let world = blob_world().await;
+    let (sequencer, mut client) = world.sequencer(&["--confirmations", "4"]).await;
+    let mut peer = Peer::connect(&world, &mut client, FIRST).await;
+    let id = world.ask("One?").await;
+    world.raw("anvil_mine", json!([4])).await;
+    peer.assignment().await;
+    let segment = peer.segment_in_blob(&[(id, answer("yes"))], 600, world.now().await);
+    assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
+    world.until_state(id, state::CLAIMED).await;
+    assert_eq!(stage(&mut client, id).await.stage(), RequestStage::Signed);
+    drop(sequencer);
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let (_sequencer, mut client) = world.sequencer(&["--beacon-url", &nobody]).await;
     let status = until_stage(&world, &mut client, id, RequestStage::Claimed).await;
     assert_eq!(status.output, answer("yes"));
+}
+
+/// One account records seeds and posts batches: a node that keeps both kinds apart refuses neither, and no executor pays for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_in_blobs_waits_for_a_recording_that_is_not_mined_yet() {
+    let parameters = Parameters::devnet(signer(SEQUENCER).address());
+    let mut world = World::with(Parameters {
+        blobs: true,
+        seed_delay: 3,
+        ..parameters
+    })
+    .await;
+    let geth = Geth::start(&world.anvil.url()).await;
+    world.rpc = geth.url.to_string();
+    let (_sequencer, mut client) = world.sequencer(&["--seed-depth", "1"]).await;
+    let mut peer = Peer::connect(&world, &mut client, FIRST).await;
+    let id = world.ask("One?").await;
+    world.raw("anvil_mine", json!([4])).await;
+    assert_eq!(peer.assignment().await.0, id);
+    world.ask("Two?").await;
+    world.raw("evm_setAutomine", json!([false])).await;
+    world.raw("anvil_mine", json!([4])).await;
+    until_pending(&world, 1).await;
+    let segment = peer.segment_in_blob(&[(id, answer("yes"))], 600, world.now().await);
+    assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
+    world.until_log("posting a batch").await;
+    // Long enough for three tries, after which the segment would be dropped.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    world.raw("anvil_mine", json!([1])).await;
+    until_pending(&world, 1).await;
+    world.raw("anvil_mine", json!([1])).await;
+    world.until_state(id, state::CLAIMED).await;
+    assert_eq!(geth.refused(), 0);
+    assert!(!world.log().contains("go alone"), "{}", world.log());
+}
+
+/// The same where the transaction that waits is another process's: the node's refusal strikes no segment.
+#[tokio::test(flavor = "multi_thread")]
+async fn account_in_two_hands_delays_a_batch_in_blobs_and_strikes_no_segment() {
+    let mut world = blob_world().await;
+    let geth = Geth::start(&world.anvil.url()).await;
+    world.rpc = geth.url.to_string();
+    let (_sequencer, mut client) = world.sequencer(&[]).await;
+    let mut peer = Peer::connect(&world, &mut client, FIRST).await;
+    let id = world.ask("One?").await;
+    peer.assignment().await;
+    world.raw("evm_setAutomine", json!([false])).await;
+    let key = Key::parse(KEYS[SEQUENCER], "the test").expect("a key");
+    let chain = Chain::connect(&geth.url, None).await.expect("it answers");
+    let other = TxManager::new(chain, key, ErrorBook::assay(), TxPolicy::default());
+    let call = Call::new("other", world.user.address(), Bytes::new());
+    let sending = tokio::spawn(async move { other.send(call).await });
+    until_pending(&world, 1).await;
+    let segment = peer.segment_in_blob(&[(id, answer("yes"))], 600, world.now().await);
+    assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
+    world.until_log("give each service its own").await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(geth.refused() > 1);
+    world.raw("evm_setAutomine", json!([true])).await;
+    world.raw("anvil_mine", json!([1])).await;
+    sending.await.expect("joined").expect("mined");
+    world.until_state(id, state::CLAIMED).await;
+    assert!(!world.log().contains("go alone"), "{}", world.log());
+}
+
+/// Killed while its batch offers too little for any block: the next run offers more for the same batch, and sends no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_in_blobs_that_a_killed_run_left_behind_is_sent_again_for_more_and_mined_once() {
+    let mut world = blob_world().await;
+    let geth = Geth::start(&world.anvil.url()).await;
+    world.rpc = geth.url.to_string();
+    let (sequencer, mut client) = world.sequencer(&[]).await;
+    let mut peer = Peer::connect(&world, &mut client, FIRST).await;
+    let id = world.ask("One?").await;
+    peer.assignment().await;
+    let poster = signer(SEQUENCER).address();
+    let count = async || world.chain.provider().get_transaction_count(poster).await;
+    let before = count().await.expect("asked");
+    world.raw("evm_setAutomine", json!([false])).await;
+    let segment = peer.segment_in_blob(&[(id, answer("yes"))], 600, world.now().await);
+    assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
+    until_pending(&world, 1).await;
+    drop(sequencer);
+    let pool = world.raw("txpool_content", json!([])).await;
+    let sent = pool["pending"].as_object().and_then(|p| p.values().next());
+    let offer = sent.and_then(|s| s.as_object()?.values().next()?["maxFeePerGas"].as_str());
+    let offer = offer.expect("it is there").trim_start_matches("0x");
+    let dear = u128::from_str_radix(offer, 16).expect("wei") * 3 / 2;
+    let mine = async || {
+        let fee = json!([format!("{dear:#x}")]);
+        world.raw("anvil_setNextBlockBaseFeePerGas", fee).await;
+        world.raw("evm_mine", json!([])).await;
+    };
+    mine().await;
+    assert_eq!(
+        count().await.expect("asked"),
+        before,
+        "it offers too little"
+    );
+    let (_sequencer, _client) = world.sequencer(&[]).await;
+    let start = Instant::now();
+    while count().await.expect("asked") == before {
+        assert!(start.elapsed() < Duration::from_secs(80), "{}", world.log());
+        mine().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    world.until_state(id, state::CLAIMED).await;
+    // Long enough for another batch.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    mine().await;
+    assert_eq!(count().await.expect("asked"), before + 1, "{}", world.log());
+    let segments = world.rollup().segmentCount().call().await;
+    assert_eq!(segments.expect("asked"), 1);
+    assert!(world.log().contains("sent again for more"));
+}
+
+async fn until_pending(world: &World, count: u64) {
+    let start = Instant::now();
+    let wanted = format!("{count:#x}");
+    while world.raw("txpool_status", json!([])).await["pending"] != wanted[..] {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", world.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Whoever was not given a request has no blob made for it, whatever the signature.
+#[tokio::test(flavor = "multi_thread")]
+async fn segment_in_a_blob_for_a_request_of_others_is_refused_before_its_blob_is_made() {
+    let world = blob_world().await;
+    let (_sequencer, mut client) = world.sequencer(&[]).await;
+    let mut first = Peer::connect(&world, &mut client, FIRST).await;
+    let id = world.ask("One?").await;
+    first.assignment().await;
+    let mut second = Peer::connect(&world, &mut client, SECOND).await;
+    let mut segment = second.segment_in_blob(&[(id, answer("yes"))], 600, world.now().await);
+    segment.signature[40] ^= 1;
+    let (standing, reason) = second.offer(segment).await;
+    assert_eq!(standing, SegmentStanding::Refused);
+    assert!(reason.contains("was not given"), "{reason}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use tonic::Code;
 use tonic::transport::Channel;
 
-type Client = SequencerClient<Channel>;
+pub type Client = SequencerClient<Channel>;
 
-async fn stage(client: &mut Client, id: B256) -> v1::RequestStatus {
+pub async fn stage(client: &mut Client, id: B256) -> v1::RequestStatus {
     let request = v1::GetRequestRequest {
         request_id: id.to_vec(),
     };

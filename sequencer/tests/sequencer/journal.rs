@@ -8,7 +8,7 @@ use assay_node::store::SledStore;
 use assay_sequencer::core::{Core, Counts};
 use assay_sequencer::entry::Entry;
 use assay_sequencer::record::Record;
-use assay_sequencer::segment::Offer;
+use assay_sequencer::segment::{Offer, Seal};
 use std::sync::Arc;
 
 #[test]
@@ -32,9 +32,9 @@ fn journal_does_not_grow_with_what_was_posted_or_refused() {
         in_blob: false,
     };
     let (kept, mut largest) = (offer(0), 0);
-    core.take(kept.clone()).expect("taken");
+    core.take(kept.clone(), Seal::default()).expect("taken");
     for number in 1..200 {
-        core.take(offer(number)).expect("taken");
+        core.take(offer(number), Seal::default()).expect("taken");
         core.refuse(executor, number, "test", 0);
         largest = largest.max(std::fs::metadata(&path).expect("there").len());
     }

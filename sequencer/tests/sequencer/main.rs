@@ -4,6 +4,10 @@
 
 mod blobs;
 mod flow;
+#[path = "../../../node/tests/support/geth.rs"]
+mod geth;
+#[path = "../../../node/tests/support/http.rs"]
+mod http;
 mod journal;
 mod market;
 mod offers;

@@ -1,0 +1,240 @@
+//! What was sent and is not mined, on the disk before a node has it: a service that was killed goes on looking after it.
+//!
+//! Without it a transaction that offers too little would wait for ever after a kill, and everything behind it: nobody else
+//! knows its nonce's blobs, and nodes want the same kind in its place.
+
+use super::Call;
+use super::book::Sent;
+use super::policy::Fees;
+use crate::blob::{BLOB_BYTES, Blob, BlobError};
+use crate::journal::{Journal, JournalError};
+use alloy::primitives::{Address, B256, Bytes, U256};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Bytes after which the file is rewritten although something in it waits.
+const MOST_BYTES: u64 = 32 << 20;
+/// What logs call what an earlier run sent.
+const LABEL: &str = "call of an earlier run";
+
+/// One line of the journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Record {
+    /// A call gets this nonce.
+    Sent(Line),
+    /// It is sent again for more.
+    Again {
+        nonce: u64,
+        fees: Fees,
+        hash: B256,
+        at: u64,
+    },
+    /// The nonce is free again, or another's.
+    Struck { nonce: u64 },
+}
+
+/// A call, as it was sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Line {
+    nonce: u64,
+    to: Option<Address>,
+    data: Bytes,
+    value: U256,
+    /// Without the zeros at their ends.
+    blobs: Vec<Bytes>,
+    gas: u64,
+    fees: Fees,
+    hashes: Vec<B256>,
+    /// Unix seconds of the last transaction.
+    at: u64,
+}
+
+/// The journal.
+#[derive(Debug)]
+pub struct Log {
+    journal: Journal<Record>,
+}
+
+impl Log {
+    /// Opens or creates the file; returns what may still wait, by nonce.
+    pub fn open(path: &Path) -> Result<(Log, BTreeMap<u64, Sent>), JournalError> {
+        let (journal, records) = Journal::open(path)?;
+        let mut lines: BTreeMap<u64, Line> = BTreeMap::new();
+        for record in records {
+            match record {
+                Record::Sent(line) => drop(lines.insert(line.nonce, line)),
+                Record::Again {
+                    nonce,
+                    fees,
+                    hash,
+                    at,
+                } => {
+                    if let Some(line) = lines.get_mut(&nonce) {
+                        (line.fees, line.at) = (fees, at);
+                        line.hashes.push(hash);
+                    }
+                }
+                Record::Struck { nonce } => drop(lines.remove(&nonce)),
+            }
+        }
+        let sent = lines.into_iter().filter_map(|(nonce, line)| {
+            let sent = line.sent();
+            let sent = sent.inspect_err(
+                |error| tracing::error!(nonce, %error, "was sent with what is no blob"),
+            );
+            Some((nonce, sent.ok()?))
+        });
+        Ok((Log { journal }, sent.collect()))
+    }
+
+    /// A transaction of `sent` is about to be sent with `nonce`.
+    pub fn sent(&mut self, nonce: u64, sent: &Sent) -> Result<(), JournalError> {
+        self.journal.append(&Record::Sent(Line::of(nonce, sent)))
+    }
+
+    /// It is about to be sent again as `hash`, for more.
+    pub fn again(&mut self, nonce: u64, fees: Fees, hash: B256) -> Result<(), JournalError> {
+        let at = now();
+        self.journal.append(&Record::Again {
+            nonce,
+            fees,
+            hash,
+            at,
+        })
+    }
+
+    /// No node took it, or the chain took another's.
+    pub fn struck(&mut self, nonce: u64) -> Result<(), JournalError> {
+        self.journal.append(&Record::Struck { nonce })
+    }
+
+    /// Of what was written, `waiting` is left: the rest need not be kept.
+    pub fn trim<'a>(
+        &mut self,
+        waiting: impl Iterator<Item = (&'a u64, &'a Sent)>,
+    ) -> Result<(), JournalError> {
+        let mut waiting = waiting.peekable();
+        let over = waiting.peek().is_none() && !self.journal.is_empty();
+        if !over && self.journal.bytes() <= MOST_BYTES {
+            return Ok(());
+        }
+        let left: Vec<Record> = waiting
+            .map(|(nonce, sent)| Record::Sent(Line::of(*nonce, sent)))
+            .collect();
+        self.journal.rewrite(&left)
+    }
+}
+
+impl Line {
+    fn of(nonce: u64, sent: &Sent) -> Line {
+        let Sent { call, .. } = sent;
+        let short = |blob: &Arc<Blob>| {
+            let length = blob
+                .bytes()
+                .iter()
+                .rposition(|b| *b != 0)
+                .map_or(0, |i| i + 1);
+            Bytes::copy_from_slice(&blob.bytes()[..length])
+        };
+        Line {
+            nonce,
+            to: call.to,
+            data: call.data.clone(),
+            value: call.value,
+            blobs: call.blobs.iter().map(short).collect(),
+            gas: sent.gas,
+            fees: sent.fees,
+            hashes: sent.hashes.clone(),
+            at: now().saturating_sub(sent.at.elapsed().as_secs()),
+        }
+    }
+
+    fn sent(self) -> Result<Sent, BlobError> {
+        let whole = |short: &Bytes| {
+            let mut bytes = short.to_vec();
+            bytes.resize(BLOB_BYTES.max(bytes.len()), 0);
+            Blob::from_bytes(bytes).map(Arc::new)
+        };
+        let blobs = self.blobs.iter().map(whole).collect::<Result<_, _>>()?;
+        let age = Duration::from_secs(now().saturating_sub(self.at));
+        let present = Instant::now();
+        Ok(Sent {
+            call: Call {
+                label: LABEL,
+                to: self.to,
+                data: self.data,
+                value: self.value,
+                gas: Some(self.gas),
+                blobs,
+            },
+            gas: self.gas,
+            fees: self.fees,
+            hashes: self.hashes,
+            // A clock that began later than that is not a reason to wait.
+            at: present.checked_sub(age).unwrap_or(present),
+            settled: false,
+        })
+    }
+}
+
+/// Unix seconds.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(n: u8) -> Sent {
+        let blob = Blob::of_words([[n; 32], [0; 32], [n; 32]]).expect("a blob");
+        let call = Call::new("test", Address::repeat_byte(n), vec![n; 9]);
+        Sent {
+            call: call.blob(Arc::new(blob)).value(U256::from(n)),
+            gas: 5,
+            fees: Fees {
+                max: 2,
+                tip: 1,
+                blob: 3,
+            },
+            hashes: vec![B256::repeat_byte(n)],
+            at: Instant::now(),
+            settled: false,
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_there_after_a_kill_whole_and_as_it_was_last_sent() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("sent.journal");
+        let (mut log, none) = Log::open(&path).expect("opens");
+        assert!(none.is_empty());
+        for n in [1, 2, 3] {
+            log.sent(n, &sent(n as u8)).expect("written");
+        }
+        let more = sent(2).fees.bumped(100);
+        log.again(2, more, B256::repeat_byte(9)).expect("written");
+        log.struck(3).expect("written");
+        drop(log);
+        let (mut log, kept) = Log::open(&path).expect("opens again");
+        assert_eq!(kept.keys().copied().collect::<Vec<_>>(), [1, 2]);
+        let (first, second) = (&kept[&1], &kept[&2]);
+        assert_eq!(first.call.blobs, sent(1).call.blobs);
+        assert_eq!(
+            (&first.call.data, first.call.value),
+            (&sent(1).call.data, U256::from(1))
+        );
+        assert_eq!((second.fees, second.last()), (more, B256::repeat_byte(9)));
+        assert_eq!(second.hashes.len(), 2);
+
+        log.trim(kept.iter()).expect("nothing to do");
+        log.trim(std::iter::empty()).expect("rewritten");
+        assert!(Log::open(&path).expect("opens").1.is_empty());
+    }
+}

@@ -1,0 +1,135 @@
+//! Calls with blobs and without from one account, on a node that keeps the two apart as geth does.
+
+#[path = "support/geth.rs"]
+mod geth;
+#[path = "support/http.rs"]
+mod http;
+
+use alloy::primitives::{Address, Bytes};
+use alloy::providers::Provider;
+use assay_node::anvil::Anvil;
+use assay_node::blob::Blob;
+use assay_node::chain::Chain;
+use assay_node::key::Key;
+use assay_node::revert::ErrorBook;
+use assay_node::tx::{Call, TxError, TxManager, TxPolicy};
+use geth::Geth;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const RICH: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+const NOBODY: Address = Address::repeat_byte(0x77);
+
+struct World {
+    _anvil: Anvil,
+    geth: Geth,
+    chain: Chain,
+}
+
+async fn start() -> World {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let anvil = Anvil::start(root, 0, &[], None).unwrap_or_else(|e| panic!("{e}"));
+    let geth = Geth::start(&anvil.url()).await;
+    let chain = Chain::connect(&geth.url, Some(31337))
+        .await
+        .expect("it answers");
+    World {
+        _anvil: anvil,
+        geth,
+        chain,
+    }
+}
+
+fn manager(chain: &Chain, policy: TxPolicy) -> TxManager {
+    let key = Key::parse(RICH, "the test").expect("a key");
+    TxManager::new(chain.clone(), key, ErrorBook::assay(), policy)
+}
+
+fn quick() -> TxPolicy {
+    TxPolicy {
+        poll: Duration::from_millis(20),
+        ..TxPolicy::default()
+    }
+}
+
+fn plain() -> Call {
+    Call::new("plain", NOBODY, Bytes::new())
+}
+
+fn with_blob(n: u8) -> Call {
+    let blob = Blob::of_words([[n; 32]]).expect("a blob");
+    Call::new("with a blob", NOBODY, Bytes::new()).blob(Arc::new(blob))
+}
+
+async fn raw(chain: &Chain, method: &'static str, params: serde_json::Value) -> serde_json::Value {
+    let answer = chain.provider().raw_request(method.into(), params);
+    answer.await.expect(method)
+}
+
+async fn mining_each_second(chain: &Chain) {
+    raw(chain, "evm_setAutomine", serde_json::json!([false])).await;
+    raw(chain, "evm_setIntervalMining", serde_json::json!([1])).await;
+}
+
+/// Both kinds at once, from tasks that share the manager: all are mined, and the node never had to refuse one.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_both_kinds_wait_for_each_other_and_all_are_mined() {
+    let world = start().await;
+    mining_each_second(&world.chain).await;
+    let tx = manager(&world.chain, quick());
+    let sends: Vec<_> = (0..8)
+        .map(|n| {
+            let tx = tx.clone();
+            let call = if n % 2 == 0 { plain() } else { with_blob(n) };
+            tokio::spawn(async move { tx.send(call).await })
+        })
+        .collect();
+    for send in sends {
+        send.await.expect("joined").expect("mined");
+    }
+    assert_eq!(world.geth.refused(), 0);
+    let count = world.chain.provider().get_transaction_count(tx.address());
+    assert_eq!(count.await.expect("asked"), 8);
+}
+
+/// Another process sends from the account: an error of its own, which says what to do, and passes.
+#[tokio::test(flavor = "multi_thread")]
+async fn account_reserved_by_another_process_is_an_error_that_passes() {
+    let world = start().await;
+    raw(&world.chain, "evm_setAutomine", serde_json::json!([false])).await;
+    let (tx, other) = (
+        manager(&world.chain, quick()),
+        manager(&world.chain, quick()),
+    );
+    let waiting = tokio::spawn(async move { other.send(plain()).await });
+    let pool = async || raw(&world.chain, "txpool_status", serde_json::json!([])).await;
+    while pool().await["pending"] != "0x1" {}
+    let error = tx.send(with_blob(1)).await.expect_err("reserved");
+    assert!(matches!(error, TxError::Reserved { .. }), "{error}");
+    assert!(
+        error.is_transient() && error.to_string().contains("its own"),
+        "{error}"
+    );
+    raw(&world.chain, "evm_setAutomine", serde_json::json!([true])).await;
+    raw(&world.chain, "evm_mine", serde_json::json!([])).await;
+    waiting.await.expect("joined").expect("mined");
+    tx.send(with_blob(1)).await.expect("mined");
+}
+
+/// What waits for ever holds the other kind up no longer than a call may wait, and then by name.
+#[tokio::test(flavor = "multi_thread")]
+async fn call_that_never_gets_its_turn_says_so() {
+    let world = start().await;
+    raw(&world.chain, "evm_setAutomine", serde_json::json!([false])).await;
+    let policy = TxPolicy {
+        give_up_after: Duration::from_secs(1),
+        ..quick()
+    };
+    let tx = manager(&world.chain, policy);
+    let stuck = tx.send(plain()).await.expect_err("nothing is mined");
+    assert!(matches!(stuck, TxError::NotMined { .. }), "{stuck}");
+    let error = tx.send(with_blob(1)).await.expect_err("nothing is mined");
+    assert!(matches!(error, TxError::Reserved { .. }), "{error}");
+    assert_eq!(world.geth.refused(), 0, "it was not even tried");
+}
