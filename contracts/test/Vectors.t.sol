@@ -4,10 +4,13 @@ pragma solidity 0.8.37;
 import {DisputeGame} from "../src/dispute/DisputeGame.sol";
 import {IDisputeGame} from "../src/interfaces/IDisputeGame.sol";
 import {IStaking} from "../src/interfaces/IStaking.sol";
-import {GameContext, Request, RequestParams, SignedRequest} from "../src/interfaces/Types.sol";
+import {SignedAsk} from "../src/interfaces/MarketTypes.sol";
+import {GameContext, Promise, Request, RequestParams, SignedRequest} from "../src/interfaces/Types.sol";
 import {IOneStepProver} from "../src/machine/IOneStepProver.sol";
+import {InferenceMarket} from "../src/market/InferenceMarket.sol";
 import {BlobRefs} from "../src/rollup/BlobRefs.sol";
 import {Inbox} from "../src/rollup/Inbox.sol";
+import {LivenessPenalty} from "../src/rollup/LivenessPenalty.sol";
 import {ModelRegistry} from "../src/rollup/ModelRegistry.sol";
 import {RequestLaws} from "../src/rollup/RequestLaws.sol";
 import {ResultTree} from "../src/rollup/ResultTree.sol";
@@ -25,6 +28,8 @@ contract VectorsTest is TestBase {
     bytes32 private constant ROM_HEADER = 0xbba94aaec70bf464ae764ce7fa64f6280aec224fe3556b2fd4469c4ed71c55a0;
     bytes32 private constant REQUEST_DIGEST = 0xd137461f19a3a067e1a33a637169b48e54efe8d83469506841303115191c2d5e;
     bytes32 private constant SEGMENT_DIGEST = 0xc6397123f8168498aca0d9ab8513369ec2d5cc6366a01357141501f1df7a5657;
+    bytes32 private constant PROMISE_DIGEST = 0x08081f7f674dd4efd5528bf7be0688401cec9357d073d1ccd1e974cb64bab286;
+    bytes32 private constant ASK_DIGEST = 0x7da5062a9a9afec788f358b802acc8cc1bdd8cebab66b1ed44d2fa2476578e16;
     bytes32 private constant RESULTS_ROOT = 0x80777021014cfe3e80ba85649f442fdbd8ec7ff75594e3bc7e171fd07a642935;
     bytes32 private constant BLOB_LEAF = 0x05d6418c58bdf9a5e602a70dac7e9394c61a7189c4ac96cc476d24202574ccab;
     bytes32 private constant GAME_ID = 0x94e56e1bc1e7828d2b6681cbbd8ed964ab768dda18f3693bc82a2afcbdf3107b;
@@ -33,16 +38,18 @@ contract VectorsTest is TestBase {
     Inbox private inbox;
     Rollup private rollup;
     DisputeGame private game;
+    LivenessPenalty private liveness;
+    InferenceMarket private market;
 
-    /// @dev Inbox, rollup and game are the deployer's first, second and third contract on chain 31337.
+    /// @dev Inbox, rollup, game, liveness and market are the deployer's first five contracts on chain 31337, in that order.
     function setUp() public {
         vm.chainId(31337);
         ModelRegistry registry = new ModelRegistry(50);
-        address[3] memory to;
-        for (uint256 i = 0; i < 3; ++i) {
+        address[4] memory to;
+        for (uint256 i = 0; i < 4; ++i) {
             to[i] = vm.computeCreateAddress(DEPLOYER, i);
         }
-        Staking staking = new Staking(to[1], to[2], address(0), 1000);
+        Staking staking = new Staking(to[1], to[2], to[3], 1000);
         vm.startPrank(DEPLOYER);
         inbox = new Inbox(to[1], registry, 1, 1, 1, 0);
         // The rollup wants to see its game, which comes after it.
@@ -60,6 +67,8 @@ contract VectorsTest is TestBase {
         game = new DisputeGame(
             rollup, address(inbox), IStaking(staking), registry, IOneStepProver(address(0)), 5, 120, 1, 1
         );
+        liveness = new LivenessPenalty(inbox, staking, 1);
+        market = new InferenceMarket(registry, 1);
         vm.stopPrank();
     }
 
@@ -147,6 +156,27 @@ contract VectorsTest is TestBase {
         });
         assertEq(inbox.signedRequestDigest(s), REQUEST_DIGEST, "request");
         assertEq(rollup.segmentDigest(7, 1_700_000_200, keccak256("root")), SEGMENT_DIGEST, "segment");
+    }
+
+    function test_promiseDigest_asInRust_succeeds() public view {
+        Promise memory given =
+            Promise({requestId: REQUEST_ID, deadline: 1_700_000_300, penalty: 20_000_000_000_000_000_003});
+        assertEq(liveness.promiseDigest(given), PROMISE_DIGEST, "promise");
+    }
+
+    /// @dev Prices beyond 64 bits, and a nonce and an end beyond 32.
+    function test_askDigest_asInRust_succeeds() public view {
+        SignedAsk memory ask = SignedAsk({
+            executor: _bytes20(0x66),
+            modelId: keccak256("model"),
+            token: _bytes20(0x88),
+            promptPrice: 30_000_000_000_000_000_001,
+            tokenPrice: 40_000_000_000_000_000_007,
+            nonce: 5_000_000_011,
+            validUntil: 17_000_000_400,
+            signature: ""
+        });
+        assertEq(market.askDigest(ask), ASK_DIGEST, "ask");
     }
 
     function test_resultsRoot_asInRust_succeeds() public pure {

@@ -1,8 +1,9 @@
 //! Ids, digests and roots of one fixed request, segment and game. `contracts/test/Vectors.t.sol` asserts the same values of
 //! the contracts, so the two languages agree.
 
+use alloy::primitives::aliases::{U40, U96};
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
-use assay_bindings::abi::{GameContext, Request, RequestParams, SignedRequest};
+use assay_bindings::abi::{GameContext, Request, RequestParams, SignedAsk, SignedRequest};
 use assay_bindings::blob_refs::{BlobRef, lay_out};
 use assay_bindings::work::WorkLaw;
 use assay_bindings::{convert, game, hashes, results, sign};
@@ -15,7 +16,7 @@ fn deployer() -> Address {
     Address::repeat_byte(0x11)
 }
 
-/// The inbox is its deployer's first contract, the rollup its second, the game its third.
+/// Inbox, rollup, game, liveness and market are their deployer's first five contracts, in that order.
 fn contract(nonce: u64) -> Address {
     deployer().create(nonce)
 }
@@ -63,6 +64,20 @@ fn signed() -> SignedRequest {
         params: params(),
         payload: payload().into(),
         userData: Bytes::from_static(b"order 7"),
+        signature: Bytes::new(),
+    }
+}
+
+/// Prices beyond 64 bits, and a nonce and an end beyond 32.
+fn ask() -> SignedAsk {
+    SignedAsk {
+        executor: Address::repeat_byte(0x66),
+        modelId: keccak256("model"),
+        token: Address::repeat_byte(0x88),
+        promptPrice: U96::from(30_000_000_000_000_000_001u128),
+        tokenPrice: U96::from(40_000_000_000_000_000_007u128),
+        nonce: 5_000_000_011,
+        validUntil: U40::from(17_000_000_400u64),
         signature: Bytes::new(),
     }
 }
@@ -118,7 +133,7 @@ fn sampled_payloads_are_those_of_the_library() {
     );
 }
 
-fn computed() -> [(&'static str, B256); 9] {
+fn computed() -> [(&'static str, B256); 11] {
     let id = hashes::request_id(CHAIN_ID, contract(0), &request());
     let header =
         hashes::rom_header(CHAIN_ID, contract(0), &request(), request().entropy, id).encode();
@@ -141,6 +156,20 @@ fn computed() -> [(&'static str, B256); 9] {
         (
             "SEGMENT_DIGEST",
             sign::segment_digest(CHAIN_ID, contract(1), 7, 1_700_000_200, keccak256("root")),
+        ),
+        (
+            "PROMISE_DIGEST",
+            sign::promise_digest(
+                CHAIN_ID,
+                contract(3),
+                id,
+                1_700_000_300,
+                20_000_000_000_000_000_003,
+            ),
+        ),
+        (
+            "ASK_DIGEST",
+            sign::ask_digest(CHAIN_ID, contract(4), &ask()),
         ),
         ("RESULTS_ROOT", results::root(&leaves)),
         ("BLOB_LEAF", reference.leaf_hash(blob)),
