@@ -6,15 +6,7 @@ use assay_tests::binaries::binary;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
-
-/// One network at a time: two cores would make clocks run out that no user's would.
-static MACHINE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn run(args: &[&str]) -> (Output, Value, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -42,7 +34,6 @@ fn run(args: &[&str]) -> (Output, Value, TempDir) {
 
 /// Runs a scenario that must leave the honest side whole; the report, and the folder with data and logs.
 fn whole(args: &[&str]) -> (Value, TempDir) {
-    let _alone = alone();
     let (output, report, folder) = run(args);
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout),
