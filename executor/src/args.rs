@@ -88,6 +88,11 @@ pub struct Args {
     #[arg(long)]
     pub outputs_in_blobs: bool,
 
+    /// Milliseconds for which an answer waits for others to share its blob, a quarter at most of what is left of its deadlines.
+    /// A blob costs the same however full it is. At most --capacity answers share one.
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = value_parser!(u64).range(0..=60_000))]
+    pub blob_wait_ms: u64,
+
     /// Leave requests alone that the sequencer let pass its deadline.
     #[arg(long)]
     pub no_direct_claims: bool,

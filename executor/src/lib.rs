@@ -11,6 +11,7 @@ pub mod link;
 pub mod metrics;
 pub mod models;
 pub mod office;
+pub mod pack;
 pub mod promise;
 pub mod segment;
 pub mod service;

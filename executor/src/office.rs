@@ -8,6 +8,7 @@ use crate::check::{Checked, Unfit, check, check_wanted, entropy_of};
 use crate::link;
 use crate::metrics::Meters;
 use crate::models::Models;
+use crate::pack::{Handed, Pack, ids, patience};
 use crate::promise::{Outlook, Promiser};
 use crate::segment::{Answered, Signatory, SignedSegment};
 use crate::stake::Stake;
@@ -29,7 +30,7 @@ use assay_types::output::Output;
 use assay_types::{Hash, ModelId};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 /// Why a request gets no signed answer from here.
@@ -65,6 +66,21 @@ pub enum OfficeError {
     Refuted(String),
 }
 
+/// What was found for an assignment.
+enum Answer {
+    /// A segment that was signed before.
+    Signed(SignedSegment),
+    /// An answer, and how long it may wait for others.
+    Found(Answered, Handing, Duration),
+}
+
+/// Unix milliseconds, which assignments end in.
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as u64)
+}
+
 /// How an answer was found.
 pub struct Account {
     model: B256,
@@ -95,8 +111,22 @@ pub struct Office {
     promiser: Option<Promiser>,
     recheck_percent: u8,
     segment_life: u64,
+    /// Answers that wait to share a blob.
+    pack: Mutex<Pack<Handing>>,
+    blob_wait: Duration,
+    /// Until when outputs are in calldata, as blobs are too dear for the sequencer.
+    no_blobs: Mutex<Option<Instant>>,
     cheat: Option<Cheat>,
 }
+
+/// What is known of an answer that is to be signed.
+pub struct Handing {
+    account: Option<Account>,
+    welcome: Welcome,
+}
+
+/// How long outputs are in calldata once the sequencer would not pay for a blob.
+const BLOB_PAUSE: Duration = Duration::from_secs(300);
 
 /// Longest re-check of one answer; one that takes longer says nothing.
 const RECHECK: Duration = Duration::from_secs(120);
@@ -127,6 +157,7 @@ impl Office {
         signatory: Signatory,
         promiser: Option<Promiser>,
         book: ClaimBook,
+        most_segment_work: U256,
     ) -> Office {
         let meters = Meters::new(&shell.metrics, shell.status.clone());
         let inbox = shell.deployment.contracts.inbox;
@@ -144,6 +175,9 @@ impl Office {
             promiser,
             recheck_percent: args.recheck_percent,
             segment_life: args.segment_life,
+            pack: Mutex::new(Pack::new(args.capacity as usize, most_segment_work)),
+            blob_wait: Duration::from_millis(args.blob_wait_ms),
+            no_blobs: Mutex::default(),
             cheat: args.lies.dangerous_cheat,
         }
     }
@@ -205,21 +239,34 @@ impl Office {
             return;
         }
         self.show_work();
-        let result = self.answer(id, assignment, &welcome).await;
-        lock(&self.at_work).remove(&id);
-        self.show_work();
-        match result {
-            Ok(segment) => self.send(link::offer(&segment)).await,
-            Err(OfficeError::Withdrawn) => {
-                tracing::info!(request = %id, "withdrawn while it was answered")
+        match self.answer(id, assignment, &welcome).await {
+            Ok(Answer::Signed(segment)) => {
+                self.put_away(&[id]);
+                self.send(link::offer(&segment)).await;
             }
-            Err(error) => {
-                tracing::warn!(request = %id, %error, "declined");
-                self.meters.declined.inc();
-                self.send(link::decline(id.as_slice(), error.to_string()))
-                    .await;
+            Ok(Answer::Found(answered, handing, patience)) => {
+                self.hand_in(answered, handing, patience).await;
             }
+            Err(error) => self.turn_down(id, &error).await,
         }
+    }
+
+    /// Nobody works on these any more.
+    fn put_away(&self, ids: &[B256]) {
+        lock(&self.at_work).retain(|id| !ids.contains(id));
+        self.show_work();
+    }
+
+    async fn turn_down(&self, id: B256, error: &OfficeError) {
+        self.put_away(&[id]);
+        if matches!(error, OfficeError::Withdrawn) {
+            tracing::info!(request = %id, "withdrawn while it was answered");
+            return;
+        }
+        tracing::warn!(request = %id, %error, "declined");
+        self.meters.declined.inc();
+        self.send(link::decline(id.as_slice(), error.to_string()))
+            .await;
     }
 
     async fn answer(
@@ -227,13 +274,13 @@ impl Office {
         id: B256,
         a: Assignment,
         welcome: &Welcome,
-    ) -> Result<SignedSegment, OfficeError> {
+    ) -> Result<Answer, OfficeError> {
         let checked = self.check(id, a.request.into(), a.payload.into()).await?;
         let now = self.shell.chain.head().await?.timestamp;
         let open = lock(&self.book).open_segment_of(id).cloned();
         let least = u64::from(welcome.min_segment_life);
         if let Some(segment) = open.filter(|s| s.expiry >= now + least) {
-            return Ok(segment);
+            return Ok(Answer::Signed(segment));
         }
         let (answered, account) = self.find(&checked).await?;
         if !lock(&self.at_work).contains(&id) {
@@ -243,11 +290,138 @@ impl Office {
         if let Err(error) = self.promise(&checked).await {
             tracing::warn!(request = %id, %error, "not promised");
         }
-        let expiry = self.shell.chain.head().await?.timestamp + life(self.segment_life, welcome);
-        let segment = self.sign(answered, expiry)?;
-        tracing::info!(request = %id, number = segment.number, expiry, "signed");
-        account.iter().for_each(|account| self.publish(id, account));
-        Ok(segment)
+        // What was answered before was offered before, and may have been refused for those that it was with.
+        let shares = account.is_some() && self.blobs_now() && answered.fits_blob();
+        let patience = match shares {
+            false => Duration::ZERO,
+            true => {
+                let now = self.shell.chain.head().await?.timestamp;
+                let inclusion = checked.request.params.inclusionDeadline;
+                let left = inclusion.saturating_sub(now).saturating_mul(1_000);
+                patience(
+                    self.blob_wait,
+                    [left, a.deadline_ms.saturating_sub(now_ms())],
+                )
+            }
+        };
+        let handing = Handing {
+            account,
+            welcome: *welcome,
+        };
+        Ok(Answer::Found(answered, handing, patience))
+    }
+
+    /// Whether outputs go into blobs now where they may.
+    fn blobs_now(&self) -> bool {
+        let paused = lock(&self.no_blobs).is_some_and(|until| Instant::now() < until);
+        self.signatory.in_blobs && !paused
+    }
+
+    /// Signs and offers an answer, if it may wait so long together with others.
+    async fn hand_in(&self, answered: Answered, handing: Handing, patience: Duration) {
+        if patience.is_zero() {
+            return self.offer(vec![(answered, handing)]).await;
+        }
+        let until = Instant::now() + patience;
+        let handed = lock(&self.pack).hand_in(answered, handing, until);
+        match handed {
+            Handed::Now(all) => self.offer(all).await,
+            Handed::Later(due, before) => {
+                self.offer(before).await;
+                tokio::time::sleep_until(due.into()).await;
+                // Whoever wakes first takes them all.
+                let all = lock(&self.pack).take_due(Instant::now());
+                self.offer(all).await;
+            }
+        }
+    }
+
+    /// Signs `answers` in one segment and offers it; each by itself where they can't be together.
+    async fn offer(&self, answers: Vec<(Answered, Handing)>) {
+        let (answers, withdrawn): (Vec<_>, Vec<_>) = {
+            let at_work = lock(&self.at_work);
+            answers
+                .into_iter()
+                .partition(|(a, _)| at_work.contains(&a.request_id))
+        };
+        for (answered, _) in withdrawn {
+            self.turn_down(answered.request_id, &OfficeError::Withdrawn)
+                .await;
+        }
+        let in_blobs = self.blobs_now();
+        // In calldata they share nothing.
+        let together = if in_blobs { answers.len().max(1) } else { 1 };
+        let mut rest = answers.into_iter().peekable();
+        while rest.peek().is_some() {
+            let some: Vec<_> = rest.by_ref().take(together).collect();
+            let Err(error) = self.sign_and_send(&some, in_blobs).await else {
+                continue;
+            };
+            if let [(answered, _)] = &some[..] {
+                self.turn_down(answered.request_id, &error).await;
+                continue;
+            }
+            tracing::warn!(%error, requests = ?ids(&some), "not signed together: each by itself");
+            for one in some {
+                let id = one.0.request_id;
+                if let Err(error) = self.sign_and_send(&[one], in_blobs).await {
+                    self.turn_down(id, &error).await;
+                }
+            }
+        }
+    }
+
+    async fn sign_and_send(
+        &self,
+        answers: &[(Answered, Handing)],
+        in_blobs: bool,
+    ) -> Result<(), OfficeError> {
+        let lives = answers
+            .iter()
+            .map(|(_, h)| life(self.segment_life, &h.welcome));
+        let shortest = lives.min().unwrap_or_default();
+        let expiry = self.shell.chain.head().await?.timestamp + shortest;
+        let results: Vec<Answered> = answers.iter().map(|(a, _)| a.clone()).collect();
+        let segment = self.sign(results, expiry, in_blobs).await?;
+        let ids = ids(answers);
+        tracing::info!(requests = ?ids, number = segment.number, expiry, in_blob = segment.in_blob, "signed");
+        for (answered, handing) in answers {
+            if let Some(account) = &handing.account {
+                self.publish(answered.request_id, account);
+            }
+        }
+        self.put_away(&ids);
+        self.send(link::offer(&segment)).await;
+        Ok(())
+    }
+
+    /// The sequencer would not pay for the blob of segment `number`: its outputs are offered in calldata, and so are others for
+    /// a while.
+    pub async fn offer_in_calldata(&self, number: u64, welcome: Welcome) {
+        *lock(&self.no_blobs) = Some(Instant::now() + BLOB_PAUSE);
+        let segment = lock(&self.book)
+            .open_segments()
+            .find(|s| s.number == number)
+            .cloned();
+        let Some(segment) = segment.filter(|segment| segment.in_blob) else {
+            return;
+        };
+        if let Err(error) = self.close(number, "its blob is too dear for the sequencer") {
+            // It stays open and is offered again with the next connection.
+            tracing::error!(%error, number, "cannot write the verdict down");
+            return;
+        }
+        tracing::info!(number, "its outputs are offered in calldata");
+        for answered in segment.results {
+            let id = answered.request_id;
+            let one = Handing {
+                account: None,
+                welcome,
+            };
+            if let Err(error) = self.sign_and_send(&[(answered, one)], false).await {
+                self.turn_down(id, &error).await;
+            }
+        }
     }
 
     /// Promises the answer, if this executor does and can keep it.
@@ -427,9 +601,24 @@ impl Office {
         );
     }
 
-    fn sign(&self, answered: Answered, expiry: u64) -> Result<SignedSegment, BookError> {
-        let sign = |number, results| self.signatory.sign(number, expiry, results);
-        let segment = lock(&self.book).sign(vec![answered], sign)?;
+    async fn sign(
+        &self,
+        results: Vec<Answered>,
+        expiry: u64,
+        in_blobs: bool,
+    ) -> Result<SignedSegment, OfficeError> {
+        let signatory = Signatory {
+            in_blobs,
+            ..self.signatory.clone()
+        };
+        // The book is locked after the blob is made.
+        let laying = tokio::task::spawn_blocking(move || {
+            let laid = signatory.laid_out(&results);
+            (signatory, results, laid)
+        });
+        let (signatory, results, laid) = laying.await?;
+        let sign = |number, results| signatory.sign_laid(number, expiry, results, laid);
+        let segment = lock(&self.book).sign(results, sign)?;
         self.meters.signed.inc();
         Ok(segment)
     }

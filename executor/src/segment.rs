@@ -74,8 +74,27 @@ impl Signatory {
         expiry: u64,
         results: Vec<Answered>,
     ) -> Result<SignedSegment, alloy::signers::Error> {
+        let laid = self.laid_out(&results);
+        self.sign_laid(number, expiry, results, laid)
+    }
+
+    /// The outputs of `results` in their blob, if they are to be in one and all of them may and fit. Takes tens of milliseconds.
+    pub fn laid_out(&self, results: &[Answered]) -> Option<LaidOut> {
         let wanted = self.in_blobs && results.iter().all(Answered::fits_blob);
-        let laid = wanted.then(|| laid_out(&results)).flatten();
+        wanted.then(|| laid_out(results)).flatten()
+    }
+
+    /// Signs `results`, whose outputs are in calldata unless they are `laid` out in a blob.
+    ///
+    /// # Errors
+    /// The signer's.
+    pub fn sign_laid(
+        &self,
+        number: u64,
+        expiry: u64,
+        results: Vec<Answered>,
+        laid: Option<LaidOut>,
+    ) -> Result<SignedSegment, alloy::signers::Error> {
         let root = match &laid {
             Some(laid) => laid.root(results.iter().map(|a| a.request_id)),
             None => root(&results),

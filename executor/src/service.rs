@@ -10,11 +10,13 @@ use crate::office::Office;
 use crate::promise::Promiser;
 use crate::segment::Signatory;
 use crate::stake::{self, Stake};
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use anyhow::{Context, ensure};
+use assay_bindings::Rollup;
 use assay_dispute::defender::Defender;
 use assay_dispute::library::Library;
 use assay_dispute::lies::Lie;
+use assay_dispute::watcher::view;
 use assay_node::dangerous::{Cheat, ExecutorLies};
 use assay_node::outputs::takes_blobs;
 use assay_node::shell::Shell;
@@ -27,6 +29,8 @@ use tokio::time::MissedTickBehavior;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// Longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A segment takes at most one part in so many of a window's work, as the sequencer sees to.
+const SHARE_OF_SEGMENT: u64 = 10;
 /// Time between looks at the stake.
 const STAKE_EVERY: Duration = Duration::from_secs(10);
 
@@ -67,12 +71,16 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
     let library = Arc::new(library);
     let stake = stake::prepare(&shell, &tx, args.stake_claims, args.auto_stake).await?;
 
+    let mut most_segment_work = U256::ZERO;
     if args.outputs_in_blobs {
         let rollup = shell.deployment.contracts.rollup;
         ensure!(
             takes_blobs(&shell.chain, rollup).await?,
             "the rollup at {rollup} takes no outputs in blobs: leave --outputs-in-blobs out, or deploy with --blobs"
         );
+        let call = Rollup::workPerWindowCall {};
+        let per_window = view(&shell.chain, rollup, "workPerWindow", call).await?;
+        most_segment_work = per_window / U256::from(SHARE_OF_SEGMENT);
     }
     let ids: Vec<B256> = models.keys().copied().collect();
     let (chain_id, rollup) = (shell.chain.id(), shell.deployment.contracts.rollup);
@@ -108,6 +116,7 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         signatory,
         promiser,
         book,
+        most_segment_work,
     ));
     office
         .reconcile()
@@ -250,6 +259,13 @@ async fn serve(
         match message {
             to_executor::Message::Assignment(assignment) => {
                 tokio::spawn(office.clone().work(assignment, connection.welcome));
+            }
+            to_executor::Message::Verdict(verdict) if verdict.blob_refused => {
+                tracing::warn!(number = verdict.number, reason = verdict.reason, "no blob");
+                let (office, welcome) = (office.clone(), connection.welcome);
+                tokio::spawn(
+                    async move { office.offer_in_calldata(verdict.number, welcome).await },
+                );
             }
             to_executor::Message::Verdict(verdict) => hear(office, &verdict),
             to_executor::Message::Withdrawal(withdrawal) => {

@@ -45,6 +45,16 @@ pub enum Refusal {
     /// The contract would skip it.
     #[error("the consumer of request {0} needs its output in calldata, not in a blob")]
     Consumer(B256),
+    /// Its blob costs more than is paid.
+    #[error(
+        "a unit of blob gas costs {fee} wei, and this sequencer pays {most} at most (--max-blob-fee-gwei): offer the outputs in calldata"
+    )]
+    BlobTooDear {
+        /// Wei that it costs.
+        fee: u128,
+        /// Wei that are paid.
+        most: u128,
+    },
     /// Nothing new in it.
     #[error("nothing in it is still wanted")]
     Unwanted,

@@ -3,7 +3,7 @@
 use crate::turn::Turns;
 use alloy::contract;
 use alloy::primitives::{Address, B256, U256};
-use alloy::providers::DynProvider;
+use alloy::providers::{DynProvider, Provider};
 use alloy::transports::RpcError;
 use assay_bindings::abi::inbox::Inbox::InboxInstance;
 use assay_bindings::abi::model_registry::ModelRegistry::ModelRegistryInstance;
@@ -140,6 +140,12 @@ impl ChainView {
     /// Whether the rollup takes outputs in blobs.
     pub fn takes_blobs(&self) -> bool {
         self.blobs
+    }
+
+    /// Wei for a unit of blob gas now.
+    pub async fn blob_fee(&self) -> Result<u128, ChainError> {
+        let fee = self.chain.provider().get_blob_base_fee().await;
+        fee.map_err(|e| self.chain.error("eth_blobBaseFee", e))
     }
 
     /// Addresses.

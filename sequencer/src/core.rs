@@ -312,17 +312,38 @@ impl Core {
 
     /// Removes a segment that will not be posted; its open requests go back to the queue.
     pub fn refuse(&mut self, executor: Address, number: u64, reason: &str, not_before_ms: u64) {
+        let message = verdict(number, SegmentStanding::Refused, reason, 0);
+        self.drop_segment(executor, message, not_before_ms);
+    }
+
+    /// Removes the segments in blobs that wait: a blob costs too much now. Their executors have a moment to offer the outputs in
+    /// calldata.
+    pub fn refuse_blobs(&mut self, reason: &str, not_before_ms: u64) {
+        let waits = |held: &&Held| held.offer.in_blob && held.progress == Progress::Pending;
+        let waiting = self.segments.values().filter(waits);
+        let waiting: Vec<_> = waiting
+            .map(|held| (held.offer.executor, held.offer.number))
+            .collect();
+        for (executor, number) in waiting {
+            tracing::warn!(%executor, number, reason, "a segment in a blob is not posted");
+            let message = v1::SegmentVerdict {
+                blob_refused: true,
+                ..verdict(number, SegmentStanding::Refused, reason, 0)
+            };
+            self.drop_segment(executor, message, not_before_ms);
+        }
+    }
+
+    fn drop_segment(&mut self, executor: Address, said: v1::SegmentVerdict, not_before_ms: u64) {
+        let (number, reason) = (said.number, said.reason.clone());
         let Some(held) = self.segments.remove(&(executor, number)) else {
             return;
         };
         for (id, _) in &held.offer.results {
             self.book
-                .unsigned(id, executor, number, reason, not_before_ms);
+                .unsigned(id, executor, number, &reason, not_before_ms);
         }
-        self.tell(
-            executor,
-            Message::Verdict(verdict(number, SegmentStanding::Refused, reason, 0)),
-        );
+        self.tell(executor, Message::Verdict(said));
     }
 
     /// Gives work to executors, as far as its fee covers it at the fill of `share`; none while that is not known.
@@ -465,6 +486,7 @@ pub fn verdict(
         standing: standing.into(),
         reason: reason.to_owned(),
         segment_id,
+        blob_refused: false,
     }
 }
 

@@ -44,6 +44,12 @@ pub struct Flags {
     #[arg(long, value_name = "BYTES", default_value_t = 98_304, value_parser = value_parser!(u32).range(4_096..))]
     pub max_batch_bytes: u32,
 
+    /// Most gwei that this sequencer pays for a unit of blob gas, of which a blob has 131,072. While it costs more, segments in
+    /// blobs are refused, and their executors offer the outputs in calldata. A batch that was sent before waits until it costs
+    /// less, and so does everything behind it.
+    #[arg(long, value_name = "GWEI", default_value_t = 100, value_parser = value_parser!(u64).range(1..=2_000))]
+    pub max_blob_fee_gwei: u64,
+
     /// Most requests taken by gRPC that wait for an answer at one time.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub max_pending: usize,
@@ -61,6 +67,11 @@ impl Flags {
     /// Time between batches.
     pub fn batch_interval(&self) -> Duration {
         Duration::from_millis(self.batch_interval_ms)
+    }
+
+    /// Most wei for a unit of blob gas.
+    pub fn max_blob_fee(&self) -> u128 {
+        u128::from(self.max_blob_fee_gwei) * 1_000_000_000
     }
 
     /// Most bytes that a segment may take in a batch: any single answer fits, also where batches are kept small.

@@ -4,6 +4,7 @@ use crate::core::{Core, Shared, now_ms};
 use crate::entry::Worth;
 use crate::line::{Fit, Key, Waiting, next_batch};
 use crate::segment::{Offer, Progress};
+use crate::work::affordable;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::SolCall;
 use assay_bindings::abi::BlobSegment;
@@ -23,6 +24,8 @@ use std::time::{Duration, Instant};
 const LEAST_LIFE: u64 = 5;
 /// How long transactions that an earlier run did not write down are waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Milliseconds that an executor has to offer in calldata what is too dear in a blob, before others are asked.
+const FOR_CALLDATA_MS: u64 = 5_000;
 /// Times that the chain may refuse a segment alone before it is dropped.
 const MOST_STRIKES: u32 = 3;
 /// Milliseconds until the second try of a segment that was refused alone; doubled for the third.
@@ -180,6 +183,11 @@ fn is_my_turn(shared: &Shared, me: Address, told: &mut Option<bool>) -> bool {
 /// Posts one batch; `false` if there was nothing to post.
 async fn round(shared: &Shared, tx: &TxManager) -> Result<bool, TxError> {
     drop_spent(shared).await?;
+    let blobs = shared.core().waits_in_blob();
+    if blobs && let Err(dear) = affordable(shared).await {
+        let until = now_ms() + FOR_CALLDATA_MS;
+        shared.core().refuse_blobs(&dear.to_string(), until);
+    }
     let share = shared.view.batches().await?;
     let batch = shared.core().next_batch(
         shared.view.now(),
@@ -285,6 +293,11 @@ impl Core {
             .filter(|(_, held)| held.progress == Progress::Pending)
             .map(|(key, _)| *key)
             .collect()
+    }
+
+    fn waits_in_blob(&self) -> bool {
+        let mut held = self.segments.values();
+        held.any(|held| held.offer.in_blob && held.progress == Progress::Pending)
     }
 
     /// A batch was not posted: its segments wait again.

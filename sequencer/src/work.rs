@@ -349,9 +349,15 @@ async fn take(shared: &Shared, offer: Offer) -> Option<v1::SegmentVerdict> {
         }
         Err(refusal) => {
             tracing::warn!(%executor, number, reason = %refusal, "segment refused");
-            release(shared, &offer);
+            let dear = matches!(refusal, Refusal::BlobTooDear { .. });
+            if !dear {
+                release(shared, &offer);
+            }
             let reason = refusal.to_string();
-            Some(verdict(number, SegmentStanding::Refused, &reason, 0))
+            Some(v1::SegmentVerdict {
+                blob_refused: dear,
+                ..verdict(number, SegmentStanding::Refused, &reason, 0)
+            })
         }
         Ok(Err(error)) => {
             tracing::error!(%error, "cannot keep a segment");
@@ -401,6 +407,9 @@ async fn receive(
         most_work: shared.view.max_segment_work(),
         most_waiting: shared.flags.max_waiting_segments as usize,
     };
+    if offer.in_blob {
+        affordable(shared).await?;
+    }
     let fits = |core: &Core| admit(&core.book, &core.segments, offer, free_stake, &terms);
     fits(&shared.core())?;
     let signed = offer.clone();
@@ -411,6 +420,19 @@ async fn receive(
     // Again: others went on meanwhile.
     fits(&core)?;
     Ok(core.take(offer.clone(), seal))
+}
+
+/// An error where a blob costs more than is paid. While the chain can't be asked the poster finds out.
+pub async fn affordable(shared: &Shared) -> Result<(), Refusal> {
+    let most = shared.flags.max_blob_fee();
+    match shared.view.blob_fee().await {
+        Ok(fee) if fee > most => Err(Refusal::BlobTooDear { fee, most }),
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(%error, "cannot ask what a blob costs");
+            Ok(())
+        }
+    }
 }
 
 /// A bad offer answers nothing: its requests go to somebody else.

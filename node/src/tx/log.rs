@@ -218,7 +218,7 @@ mod tests {
         for n in [1, 2, 3] {
             log.sent(n, &sent(n as u8)).expect("written");
         }
-        let more = sent(2).fees.bumped(100);
+        let more = sent(2).fees.bumped(&Default::default());
         log.again(2, more, B256::repeat_byte(9)).expect("written");
         log.struck(3).expect("written");
         drop(log);

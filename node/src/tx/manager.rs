@@ -51,6 +51,12 @@ impl TxManager {
         }
     }
 
+    /// With at most `wei` for a unit of blob gas.
+    pub fn max_blob_fee(mut self, wei: u128) -> TxManager {
+        self.policy.max_fee_per_blob_gas = wei;
+        self
+    }
+
     /// Writes what is sent down at `path` from now on, and goes on with what an earlier run left there: what is not mined is
     /// looked after as its own, and nothing is sent in its place.
     ///
@@ -226,7 +232,7 @@ impl TxManager {
         }
         let fee = self.chain.provider().get_blob_base_fee().await;
         let fee = fee.map_err(|e| self.chain.error("eth_blobBaseFee", e))?;
-        Ok((2 * fee).clamp(1, self.policy.max_fee_per_gas))
+        Ok((2 * fee).clamp(1, self.policy.max_fee_per_blob_gas))
     }
 
     pub(super) async fn chain_nonce(&self, at: BlockNumberOrTag) -> Result<u64, TxError> {

@@ -14,6 +14,8 @@ pub struct TxPolicy {
     pub give_up_after: Duration,
     /// Most wei for a unit of gas; fees are never raised over it.
     pub max_fee_per_gas: u128,
+    /// Most wei for a unit of blob gas.
+    pub max_fee_per_blob_gas: u128,
 }
 
 impl Default for TxPolicy {
@@ -23,6 +25,7 @@ impl Default for TxPolicy {
             bump_after: Duration::from_secs(30),
             give_up_after: Duration::from_secs(300),
             max_fee_per_gas: 2_000_000_000_000,
+            max_fee_per_blob_gas: 2_000_000_000_000,
         }
     }
 }
@@ -40,13 +43,14 @@ pub struct Fees {
 
 impl Fees {
     /// Nodes want at least 10 % more to replace a transaction, and twice of everything for one with a blob.
-    pub fn bumped(self, cap: u128) -> Fees {
+    pub fn bumped(self, policy: &TxPolicy) -> Fees {
+        let cap = policy.max_fee_per_gas;
         if self.blob != 0 {
             let double = |fee: u128| (2 * fee).clamp(1, cap);
             return Fees {
                 max: double(self.max),
                 tip: double(self.tip),
-                blob: double(self.blob),
+                blob: (2 * self.blob).min(policy.max_fee_per_blob_gas),
             };
         }
         let raise = |fee: u128| (fee + fee / 4 + 1).min(cap);
@@ -64,13 +68,18 @@ mod tests {
 
     #[test]
     fn bumps_are_enough_to_replace_and_stop_at_the_cap() {
+        let policy = TxPolicy {
+            max_fee_per_gas: 10_000,
+            max_fee_per_blob_gas: 10,
+            ..TxPolicy::default()
+        };
         let mut fees = Fees {
             max: 100,
             tip: 1,
             blob: 0,
         };
         for _ in 0..50 {
-            let next = fees.bumped(10_000);
+            let next = fees.bumped(&policy);
             assert!(next.max == 10_000 || next.max * 10 >= fees.max * 11);
             assert!(next.tip == 10_000 || next.tip * 10 >= fees.tip * 11);
             assert!(next.max <= 10_000 && next.tip <= 10_000);
@@ -84,6 +93,8 @@ mod tests {
             tip: 1,
             blob: 6,
         };
-        assert_eq!(fees.bumped(10_000), doubled, "all of it, for a blob");
+        assert_eq!(fees.bumped(&policy), doubled, "all of it, for a blob");
+        let twice = fees.bumped(&policy).bumped(&policy);
+        assert_eq!((twice.max, twice.blob), (400, 10), "each to its cap");
     }
 }

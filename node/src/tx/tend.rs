@@ -142,7 +142,7 @@ impl TxManager {
             return Ok(());
         };
         sent.at = Instant::now();
-        let fees = sent.fees.bumped(self.policy.max_fee_per_gas);
+        let fees = sent.fees.bumped(&self.policy);
         let (hash, raw) = self.sign(&sent.call, nonce, sent.gas, fees)?;
         let label = sent.call.label;
         if hash == sent.last() {

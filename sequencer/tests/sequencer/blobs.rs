@@ -12,7 +12,7 @@ use assay_node::chain::Chain;
 use assay_node::key::Key;
 use assay_node::revert::ErrorBook;
 use assay_node::tx::{Call, TxManager, TxPolicy};
-use assay_proto::v1::{RequestStage, SegmentStanding};
+use assay_proto::v1::{RequestStage, SegmentStanding, SegmentVerdict, from_executor, to_executor};
 use assay_sequencer::chain_view::state;
 use assay_types::output::Output;
 use serde_json::json;
@@ -187,9 +187,11 @@ async fn outputs_that_are_not_read_at_once_are_read_later_and_nothing_waits_for_
     // The follower's next look ends in a later block, whose slot is another one.
     world.raw("anvil_mine", json!([20])).await;
     std::fs::remove_dir_all(world.dir.path().join("data")).expect("its folder");
+    std::fs::remove_file(world.dir.path().join("sequencer.log")).expect("its log");
     let beacon = Beacon::start(&world, number).await;
     let (_sequencer, mut client) = world.sequencer(&["--beacon-url", &beacon.url]).await;
     for id in &ids {
+        world.until_log(&id.to_string()).await;
         let status = until_stage(&world, &mut client, *id, RequestStage::Claimed).await;
         assert_eq!(status.output, Vec::<u8>::new());
     }
@@ -206,6 +208,7 @@ async fn outputs_that_are_not_read_at_once_are_read_later_and_nothing_waits_for_
     }
     // It hangs.
     let more = world.ask("Four?").await;
+    world.until_log(&more.to_string()).await;
     until_stage(&world, &mut client, more, RequestStage::Queued).await;
     beacon.open.store(true, SeqCst);
     for id in &ids {
@@ -358,6 +361,51 @@ async fn until_pending(world: &World, count: u64) {
     while world.raw("txpool_status", json!([])).await["pending"] != wanted[..] {
         assert!(start.elapsed() < Duration::from_secs(30), "{}", world.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// While a blob costs more than the sequencer pays, it says so and takes the same outputs in calldata, from the same executor.
+#[tokio::test(flavor = "multi_thread")]
+async fn segment_in_a_blob_that_is_too_dear_is_refused_and_its_request_stays_for_calldata() {
+    let mut world = blob_world().await;
+    let geth = Geth::start(&world.anvil.url()).await;
+    world.rpc = geth.url.to_string();
+    let flags = ["--max-blob-fee-gwei", "3", "--batch-interval-ms", "1000"];
+    let (_sequencer, mut client) = world.sequencer(&flags).await;
+    let mut peer = Peer::connect(&world, &mut client, FIRST).await;
+    let (id, now) = (world.ask("One?").await, world.now().await);
+    peer.assignment().await;
+    geth.set_blob_fee(3_000_000_001);
+    let answers = [(id, answer("yes"))];
+    let segment = peer.segment_in_blob(&answers, 600, now);
+    peer.say(from_executor::Message::Segment(segment)).await;
+    let said = blob_verdict(&mut peer).await;
+    assert!(
+        said.blob_refused && said.reason.contains("--max-blob-fee-gwei"),
+        "{said:?}"
+    );
+    let status = stage(&mut client, id).await;
+    assert_eq!(status.stage(), RequestStage::Assigned, "{status:?}");
+    // One that was taken before the price rose.
+    geth.set_blob_fee(3_000_000_000);
+    let segment = peer.segment_in_blob(&answers, 600, now);
+    assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
+    geth.set_blob_fee(u128::MAX);
+    let said = blob_verdict(&mut peer).await;
+    assert!(
+        said.blob_refused && said.standing() == SegmentStanding::Refused,
+        "{said:?}"
+    );
+    let segment = peer.segment_of(&answers, 600, now);
+    assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
+    world.until_state(id, state::CLAIMED).await;
+}
+
+async fn blob_verdict(peer: &mut Peer) -> SegmentVerdict {
+    loop {
+        if let Some(to_executor::Message::Verdict(said)) = peer.hear().await {
+            return said;
+        }
     }
 }
 
