@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Promise, Request, RequestState} from "../../src/interfaces/Types.sol";
+import {Promise, Request, RequestState, SignedRequest} from "../../src/interfaces/Types.sol";
 import {ILivenessPenalty} from "../../src/interfaces/ILivenessPenalty.sol";
 import {SeedFixture} from "../base/SeedFixture.sol";
 
@@ -39,6 +39,21 @@ contract LivenessSeedsTest is SeedFixture {
         _mineAndRecord(asked);
         vm.roll(uint256(asked.entropy) + 9000);
         vm.warp(given.deadline + 1);
+        assertEq(liveness.penalize(asked, given, signature), 1 ether, "taken");
+    }
+
+    /// @dev [S] A signer's own entropy is no block's: no lost block of that number lets an executor off.
+    function test_penalize_signedEntropyOfALostBlocksNumber_succeeds() public {
+        inbox.deposit{value: 1 ether}(payer);
+        SignedRequest memory s = _signed(_params(), 3);
+        s.entropy = bytes32(uint256(1));
+        s.signature = _sign(PAYER_KEY, inbox.signedRequestDigest(s));
+        assertEq(uint256(_admit(s)), 0, "admitted");
+        asked = _requestOf(s.params, payer, 1, 3, s.entropy);
+        given.requestId = _idOf(asked);
+        signature = _sign(OTHER_KEY, liveness.promiseDigest(given));
+        vm.warp(given.deadline + 1);
+        assertTrue(inbox.seedLost(1), "lost");
         assertEq(liveness.penalize(asked, given, signature), 1 ether, "taken");
     }
 }

@@ -3,7 +3,15 @@ pragma solidity 0.8.37;
 
 import {IInbox} from "../../src/interfaces/IInbox.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
-import {ClaimRef, GameStatus, Request, RequestParams, RequestState, Result} from "../../src/interfaces/Types.sol";
+import {
+    ClaimRef,
+    GameStatus,
+    Request,
+    RequestParams,
+    RequestState,
+    Result,
+    SignedRequest
+} from "../../src/interfaces/Types.sol";
 import {SeedFixture} from "../base/SeedFixture.sol";
 
 /// @notice Requests, claims, games and refunds where a seed is drawn by a later block.
@@ -66,6 +74,35 @@ contract SeedClaimsTest is SeedFixture {
         assertEq(uint256(_admit(_signed(p, 3))), 0, "admitted");
         Request memory r = _requestOf(p, payer, 1, 3, keccak256("payer's own"));
         assertEq(_reasonOf(r), NONE, "claimed at once");
+    }
+
+    /// @dev `number` as its own entropy, signed and admitted.
+    function _askByNumber(uint256 number, uint64 nonce) private returns (Request memory r) {
+        inbox.deposit{value: 1 ether}(payer);
+        SignedRequest memory s = _signed(_params(), nonce);
+        s.entropy = bytes32(number);
+        s.signature = _sign(PAYER_KEY, inbox.signedRequestDigest(s));
+        assertEq(uint256(_admit(s)), 0, "admitted");
+        return _requestOf(s.params, payer, 1, nonce, s.entropy);
+    }
+
+    /// @dev [S] A signer's entropy is that word, whatever block has the number: it is answered without a record, played over as
+    ///      it is, and its money does not come back before the time.
+    function test_admit_signedEntropyOfABlocksNumber_isNoBlocks_succeeds() public {
+        Request memory toCome = _askByNumber(block.number + 100, 1);
+        assertEq(_reasonOf(toCome), NONE, "claimed though that block is to come");
+        Request memory lost = _askByNumber(1, 2);
+        vm.roll(block.number + 300);
+        assertTrue(inbox.seedLost(1), "the block is lost");
+        _tooEarly(lost);
+        assertEq(_reasonOf(lost), NONE, "claimed");
+        uint256 number = block.number;
+        _mine(number, keccak256("a block that suits me"));
+        _record(number);
+        Request memory recorded = _askByNumber(number, 3);
+        Match memory m = _open(recorded, _claim(recorded), CHALLENGER);
+        // The game has this id only if its ROM has the signer's entropy, not what the block drew.
+        _assertStatus(m, GameStatus.ChallengerToMove, "the game of its own entropy");
     }
 
     // ---- claims -------------------------------------------------------------------------------------------------------

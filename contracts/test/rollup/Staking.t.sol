@@ -35,6 +35,26 @@ abstract contract StakingLaws is Fixture {
         staking.withdraw(payable(executor));
     }
 
+    /// @dev [S] What is added to a withdrawal waits as long as if it were alone, or stake could leave from under a claim or a
+    ///      promise.
+    function test_startWithdrawal_again_waitsAnew_succeeds() public {
+        vm.startPrank(executor);
+        staking.startWithdrawal(1 ether);
+        vm.warp(START + UNBONDING - 1);
+        staking.startWithdrawal(98 ether);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.InsufficientStake.selector, 1 ether, 2 ether));
+        staking.startWithdrawal(2 ether);
+        uint256 from = START + UNBONDING - 1 + UNBONDING;
+        vm.warp(from - 1);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.NotYetWithdrawable.selector, from));
+        staking.withdraw(payable(address(0xF00)));
+        vm.warp(from);
+        assertEq(staking.withdraw(payable(address(0xF00))), 99 ether, "both");
+        vm.stopPrank();
+        (uint128 staked,, uint128 leaving, uint64 availableAt) = staking.accounts(executor);
+        assertTrue(staked == 1 ether && leaving == 0 && availableAt == 0, "the rest is not leaving");
+    }
+
     function test_withdraw_nothingStarted_reverts() public {
         vm.prank(executor);
         vm.expectRevert(abi.encodeWithSelector(IStaking.NotYetWithdrawable.selector, 0));
