@@ -3,6 +3,7 @@
 //! `action`, `clock`, `docket`, `game`, `multiproof`, `purse`, `solver` and `trace` are pure: no chain, no clock of their own, no I/O.
 
 pub mod action;
+pub mod ask;
 pub mod audit;
 pub mod blobs;
 pub mod calls;

@@ -26,8 +26,9 @@ pub struct NodeArgs {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545")]
     pub rpc_url: RpcUrl,
 
-    /// Beacon API of the chain, where its games post their roots in blobs; the endpoint of --rpc-url if left out (anvil serves
-    /// both).
+    /// Beacon API of the chain, where its games post their roots in blobs or its claims their outputs: every service of such a
+    /// deployment reads them there. The node must serve all columns of blobs, of which nodes keep a part unless told otherwise.
+    /// The endpoint of --rpc-url if left out (anvil serves both).
     #[arg(long, value_name = "URL")]
     pub beacon_url: Option<RpcUrl>,
 

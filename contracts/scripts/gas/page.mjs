@@ -130,7 +130,8 @@ function blobBatches(m) {
   const saved = m.batches[100].none - m.blobBatches[100].cost.none;
   return `## A batch with its outputs in blobs
 
-As above (\`BlobRollup.postBlobBatch\`), but to requests without a consumer: others need the bytes on chain. One segment a blob. An output's kind and count are in calldata; the rest of it
+As above (\`BlobRollup.postBlobBatch\`), but to requests without a consumer: others need the bytes on chain. One segment a blob, so what an executor has ready within
+\`--blob-wait-ms\` shares one, and an answer alone pays for all of it (first row). An output's kind and count are in calldata; the rest of it
 fills ${n(elements)} of a blob's ${n(ELEMENTS)} elements, so a full blob holds ${n(Math.floor(ELEMENTS / elements))} of them and an output's share of it is ${n((BLOB_GAS * elements) / ELEMENTS)} blob gas. The last column but one is the
 blob gas of the whole transaction, and its blobs.
 
