@@ -122,6 +122,11 @@ impl Book {
         out
     }
 
+    /// Whether the output of `id` is still looked for.
+    pub fn awaits_output(&self, id: &B256) -> bool {
+        self.get(id).is_some_and(|e| e.unread().is_some())
+    }
+
     fn change_unread(&mut self, claim: &Unread, f: impl FnOnce(&mut Entry)) {
         let of = self.get(&claim.id).and_then(Entry::unread);
         // It may have been rejected, or read, meanwhile.
@@ -152,7 +157,9 @@ impl Book {
     pub fn unreadable(&mut self, claim: &Unread) {
         self.change_unread(claim, |e| {
             e.unreadable = true;
-            e.message = "its output was in a blob that nodes keep no longer".to_owned();
+            e.message =
+                "its output is nowhere to be read: the blob that it was in is kept no longer"
+                    .to_owned();
         });
     }
 

@@ -208,11 +208,6 @@ impl Entry {
         unread.then_some((claim.transaction, claimed))
     }
 
-    /// Whether nothing of it will change any more.
-    pub fn is_settled(&self) -> bool {
-        self.stage.is_over() && self.unread().is_none()
-    }
-
     /// The block without whose randomness nobody can answer it.
     pub fn waits_for(&self) -> Option<u64> {
         seed_block(&self.request).filter(|_| !self.seeded)

@@ -185,7 +185,7 @@ async fn watch(
             }
             last = Some(status);
         }
-        if entry.is_settled() {
+        if entry.stage.is_over() && !shared.core().book.awaits_output(&id) {
             return;
         }
         loop {

@@ -127,8 +127,8 @@ async fn wait_for_earlier(shared: &Shared, tx: &TxManager) {
     let start = Instant::now();
     loop {
         match earlier(tx).await {
-            Ok((0, 0)) => return,
-            Ok((0, _)) if start.elapsed() > PATIENCE => return,
+            Ok((0, 0)) => break,
+            Ok((0, _)) if start.elapsed() > PATIENCE => break,
             Ok((kept, all)) => {
                 let waiting = all.max(kept as u64);
                 tracing::info!(waiting, "transactions of an earlier run are not mined yet");
@@ -144,6 +144,7 @@ async fn wait_for_earlier(shared: &Shared, tx: &TxManager) {
             return;
         }
     }
+    shell.health.ok("posting");
 }
 
 /// Transactions that are not mined: those that are looked after, and all that the node knows of.

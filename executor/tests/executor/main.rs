@@ -4,6 +4,7 @@
 
 mod assignment;
 mod backends;
+mod blobs;
 mod cheat;
 mod link;
 mod llama_child;
