@@ -13,7 +13,7 @@ contract Vault {
     uint256 public immutable haircut;
 
     mapping(address operator => uint256) public held;
-    mapping(address operator => mapping(address service => uint256)) public allotted;
+    mapping(address operator => mapping(address service => uint256)) private _allotted;
     uint256 public destroyed;
     uint8 private _mode;
     bytes private _call;
@@ -33,13 +33,13 @@ contract Vault {
 
     /// @notice By the service, when its operator asked it to.
     function allot(address operator, uint256 amount) external {
-        allotted[operator][msg.sender] += amount;
-        if (allotted[operator][msg.sender] > held[operator]) revert TooMuch();
+        _allotted[operator][msg.sender] += amount;
+        if (_allotted[operator][msg.sender] > held[operator]) revert TooMuch();
     }
 
     /// @notice By the service alone: it says how long it takes. What is free may leave.
     function release(address operator, address to, uint256 amount) external {
-        allotted[operator][msg.sender] -= amount;
+        _allotted[operator][msg.sender] -= amount;
         held[operator] -= amount;
         token.transfer(to, amount);
     }
@@ -54,15 +54,22 @@ contract Vault {
         }
         if (_callee != address(0)) _reenter();
         uint256 left = held[operator] < amount ? held[operator] : amount;
-        uint256 mine = allotted[operator][msg.sender];
-        allotted[operator][msg.sender] = mine < amount ? 0 : mine - amount;
+        uint256 mine = _allotted[operator][msg.sender];
+        _allotted[operator][msg.sender] = mine < amount ? 0 : mine - amount;
         held[operator] -= left;
         paid = left - left * haircut / 1000;
         destroyed += left - paid;
         token.transfer(msg.sender, paid);
+        if (_mode == 4) paid *= 2;
     }
 
-    /// @notice 0 works, 1 refuses to slash, 2 burns all gas when it should.
+    function allotted(address operator, address service) external view returns (uint256) {
+        if (_mode == 3) revert Paused();
+        return _allotted[operator][service];
+    }
+
+    /// @notice 0 works, 1 refuses to slash, 2 burns all gas when it should, 3 does not say what is allotted,
+    ///         4 says that it pays twice what it does.
     function setMode(uint8 to) external {
         _mode = to;
     }

@@ -137,6 +137,24 @@ contract BlobOpeningTest is BlobFixture {
         _refused(r, c, h, _badOpening(h, h.opening.first));
     }
 
+    /// @dev [S] A chain without the point evaluation, where a call to its address succeeds and says nothing, opens nothing; nor
+    ///      does one whose blobs are others.
+    function test_openFromBlob_noOrAnotherPointEvaluation_reverts() public {
+        (Request memory r, ClaimRef memory c, Held memory h) = _start("small");
+        bytes[4] memory answers = [
+            bytes(""),
+            abi.encode(uint256(4096)),
+            abi.encode(uint256(8192), BlobElements.MODULUS),
+            abi.encode(uint256(4096), BlobElements.MODULUS - 1)
+        ];
+        for (uint256 i = 0; i < answers.length; ++i) {
+            vm.mockCall(address(10), "", answers[i]);
+            _refused(r, c, h, _badOpening(h, h.opening.first));
+        }
+        vm.clearMockedCalls();
+        _open(r, c, h);
+    }
+
     function test_openFromBlob_anotherProof_reverts() public {
         (Request memory r, ClaimRef memory c, Held memory h) = _start("oneMore");
         bytes memory o = h.opening.openings;

@@ -56,6 +56,21 @@ contract SubscriptionsTest is Fixture {
         assertTrue(inbox.credit(executor) > 0, "and is answered as any other");
     }
 
+    /// @dev A callback's fee is prepaid with each question, and comes back with those that are not asked.
+    function test_tick_withACallback_prepaysItsFee_succeeds() public {
+        Plan memory p = _plan();
+        (p.params.callback, p.params.callbackGas, p.params.callbackFee) = (address(0xCA11), 100_000, 0.3 ether);
+        uint256 each = EACH + 0.3 ether;
+        vm.deal(ASKER, 2 * each);
+        vm.prank(ASKER);
+        uint64 id = subs.subscribe{value: 2 * each}(p, 2, payload, userData);
+        subs.tick(id, p, payload, userData);
+        assertEq(address(inbox).balance, 1.3 ether, "both fees");
+        vm.prank(ASKER);
+        assertEq(subs.cancel(id, p), each, "the rest");
+        assertEq(address(subs).balance, each + TIP, "is there, and the ticker's");
+    }
+
     function test_tick_early_reverts() public {
         uint64 id = _subscribe(_plan(), 3);
         _tick(id);

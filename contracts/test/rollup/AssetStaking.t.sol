@@ -164,6 +164,9 @@ contract AssetStakingTest is ClaimFixture {
         _withToken(token);
         Reenterer r = new Reenterer(assets, token);
         token.mint(address(r), 100 ether);
+        // What is due to it could be paid out of what it brings.
+        vm.prank(address(liveness));
+        assets.penalize(executor, 2 ether, address(r));
         bytes memory deposit = abi.encodeCall(assets.deposit, (address(r), 10 ether));
         bytes[5] memory calls = [
             deposit,
@@ -176,7 +179,7 @@ contract AssetStakingTest is ClaimFixture {
             r.prepare(calls[i]);
             r.run(deposit);
             assertTrue(!r.got(), "got in");
-            if (i != 2) assertEq(bytes32(r.refusal()), bytes32(REENTERED), "busy");
+            assertEq(bytes32(r.refusal()), bytes32(REENTERED), "busy");
             assertEq(_staked(address(r)), 10 ether * (i + 1), "counted once");
         }
         r.prepare(deposit);
@@ -235,6 +238,47 @@ contract AssetStakingTest is ClaimFixture {
         assertEq(staking.withdraw(SAFE), 100 ether, "the other executor");
     }
 
+    // ---- rounding ---------------------------------------------------------------------------------------------------
+
+    /// @dev Stakes units of the token, whatever they are worth.
+    function _stakeUnits(address who, uint256 units) private {
+        hands.token().mint(address(this), units);
+        hands.token().approve(address(hands.adapter()), units);
+        assets.deposit(who, units);
+    }
+
+    /// @dev [S] A bond that is no whole number of units keeps the unit that it is a part of: that can neither leave nor be taken
+    ///      by a penalty.
+    function test_lock_partOfAUnit_keepsItWhole_succeeds() public {
+        _with(new TokenHands(new Token(), 3000e6));
+        vm.prank(address(rollup));
+        staking.lock(other, 1);
+        uint256 rest = 300_000e6 - 1;
+        vm.prank(other);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.InsufficientStake.selector, rest, rest + 1));
+        staking.startWithdrawal(rest + 1);
+        vm.prank(address(liveness));
+        assertEq(staking.penalize(other, 200 ether, REFUND), hands.weiOf(rest), "all but a unit");
+        assertEq(_staked(other), 1, "which is left");
+    }
+
+    /// @dev [S] Nor do units back a wei that they are not worth.
+    function test_lock_lessThanAWei_backsNothing_succeeds() public {
+        _with(new TokenHands(new Token(), 7 ether));
+        _stakeUnits(address(7), 6);
+        assertEq(staking.freeStake(address(7)), 0, "six units are less than a wei");
+        _stakeUnits(address(7), 1);
+        assertEq(staking.freeStake(address(7)), 1, "seven are one");
+    }
+
+    /// @dev What 128 bits don't hold counts as the most that they do.
+    function test_freeStake_beyond128Bits_isTheMost_succeeds() public {
+        _with(new TokenHands(new Token(), 1e6));
+        _stakeUnits(other, 1 << 160);
+        assertEq(_staked(other), type(uint128).max, "units");
+        assertEq(staking.freeStake(other), type(uint128).max, "wei");
+    }
+
     // ---- a vault ----------------------------------------------------------------------------------------------------
 
     function test_withdraw_fromTheVault_succeeds() public {
@@ -269,6 +313,21 @@ contract AssetStakingTest is ClaimFixture {
         vm.prank(RIVAL);
         assets.withdrawCredit(SAFE);
         assertEq(hands.taken(), assets.burned(), "paid, and the burned stays");
+    }
+
+    /// @dev [S] A vault that says it gave more than it was asked for is believed no more than that, so that nobody is credited
+    ///      what is not there.
+    function test_slash_vaultSaysMore_countsWhatWasAsked_succeeds() public {
+        _withVault(0);
+        Match memory m = _open(req, ref, CHALLENGER);
+        _playHonestly(m);
+        vault.setMode(4);
+        _prove(m);
+        assertEq(assets.burned() + assets.pot() + assets.credit(CHALLENGER), CLAIM_BOND, "the bond");
+        vm.prank(address(liveness));
+        assertEq(staking.penalize(other, 1 ether, REFUND), 1 ether, "the penalty");
+        assertEq(assets.credit(REFUND), 0.5 ether, "half of it");
+        assertEq(hands.taken(), CLAIM_BOND + 1 ether, "what came");
     }
 
     /// @dev [S] Half of what came, however short it is of the gas.
@@ -340,6 +399,32 @@ contract AssetStakingTest is ClaimFixture {
             game.settleVoid(left.context);
             assertEq(game.credit(CHALLENGER) + game.credit(RIVAL), 2 * bond, "bonds are ether");
         }
+    }
+
+    /// @dev [S] A vault that burns all it is given is given a take's gas and no more: the game ends in a small transaction.
+    function test_timeout_vaultBurnsItsGas_endsWithTheRest_succeeds() public {
+        _withVault(0);
+        Match memory m = _open(req, ref, CHALLENGER);
+        _play(m, _moveOf(m, 0));
+        vm.warp(block.timestamp + ALLOWANCE);
+        vault.setMode(2);
+        (bool ok,) = address(game).call{gas: 2_000_000}(abi.encodeCall(game.timeout, (m.context)));
+        assertTrue(ok, "ended");
+        _assertStatus(m, GameStatus.ChallengerWon, "won");
+        assertEq(_locked(executor), 0, "backs nothing any more");
+    }
+
+    /// @dev [S] Stake that can't be read backs nothing meanwhile; a batch lives, and each claim is decided as ever.
+    function test_stakeUnreadable_batchesAndClaimsGoOn_succeeds() public {
+        _withVault(0);
+        Request memory second = _ask();
+        vault.setMode(3);
+        assertEq(staking.freeStake(executor), 0, "nothing is free");
+        _assertOne(_segment(EXECUTOR_KEY, 77, _results(second)), IRollup.ResultError.NoStake);
+        _finalize(req, ref);
+        assertEq(_locked(executor), 0, "final");
+        vault.setMode(0);
+        assertEq(staking.freeStake(executor), 100 ether, "all of it again");
     }
 
     /// @dev [S] A liar that ends its game itself, with any gas, is slashed or changes nothing.

@@ -176,6 +176,7 @@ abstract contract LivenessLaws is ClaimFixture {
         inbox.refund(asked);
         vm.warp(uint256(due) + 1);
         _refused(_promise(due, 1 ether), _notMissing(RequestState.Refunded));
+        _refused(_promise(uint64(refundFrom), 1 ether), _notMissing(RequestState.Refunded));
         assertEq(_penalize(_promise(uint64(refundFrom) - 1, 1 ether), OTHER_KEY), 1 ether, "one that was due before");
     }
 

@@ -193,10 +193,12 @@ contract SeedsTest is SeedFixture {
 
     /// @dev Something else at the history contract's address says nothing.
     function test_seedLost_historyIsAnother_succeeds() public {
-        bytes[3] memory codes = [bytes(hex"5f5ffd"), hex"00", hex"60405ff3"];
+        // Reverts, says nothing, says two zero words, says two words, reverts with one.
+        bytes[5] memory codes =
+            [bytes(hex"5f5ffd"), hex"00", hex"60405ff3", hex"60015f5260405ff3", hex"60015f5260205ffd"];
         _mine(BLOCK, DRAWN);
         vm.roll(BLOCK + 257);
-        for (uint256 i = 0; i < 3; ++i) {
+        for (uint256 i = 0; i < codes.length; ++i) {
             vm.etch(HISTORY, codes[i]);
             assertTrue(inbox.seedLost(BLOCK), "lost");
         }
