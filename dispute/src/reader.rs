@@ -3,7 +3,7 @@
 
 use crate::blobs::KeptBlobs;
 use crate::clock::Timestamp;
-use crate::ledger::{Claim, ClaimKey, InBlob, Ledger};
+use crate::ledger::{Claim, ClaimKey, ClaimStatus, InBlob, Ledger};
 use alloy::primitives::{Address, B256, Bytes};
 use alloy::rpc::types::Log;
 use assay_bindings::blob_refs::HEAD;
@@ -11,7 +11,7 @@ use assay_node::beacon::{Beacon, BeaconError};
 use assay_node::blob::Blob;
 use assay_node::chain::BlockRef;
 use assay_node::store::StoreError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,16 @@ enum What {
     },
 }
 
+/// What came of a question.
+enum Read {
+    /// The blob.
+    It(Arc<Blob>),
+    /// Nothing is asked now.
+    NotNow,
+    /// The endpoint does not have it, or (`refused`) does not answer as it should.
+    No { error: String, refused: bool },
+}
+
 /// What was read.
 pub enum Found {
     /// A claimed output.
@@ -74,15 +84,21 @@ pub struct Reader {
     last: Option<Arc<Blob>>,
     /// By place in the cache of events, so in chain order.
     unread: BTreeMap<Vec<u8>, Unread>,
-    /// Questions put to the endpoint in this round.
-    asked: u32,
-    /// Refusals in a row, and until when nothing is asked because of them.
-    refusals: u32,
+    /// The same before the cache is folded anew.
+    before: BTreeMap<Vec<u8>, Unread>,
+    /// When this round of questions began.
+    began: Instant,
+    /// Blobs that were refused since one was read, and until when nothing is asked because of them.
+    refused: BTreeSet<B256>,
     down_until: Option<Instant>,
 }
 
-/// Most questions put to the endpoint in one round: what comes after them must not wait for minutes.
-const ROUND: u32 = 32;
+/// Time for the questions of one round: challenges and moves come after them.
+const ROUND: Duration = Duration::from_secs(3);
+/// Longest wait for one blob.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Blobs in a row that an endpoint refuses before it counts as down: of one alone it may have lost a part.
+const DOWN: usize = 3;
 /// Tries after which what is unread is worth an operator's attention: a beacon node may be a moment behind.
 const TROUBLE: u32 = 3;
 
@@ -96,8 +112,9 @@ impl Reader {
             allowance,
             last: None,
             unread: BTreeMap::new(),
-            asked: 0,
-            refusals: 0,
+            before: BTreeMap::new(),
+            began: Instant::now(),
+            refused: BTreeSet::new(),
             down_until: None,
         }
     }
@@ -119,12 +136,17 @@ impl Reader {
 
     /// A new round of questions.
     pub fn begin(&mut self) {
-        self.asked = 0;
+        self.began = Instant::now();
     }
 
-    /// Forgets what is unread.
+    /// The cache is folded anew: only what is kept from here on is unread.
     pub fn forget(&mut self) {
-        self.unread.clear();
+        self.before = std::mem::take(&mut self.unread);
+    }
+
+    /// It was folded.
+    pub fn remembered(&mut self) {
+        self.before.clear();
     }
 
     /// What the event `log` of `block` leaves in a blob, if it is needed.
@@ -159,7 +181,8 @@ impl Reader {
 
     /// Keeps `unread`, which the cache has under `key`, for [`Reader::due`].
     pub fn keep(&mut self, key: Vec<u8>, unread: Unread) {
-        self.unread.insert(key, unread);
+        let known = self.before.remove(&key);
+        self.unread.entry(key).or_insert(known.unwrap_or(unread));
     }
 
     /// Whether moves are missing, so that the mirrors of their games are behind.
@@ -168,11 +191,13 @@ impl Reader {
         matches!(self.needs, Needs::Nothing) || all.any(|u| matches!(u.what, What::Roots { .. }))
     }
 
-    /// What is to be asked for again, in chain order.
+    /// What is to be asked for again: moves first, as clocks run, and what failed least, so that nothing bad starves the rest.
     pub fn due(&self) -> Vec<Vec<u8>> {
         let now = Instant::now();
         let due = self.unread.iter().filter(|(_, u)| u.again_at <= now);
-        due.map(|(key, _)| key.clone()).collect()
+        let mut due: Vec<_> = due.collect();
+        due.sort_by_key(|(_, u)| (matches!(u.what, What::Output { .. }), u.tries));
+        due.into_iter().map(|(key, _)| key.clone()).collect()
     }
 
     /// Takes `key` out to be read, if it is of use at `now`.
@@ -180,61 +205,57 @@ impl Reader {
     pub fn take(&mut self, key: &[u8], ledger: &Ledger, now: Timestamp) -> Option<Unread> {
         let mut unread = self.unread.remove(key)?;
         let fresh = self.is_fresh(&unread, now);
-        let in_dispute = match &unread.what {
-            What::Output { claim, .. } => ledger.open_games(*claim).next().is_some(),
+        let claim = match &unread.what {
+            What::Output { claim, .. } => *claim,
             What::Roots { game, .. } => {
                 let play = ledger.games.get(game);
-                return play
-                    .is_some_and(|p| p.game.outcome().is_none())
-                    .then_some(unread);
+                let open = play.is_some_and(|p| p.game.outcome().is_none());
+                return open.then_some(unread);
             }
         };
-        if !fresh && unread.tries > 0 && !unread.missed {
+        let stands = |c: &Claim| c.status == ClaimStatus::Standing;
+        let stood = ledger.claims.get(&claim).is_some_and(stands);
+        if !fresh && !unread.missed && (stood || unread.tries > 0) {
             unread.missed = true;
-            tracing::error!(what = %unread.what, error = unread.error, "its window is over and it was never read: nobody here checked it");
+            tracing::error!(%claim, error = unread.error, "its window is over and it was never read: nobody here checked it");
         }
-        (fresh || in_dispute).then_some(unread)
+        let disputed = ledger.open_games(claim).next().is_some();
+        (fresh || disputed).then_some(unread)
     }
 
-    /// Reads `unread`. Hands it back if that is to be tried again.
+    /// Reads `unread`; `None` if that is to be tried again.
     ///
     /// # Errors
     /// The store can't be used.
-    pub async fn read(&mut self, mut unread: Unread) -> Result<Result<Found, Unread>, StoreError> {
+    pub async fn read(&mut self, unread: &mut Unread) -> Result<Option<Found>, StoreError> {
         if let Some(output) = self.journalled(&unread.what) {
-            return Ok(Ok(output));
+            return Ok(Some(output));
         }
-        if let Some(until) = self.down_until.filter(|until| Instant::now() < *until) {
-            unread.again_at = until;
-            return Ok(Err(unread));
-        }
-        let blob = match self.blob(&unread).await? {
-            Some(Ok(blob)) => blob,
-            // The round is over: first of the next.
-            None => return Ok(Err(unread)),
-            Some(Err(error)) => {
+        let blob = match self.blob(unread).await? {
+            Read::It(blob) => blob,
+            Read::NotNow => return Ok(None),
+            Read::No { error, refused } => {
                 unread.tries += 1;
                 unread.again_at = Instant::now() + self.wait(unread.tries);
-                unread.error = error.to_string();
                 if unread.tries == TROUBLE {
-                    tracing::warn!(what = %unread.what, error = unread.error, "not read yet; it is asked for again and again");
+                    tracing::warn!(what = %unread.what, error, "not read yet; it is asked for again and again");
                 }
-                if let BeaconError::Refused { .. } = error {
-                    self.refusals += 1;
-                    self.down_until = Some(Instant::now() + self.wait(self.refusals));
-                } else {
-                    self.refusals = 0;
+                unread.error = error;
+                if refused {
+                    self.refused.insert(unread.what.blob());
                 }
-                return Ok(Err(unread));
+                if self.refused.len() >= DOWN {
+                    self.down_until = Some(Instant::now() + self.wait(unread.tries));
+                }
+                return Ok(None);
             }
         };
-        self.refusals = 0;
         match &unread.what {
-            What::Roots { .. } => Ok(Ok(Found::Roots(blob.to_bytes()))),
+            What::Roots { .. } => Ok(Some(Found::Roots(blob.to_bytes()))),
             What::Output { claim, place, .. } => {
                 self.blobs.hold(place.blob, unread.block.timestamp);
-                let found = place.output(&blob).map(|o| Found::Output(*claim, o));
-                Ok(found.ok_or(unread))
+                let found = place.output(&blob);
+                Ok(found.map(|output| Found::Output(*claim, output)))
             }
         }
     }
@@ -257,18 +278,12 @@ impl Reader {
         fits.then_some(Found::Output(*claim, output))
     }
 
-    /// The blob of `unread`, from wherever it is; `None` if nothing more is asked for in this round.
-    async fn blob(
-        &mut self,
-        unread: &Unread,
-    ) -> Result<Option<Result<Arc<Blob>, BeaconError>>, StoreError> {
-        let (hash, keeps) = match &unread.what {
-            What::Output { place, .. } => (place.blob, matches!(self.needs, Needs::Everything)),
-            What::Roots { blob, .. } => (*blob, false),
-        };
+    /// The blob of `unread`, from wherever it is.
+    async fn blob(&mut self, unread: &Unread) -> Result<Read, StoreError> {
+        let hash = unread.what.blob();
         let is_it = |blob: &&Arc<Blob>| blob.versioned_hash() == hash;
-        if let Some(blob) = self.last.as_ref().filter(is_it).cloned() {
-            return Ok(Some(Ok(blob)));
+        if let Some(blob) = self.last.as_ref().filter(is_it) {
+            return Ok(Read::It(blob.clone()));
         }
         let kept = match self.blobs.get(hash) {
             Err(error @ StoreError::Damaged { .. }) => {
@@ -278,21 +293,36 @@ impl Reader {
             kept => kept?,
         };
         if let Some(blob) = kept {
-            return Ok(Some(Ok(self.last.insert(Arc::new(blob)).clone())));
+            return Ok(Read::It(self.last.insert(Arc::new(blob)).clone()));
         }
-        if self.asked >= ROUND {
-            return Ok(None);
+        let down = self.down_until.is_some_and(|until| Instant::now() < until);
+        if down || self.began.elapsed() >= ROUND {
+            return Ok(Read::NotNow);
         }
-        self.asked += 1;
-        match self.beacon.blob(hash, &unread.block).await {
-            Ok(blob) => {
-                if keeps {
-                    self.blobs.put(&blob)?;
-                }
-                Ok(Some(Ok(self.last.insert(Arc::new(blob)).clone())))
+        let asked = self.beacon.blob(hash, &unread.block);
+        let blob = match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(blob)) => blob,
+            Ok(Err(error)) => {
+                return Ok(Read::No {
+                    refused: matches!(error, BeaconError::Refused { .. }),
+                    error: error.to_string(),
+                });
             }
-            Err(error) => Ok(Some(Err(error))),
+            Err(_) => {
+                let error =
+                    format!("no answer in {PATIENCE:?}: give a beacon node by --beacon-url");
+                return Ok(Read::No {
+                    refused: true,
+                    error,
+                });
+            }
+        };
+        self.refused.clear();
+        let keeps = matches!(self.needs, Needs::Everything);
+        if keeps && matches!(unread.what, What::Output { .. }) {
+            self.blobs.put(&blob)?;
         }
+        Ok(Read::It(self.last.insert(Arc::new(blob)).clone()))
     }
 
     /// How long to wait after so many failures: never a large part of a window.
@@ -316,6 +346,15 @@ impl Reader {
             first.what,
             first.error
         ))
+    }
+}
+
+impl What {
+    fn blob(&self) -> B256 {
+        match self {
+            What::Output { place, .. } => place.blob,
+            What::Roots { blob, .. } => *blob,
+        }
     }
 }
 

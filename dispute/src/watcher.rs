@@ -6,7 +6,7 @@ use crate::game::Rules;
 use crate::ledger::{Beside, ClaimKey, Ledger, LedgerError};
 use crate::reader::{Found, Needs, Reader, Unread};
 use alloy::eips::BlockId;
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::{Log, TransactionRequest};
 use alloy::sol_types::SolCall;
@@ -19,6 +19,7 @@ use assay_node::follower::{FollowError, Follower, Update};
 use assay_node::store::{Change, Store, StoreError};
 use assay_node::url::RpcUrl;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Why the chain can't be followed.
@@ -107,7 +108,7 @@ impl Watcher {
         };
         // Logs at or after the cursor were written before a crash and the cursor was not: they come again.
         watcher.forget_from(watcher.follower.position())?;
-        watcher.refold()?;
+        watcher.refold(&BTreeSet::new())?;
         Ok(watcher)
     }
 
@@ -156,7 +157,7 @@ impl Watcher {
                 Update::Rewind { to } => {
                     tracing::warn!(to, "the chain was reorganized: forgetting later events");
                     self.forget_from(to + 1)?;
-                    self.refold()?;
+                    self.refold(&BTreeSet::new())?;
                 }
                 Update::Logs { logs, through } => {
                     self.take_in(logs, &through, &mut head).await?;
@@ -189,17 +190,14 @@ impl Watcher {
             };
             if let Some(mut unread) = unread {
                 let now = self.head_time(head).await?;
-                if self.reader.is_fresh(&unread, now) {
-                    match self.reader.read(unread).await? {
-                        Ok(found) => {
-                            entry.put(found);
-                            entries.push(entry);
-                            continue;
-                        }
-                        Err(back) => unread = back,
-                    }
+                let found = match self.reader.is_fresh(&unread, now) {
+                    true => self.reader.read(&mut unread).await?,
+                    false => None,
+                };
+                match found {
+                    Some(found) => entry.put(found),
+                    None => later.push((entry.key(), unread)),
                 }
-                later.push((entry.key(), unread));
             }
             entries.push(entry);
         }
@@ -224,34 +222,62 @@ impl Watcher {
 
     /// Reads what could not be read when it was announced. True if something was.
     async fn read_blobs(&mut self, head: &mut Option<Timestamp>) -> Result<bool, WatchError> {
-        let (mut news, mut moves) = (false, false);
-        for key in self.reader.due() {
-            let now = self.head_time(head).await?;
-            let Some(unread) = self.reader.take(&key, &self.ledger, now) else {
-                continue;
-            };
-            let found = match self.reader.read(unread).await? {
-                Ok(found) => found,
-                Err(back) => {
-                    self.reader.keep(key, back);
-                    continue;
+        let due = self.reader.due();
+        if due.is_empty() {
+            return Ok(false);
+        }
+        let now = self.head_time(head).await?;
+        let (mut news, mut moves, mut result) = (false, false, Ok(()));
+        for key in due {
+            match self.read_one(&key, now).await {
+                Ok(None) => {}
+                Ok(Some(moved)) => (news, moves) = (true, moves || moved),
+                Err(error) => {
+                    result = Err(error);
+                    break;
                 }
-            };
-            news = true;
-            match &found {
-                Found::Output(claim, output) => self.ledger.tell(*claim, output.clone()),
-                Found::Roots(_) => moves = true,
-            }
-            if let Some(mut entry) = self.entry(&key)? {
-                entry.put(found);
-                self.save(&[entry])?;
             }
         }
-        // What comes after a move makes sense only now.
+        // What comes after a move makes sense only now. Games that are over stay so.
         if moves {
-            self.refold()?;
+            let games = self.ledger.games.iter();
+            let over = games.filter(|(_, play)| play.game.outcome().is_some());
+            self.refold(&over.map(|(id, _)| *id).collect())?;
         }
-        Ok(news)
+        result.map(|()| news)
+    }
+
+    /// Reads what the cache lacks under `key`: whether it was a move, or `None` if there is nothing new.
+    async fn read_one(&mut self, key: &[u8], now: Timestamp) -> Result<Option<bool>, WatchError> {
+        let Some(mut unread) = self.reader.take(key, &self.ledger, now) else {
+            return Ok(None);
+        };
+        let read = self.reader.read(&mut unread).await;
+        let noted = read.map_err(WatchError::from).and_then(|found| {
+            let entry = self.entry(key)?;
+            Ok(found.zip(entry))
+        });
+        let (found, mut entry) = match noted {
+            Ok(Some(noted)) => noted,
+            other => {
+                self.reader.keep(key.to_vec(), unread);
+                return other.map(|_| None);
+            }
+        };
+        let told = match &found {
+            Found::Output(claim, output) => Some((*claim, output.clone())),
+            Found::Roots(_) => None,
+        };
+        entry.put(found);
+        if let Err(error) = self.save(&[entry]) {
+            self.reader.keep(key.to_vec(), unread);
+            return Err(error);
+        }
+        let moved = told.is_none();
+        if let Some((claim, output)) = told {
+            self.ledger.tell(claim, output);
+        }
+        Ok(Some(moved))
     }
 
     /// Has the blob of `claim` read again, which was kept and is damaged or gone.
@@ -337,9 +363,9 @@ impl Watcher {
         Ok(entry?)
     }
 
-    /// Folds the cache from its start.
+    /// Folds the cache from its start, without the moves of games in `over`: what is in blobs takes long to commit to.
     // INVARIANT: what an entry lacks is asked for again, whoever wrote it.
-    fn refold(&mut self) -> Result<(), WatchError> {
+    fn refold(&mut self, over: &BTreeSet<B256>) -> Result<(), WatchError> {
         let mut ledger = self.empty.clone();
         self.reader.forget();
         for (key, value) in self.store.scan(PREFIX)? {
@@ -350,8 +376,12 @@ impl Watcher {
             {
                 self.reader.keep(key, unread);
             }
-            apply(&mut ledger, &entry, self.reader.lacks_moves());
+            let moved = ledger.blob_of_move(&entry.log);
+            if !moved.is_some_and(|(game, _)| over.contains(&game)) {
+                apply(&mut ledger, &entry, self.reader.lacks_moves());
+            }
         }
+        self.reader.remembered();
         self.ledger = ledger;
         for claim in self.ledger.claims.values() {
             if let Some(place) = claim.in_blob {

@@ -21,7 +21,7 @@ use games_support::network::{Network, Who};
 use games_support::services::{defender, defender_of, truth, watchtower};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const GAME: Duration = Duration::from_secs(150);
 const LIE: Option<Lie> = Some(Lie::Flip(Flip::Random(Some(7))));
@@ -196,6 +196,39 @@ async fn cache_without_outputs_and_blobs_is_filled_again() {
         assert_eq!(kept.expect("kept again").versioned_hash(), hash);
         assert_eq!(output(&third).as_ref(), Some(&right));
     }
+}
+
+/// A node that lost a part of one blob refuses it for ever, and has the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn blob_that_a_node_refuses_starves_no_other() {
+    let mut net = blob_network(60, 60).await;
+    for prompt in ["one?", "two?", "three?", "four?"] {
+        let answer = asked(&net, prompt).await;
+        net.claim_in_blob(&[answer]).await;
+    }
+    let key = |segment| ClaimKey { segment, index: 0 };
+    let beacon = Stand::start(&net, 503).await;
+    let mut reader = watcher(&net, store(&net, "one"), &beacon.url, Needs::Everything).await;
+    while reader.blobs_read().is_ok() {
+        reader.poll().await.expect("follows");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let claims = reader.ledger().claims.clone();
+    let bad = claims[&key(0)].in_blob.expect("in a blob").blob;
+    beacon.refuse(bad);
+    beacon.set(200);
+    let started = Instant::now();
+    while (1..4).any(|n| reader.ledger().claims[&key(n)].output.is_none()) {
+        assert!(started.elapsed() < GAME, "starved");
+        reader.poll().await.expect("follows");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(output(&reader), None);
+    let trouble = reader.blobs_read().expect_err("one is unread");
+    assert!(
+        trouble.starts_with("1 claims or moves") && trouble.contains("claim 0.0"),
+        "{trouble}"
+    );
 }
 
 /// INVARIANT: an executor needs no blob to defend what it signed, and none to follow its claims.

@@ -2,9 +2,10 @@
 
 use super::network::Network;
 use super::proxy::read_message;
+use alloy::primitives::B256;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -13,6 +14,7 @@ pub struct Stand {
     /// Where it listens.
     pub url: String,
     status: Arc<AtomicU16>,
+    bad: Arc<Mutex<Option<String>>>,
 }
 
 impl Stand {
@@ -26,29 +28,45 @@ impl Stand {
             .trim_end_matches('/')
             .to_owned();
         let status = Arc::new(AtomicU16::new(status));
-        let now = status.clone();
+        let bad = Arc::new(Mutex::new(None::<String>));
+        let (now, refused) = (status.clone(), bad.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (chain, status) = (chain.clone(), now.load(Ordering::Relaxed));
-                tokio::spawn(async move { drop(serve(stream, &chain, status).await) });
+                let bad = refused.lock().expect("nobody panics").clone();
+                tokio::spawn(async move { drop(serve(stream, &chain, status, bad).await) });
             }
         });
-        Stand { url, status }
+        Stand { url, status, bad }
     }
 
     /// From now on it answers with `status`; with 200, as the chain does.
     pub fn set(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
     }
+
+    /// Refuses questions for this blob, whatever else it does.
+    pub fn refuse(&self, blob: B256) {
+        *self.bad.lock().expect("nobody panics") = Some(blob.to_string());
+    }
 }
 
 /// One question a connection.
-async fn serve(mut stream: TcpStream, chain: &str, status: u16) -> io::Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    chain: &str,
+    mut status: u16,
+    bad: Option<String>,
+) -> io::Result<()> {
     let mut asked = Vec::new();
     while !asked.ends_with(b"\r\n\r\n") {
         if stream.read_buf(&mut asked).await? == 0 {
             return Ok(());
         }
+    }
+    let asks_bad = |bad: String| String::from_utf8_lossy(&asked).contains(&bad);
+    if bad.is_some_and(asks_bad) {
+        status = 500;
     }
     let body = match status {
         200 => {
