@@ -110,6 +110,8 @@ impl Book {
         self.change(id, |e| {
             (e.on_chain, e.block) = (true, block);
             (e.stage, e.message) = (Stage::Claimed(claim), String::new());
+            // That was another claim, or another block's.
+            e.unreadable = false;
         });
     }
 
@@ -334,7 +336,8 @@ impl Book {
     /// What the inbox says after a reorganization.
     pub fn reset(&mut self, id: &B256, on_chain: bool, stage: Stage, block: u64) {
         self.change(id, |e| {
-            (e.on_chain, e.stage, e.block) = (on_chain, stage, block)
+            (e.on_chain, e.stage, e.block) = (on_chain, stage, block);
+            e.unreadable = false;
         });
     }
 
