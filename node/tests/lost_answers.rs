@@ -21,7 +21,7 @@ use std::time::Duration;
 
 const RICH: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
-/// What is said of the next transaction, once.
+/// What is said instead of the node's answer.
 #[derive(Clone, Copy, Debug)]
 enum Lost {
     /// The connection ends.
@@ -30,21 +30,25 @@ enum Lost {
     Page(&'static str),
     /// JSON-RPC with a result of null.
     Null,
+    /// JSON-RPC with an error.
+    Error(&'static str),
 }
 
-type Next = Arc<Mutex<Option<(Lost, bool)>>>;
+/// What is said to the next request of a method, and whether the node hears of that.
+type Next = Arc<Mutex<Option<(&'static str, Lost, bool)>>>;
 
-/// In front of the anvil at `chain`: the next transaction gets the answer in `next`, and reaches the anvil where that says so.
+/// In front of the anvil at `chain`; what is in `next` is said once.
 async fn proxy(chain: String, next: Next) -> String {
     let at = serve(move |asked: Message| {
         let (chain, next) = (chain.clone(), next.clone());
         async move {
             let call: Value = serde_json::from_slice(&asked.body)?;
-            let lost = match call["method"] == "eth_sendRawTransaction" {
-                true => next.lock().expect("whole").take(),
-                false => None,
+            let lost = {
+                let mut next = next.lock().expect("whole");
+                let its = next.is_some_and(|(method, ..)| call["method"] == method);
+                next.take_if(|_| its)
             };
-            let Some((lost, reaches)) = lost else {
+            let Some((_, lost, reaches)) = lost else {
                 return forward(&chain, &asked).await;
             };
             if reaches {
@@ -56,6 +60,12 @@ async fn proxy(chain: String, next: Next) -> String {
                 Lost::Null => Ok(Message::json(
                     &json!({ "jsonrpc": "2.0", "id": call["id"], "result": null }),
                 )),
+                Lost::Error(message) => {
+                    let error = json!({ "code": -32000, "message": message });
+                    Ok(Message::json(
+                        &json!({ "jsonrpc": "2.0", "id": call["id"], "error": error }),
+                    ))
+                }
             }
         }
     })
@@ -63,8 +73,13 @@ async fn proxy(chain: String, next: Next) -> String {
     format!("http://{at}")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transaction_whose_answer_says_nothing_keeps_its_nonce_and_is_mined() {
+struct World {
+    _anvil: Anvil,
+    chain: Chain,
+    next: Next,
+}
+
+async fn start() -> World {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let anvil = Anvil::start(root, 0, &[], None).unwrap_or_else(|e| panic!("{e}"));
     let at = anvil.url().to_string();
@@ -72,25 +87,57 @@ async fn transaction_whose_answer_says_nothing_keeps_its_nonce_and_is_mined() {
     let next = Next::default();
     let url = proxy(at.to_owned(), next.clone()).await;
     let url = url.parse().expect("a URL");
-    let chain = Chain::connect(&url, Some(31337)).await.expect("it answers");
-    for (method, params) in [
-        ("evm_setAutomine", json!([false])),
-        ("evm_setIntervalMining", json!([1])),
-    ] {
-        let told = chain.provider().raw_request::<_, Value>(method.into(), params);
-        told.await.expect(method);
+    let chain = Chain::connect(&url, Some(31337)).await;
+    World {
+        chain: chain.expect("it answers"),
+        _anvil: anvil,
+        next,
     }
+}
+
+async fn raw(chain: &Chain, method: &'static str, params: Value) {
+    let told = chain
+        .provider()
+        .raw_request::<_, Value>(method.into(), params);
+    told.await.expect(method);
+}
+
+async fn mining_each_second(chain: &Chain) {
+    raw(chain, "evm_setAutomine", json!([false])).await;
+    raw(chain, "evm_setIntervalMining", json!([1])).await;
+}
+
+async fn mined(chain: &Chain, account: Address) -> u64 {
+    let count = chain.provider().get_transaction_count(account);
+    count.await.expect("asked")
+}
+
+fn manager(chain: &Chain) -> TxManager {
     let policy = TxPolicy {
         poll: Duration::from_millis(20),
         give_up_after: Duration::from_secs(20),
         ..TxPolicy::default()
     };
     let key = Key::parse(RICH, "the test").expect("a key");
-    let tx = TxManager::new(chain.clone(), key, ErrorBook::assay(), policy);
+    TxManager::new(chain.clone(), key, ErrorBook::assay(), policy)
+}
+
+fn call(n: u8) -> Call {
+    Call::new("plain", Address::repeat_byte(n), Bytes::new())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transaction_whose_answer_says_nothing_keeps_its_nonce_and_is_mined() {
+    let World {
+        _anvil,
+        chain,
+        next,
+    } = start().await;
+    mining_each_second(&chain).await;
+    let tx = manager(&chain);
     let dir = tempfile::tempdir().expect("a folder");
     let log = dir.path().join("sent.journal");
     tx.resume(&log).await.expect("empty");
-    let call = |n: u8| Call::new("plain", Address::repeat_byte(n), Bytes::new());
     let mut hashes = BTreeSet::new();
     for lost in [
         Lost::Nothing,
@@ -99,7 +146,7 @@ async fn transaction_whose_answer_says_nothing_keeps_its_nonce_and_is_mined() {
         Lost::Null,
     ] {
         for reaches in [true, false] {
-            *next.lock().expect("whole") = Some((lost, reaches));
+            *next.lock().expect("whole") = Some(("eth_sendRawTransaction", lost, reaches));
             // The second call comes while the first one waits, and takes the nonce after it.
             let (first, second) = tokio::join!(tx.send(call(1)), tx.send(call(2)));
             for receipt in [first, second] {
@@ -109,6 +156,40 @@ async fn transaction_whose_answer_says_nothing_keeps_its_nonce_and_is_mined() {
             assert!(next.lock().expect("whole").is_none(), "it was said");
         }
     }
-    let count = chain.provider().get_transaction_count(tx.address());
-    assert_eq!((hashes.len(), count.await.expect("asked")), (16, 16));
+    assert_eq!((hashes.len(), mined(&chain, tx.address()).await), (16, 16));
+}
+
+/// Nobody sends anything with the second manager, and the chain does not say what would become of the call.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_run_sent_is_mined_though_its_dry_run_fails_and_nobody_waits() {
+    let World {
+        _anvil,
+        chain,
+        next,
+    } = start().await;
+    raw(&chain, "evm_setAutomine", json!([false])).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let log = dir.path().join("sent.journal");
+    let first = manager(&chain);
+    first.resume(&log).await.expect("empty");
+    let account = first.address();
+    let killed = tokio::spawn(async move { first.send(call(1)).await });
+    let pending = async || {
+        let count = chain.provider().get_transaction_count(account).pending();
+        count.await.expect("asked")
+    };
+    while pending().await == 0 {}
+    killed.abort();
+    drop(killed.await);
+    raw(&chain, "anvil_dropAllTransactions", json!([])).await;
+    assert_eq!(pending().await, 0, "the node lost it");
+
+    let said = Lost::Error("out of gas");
+    *next.lock().expect("whole") = Some(("eth_call", said, false));
+    manager(&chain).resume(&log).await.expect("it is kept");
+    assert!(next.lock().expect("whole").is_none(), "it was said");
+    mining_each_second(&chain).await;
+    let seen = async { while mined(&chain, account).await == 0 {} };
+    let seen = tokio::time::timeout(Duration::from_secs(20), seen).await;
+    seen.expect("sent again and mined");
 }

@@ -566,6 +566,29 @@ mod tests {
     }
 
     #[test]
+    fn output_that_was_nowhere_is_looked_for_again_with_another_claim_or_block() {
+        let mut book = book();
+        let claim = |segment_id| Claim {
+            segment_id,
+            transaction: B256::repeat_byte(7),
+            ..Claim::default()
+        };
+        let give_up = |book: &mut Book| {
+            let unread: Vec<Unread> = book.unread().into_values().flatten().collect();
+            unread.iter().for_each(|claim| book.unreadable(claim));
+            assert!(!unread.is_empty() && !book.awaits_output(&id(1)));
+        };
+        book.claimed(&id(1), claim(4), 3);
+        give_up(&mut book);
+        book.rejected(&id(1), 4, who(1), 4);
+        book.claimed(&id(1), claim(5), 6);
+        assert!(book.awaits_output(&id(1)), "another claim's");
+        give_up(&mut book);
+        book.reset(&id(1), true, Stage::Claimed(claim(5)), 7);
+        assert!(book.awaits_output(&id(1)), "mined again");
+    }
+
+    #[test]
     fn payer_owes_for_what_no_batch_has_brought() {
         let mut book = Book::default();
         for (n, fee) in [(1u8, 5u128), (2, 7)] {

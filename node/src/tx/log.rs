@@ -34,11 +34,7 @@ enum Record {
         at: u64,
     },
     /// A node took that.
-    Took {
-        nonce: u64,
-        fees: Fees,
-        hash: B256,
-    },
+    Took { nonce: u64, fees: Fees, hash: B256 },
     /// The nonce is free again, or another's.
     Struck { nonce: u64 },
 }
@@ -276,7 +272,10 @@ mod tests {
         }
         drop(log);
         let (mut log, kept) = Log::open(&path).expect("opens again");
-        assert_eq!((kept[&1].fees, kept[&1].last()), (sent(1).fees, sent(1).last()));
+        assert_eq!(
+            (kept[&1].fees, kept[&1].last()),
+            (sent(1).fees, sent(1).last())
+        );
         assert_eq!(kept[&1].hashes, [hash, sent(1).last()]);
         // It is taken the fourth time.
         log.again(1, more, hash).expect("written");
