@@ -47,6 +47,9 @@ pub enum BookError {
     /// The request was answered with something else before.
     #[error("request {0} was answered with another output before: two answers can't both be right")]
     SecondAnswer(B256),
+    /// The request is in the segment twice.
+    #[error("request {0} is answered twice in one segment: one of the two answers is one too many")]
+    Twice(B256),
     /// The earlier answer was refuted.
     #[error("request {0} was answered before and that claim was lost in a game")]
     Lost(B256),
@@ -145,16 +148,21 @@ impl ClaimBook {
     /// Signs `results` under the next number. The disk has the segment when this returns.
     ///
     /// # Errors
-    /// One of them contradicts an earlier answer or was lost, or the disk or the signer fails: then nothing was signed
+    /// One of them contradicts an earlier answer, was lost or is there twice, or the disk or the signer fails: then nothing was signed
     /// that may be sent.
     pub fn sign(
         &mut self,
         results: Vec<Answered>,
         sign: impl FnOnce(u64, Vec<Answered>) -> Result<SignedSegment, alloy::signers::Error>,
     ) -> Result<SignedSegment, BookError> {
-        results
-            .iter()
-            .try_for_each(|answered| self.admit(answered))?;
+        let mut ids = BTreeSet::new();
+        for answered in &results {
+            self.admit(answered)?;
+            // The book has neither of the two yet.
+            if !ids.insert(answered.request_id) {
+                return Err(BookError::Twice(answered.request_id));
+            }
+        }
         let segment = sign(self.next, results)?;
         self.write(Record::Signed(segment.clone()))?;
         Ok(segment)
@@ -293,6 +301,18 @@ mod tests {
             sign(&mut book, vec![answered(1, b"one")]).is_ok(),
             "the same answer under a new number"
         );
+    }
+
+    #[test]
+    fn two_answers_to_one_request_are_never_signed_together() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut book = ClaimBook::open(&dir.path().join("claims.journal")).expect("opens");
+        for second in [b"one", b"two"] {
+            let both = vec![answered(1, b"one"), answered(2, b"x"), answered(1, second)];
+            let refused = sign(&mut book, both);
+            assert!(matches!(refused, Err(BookError::Twice(id)) if id == B256::repeat_byte(1)));
+        }
+        assert_eq!((book.next_number(), book.open_segments().count()), (0, 0));
     }
 
     #[test]

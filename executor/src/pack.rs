@@ -93,8 +93,11 @@ impl<T> Pack<T> {
             && load.work <= self.most_work
     }
 
-    /// Hands in an answer that may wait until `until`.
+    /// Hands in an answer that may wait until `until`. It takes the place of one to the same request that waits: a request that
+    /// was withdrawn meanwhile may come again.
+    // INVARIANT: one answer at most waits for each request.
     pub fn hand_in(&mut self, answered: Answered, with: T, until: Instant) -> Handed<T> {
+        self.forget(answered.request_id);
         let Some(load) = Load::of(&answered).filter(|load| self.fits(*load)) else {
             return Handed::Now(vec![(answered, with)]);
         };
@@ -120,6 +123,19 @@ impl<T> Pack<T> {
         match self.due {
             Some(due) if due <= now => self.take(),
             _ => Vec::new(),
+        }
+    }
+
+    fn forget(&mut self, request_id: B256) {
+        let before = self.waiting.len();
+        self.waiting.retain(|(a, _)| a.request_id != request_id);
+        if self.waiting.len() == before {
+            return;
+        }
+        let loads = self.waiting.iter().filter_map(|(a, _)| Load::of(a));
+        self.load = loads.fold(Load::default(), Load::and);
+        if self.waiting.is_empty() {
+            self.due = None;
         }
     }
 
@@ -184,6 +200,31 @@ mod tests {
         assert!(pack.take_due(at(499)).is_empty());
         assert_eq!(firsts(pack.take_due(at(500))), [1, 2, 3]);
         assert!(pack.take_due(at(5_000)).is_empty(), "each goes once");
+    }
+
+    #[test]
+    fn answer_to_a_request_that_came_again_takes_the_place_of_the_first_one() {
+        let (mut pack, start) = (pack(4), Instant::now());
+        let at = |ms| start + Duration::from_millis(ms);
+        pack.hand_in(answered(1, 40, 0), (), at(100));
+        let alone = pack.hand_in(answered(1, 50, 0), (), at(900));
+        assert_eq!(alone, Handed::Later(at(900), vec![]), "nobody else waits");
+        pack.hand_in(answered(2, 40, 0), (), at(800));
+        pack.hand_in(answered(1, 60, 0), (), at(1_000));
+        let one = Load::of(&answered(2, 40, 0)).expect("it shares");
+        assert_eq!(
+            pack.load,
+            one.and(Load::of(&answered(1, 60, 0)).expect("it shares"))
+        );
+        let all = pack.take_due(at(800));
+        let lengths: Vec<_> = all.iter().map(|(a, _)| a.output.len()).collect();
+        assert_eq!((lengths, firsts(all)), (vec![40, 60], vec![2, 1]));
+        // Also where the second one goes alone.
+        pack.hand_in(answered(3, 40, 0), (), at(100));
+        let big = answered(3, 40, 70_000);
+        let handed = pack.hand_in(big.clone(), (), at(100));
+        assert_eq!(handed, Handed::Now(vec![(big, ())]));
+        assert!(pack.take_due(at(5_000)).is_empty());
     }
 
     #[test]

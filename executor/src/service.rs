@@ -46,6 +46,7 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         ask::market(&shell)?;
     }
     let tx = Arc::new(shell.tx_manager(key.clone()));
+    tx.resume(&shell.data.join("sent.journal")).await?;
     let book = ClaimBook::open(&shell.data.join("claims.journal"))?;
     warn_of_lies(&args.lies);
     shell.health.expect("sequencer", "not connected yet");

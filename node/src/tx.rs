@@ -15,6 +15,7 @@ mod manager;
 mod policy;
 mod tend;
 
+pub use book::Earlier;
 pub use call::{Call, MOST_BLOBS};
 pub use error::TxError;
 pub use manager::TxManager;

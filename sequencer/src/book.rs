@@ -110,6 +110,8 @@ impl Book {
         self.change(id, |e| {
             (e.on_chain, e.block) = (true, block);
             (e.stage, e.message) = (Stage::Claimed(claim), String::new());
+            // That was another claim, or another block's.
+            e.unreadable = false;
         });
     }
 
@@ -334,7 +336,8 @@ impl Book {
     /// What the inbox says after a reorganization.
     pub fn reset(&mut self, id: &B256, on_chain: bool, stage: Stage, block: u64) {
         self.change(id, |e| {
-            (e.on_chain, e.stage, e.block) = (on_chain, stage, block)
+            (e.on_chain, e.stage, e.block) = (on_chain, stage, block);
+            e.unreadable = false;
         });
     }
 
@@ -560,6 +563,29 @@ mod tests {
             book.get(&id(1)).expect("there").stage,
             Stage::Claimed(_)
         ));
+    }
+
+    #[test]
+    fn output_that_was_nowhere_is_looked_for_again_with_another_claim_or_block() {
+        let mut book = book();
+        let claim = |segment_id| Claim {
+            segment_id,
+            transaction: B256::repeat_byte(7),
+            ..Claim::default()
+        };
+        let give_up = |book: &mut Book| {
+            let unread: Vec<Unread> = book.unread().into_values().flatten().collect();
+            unread.iter().for_each(|claim| book.unreadable(claim));
+            assert!(!unread.is_empty() && !book.awaits_output(&id(1)));
+        };
+        book.claimed(&id(1), claim(4), 3);
+        give_up(&mut book);
+        book.rejected(&id(1), 4, who(1), 4);
+        book.claimed(&id(1), claim(5), 6);
+        assert!(book.awaits_output(&id(1)), "another claim's");
+        give_up(&mut book);
+        book.reset(&id(1), true, Stage::Claimed(claim(5)), 7);
+        assert!(book.awaits_output(&id(1)), "mined again");
     }
 
     #[test]

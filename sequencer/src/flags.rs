@@ -46,7 +46,8 @@ pub struct Flags {
 
     /// Most gwei that this sequencer pays for a unit of blob gas, of which a blob has 131,072. While it costs more, segments in
     /// blobs are refused, and their executors offer the outputs in calldata. A batch that was sent before waits until it costs
-    /// less, and so does everything behind it.
+    /// less, and so does everything behind it: every later batch, in calldata too, and the randomness that this sequencer records.
+    /// Once a batch offers more than half of this it is not replaced; a higher limit and a start of the service replace it.
     #[arg(long, value_name = "GWEI", default_value_t = 100, value_parser = value_parser!(u64).range(1..=2_000))]
     pub max_blob_fee_gwei: u64,
 

@@ -42,6 +42,8 @@ enum ReadError {
     Chain(#[from] ChainError),
     #[error(transparent)]
     Beacon(#[from] BeaconError),
+    #[error("its transaction does not claim it: it may have been mined again in another block")]
+    NotThere,
 }
 
 /// What became of a claim's output.
@@ -129,6 +131,7 @@ async fn read(
         .filter_map(|log| ResultClaimedInBlob::decode_log(&log.inner).ok())
         .collect();
     let old = block.timestamp + BLOBS_KEPT < shared.view.now();
+    let mut failed = Ok(());
     let mut places: BTreeMap<B256, Vec<(Unread, BlobRef)>> = BTreeMap::new();
     for claim in claims {
         let its = |e: &&alloy::primitives::Log<ResultClaimedInBlob>| {
@@ -140,10 +143,10 @@ async fn read(
         });
         match place {
             Some((blob, place)) => places.entry(blob).or_default().push((*claim, place)),
-            None => found.push((*claim, Found::Nowhere)),
+            None if old => found.push((*claim, Found::Nowhere)),
+            None => failed = Err(ReadError::NotThere),
         }
     }
-    let mut failed = Ok(());
     for (hash, claims) in places {
         match beacon.blob(hash, &block).await {
             Ok(blob) => {

@@ -14,7 +14,7 @@ use assay_bindings::hashes::{output_tokens, work};
 use assay_bindings::work::Share;
 use assay_bindings::{Segment, SegmentResult, SignedRequest};
 use assay_node::chain::ChainError;
-use assay_node::tx::{Call, TxError, TxManager};
+use assay_node::tx::{Call, Earlier, TxError, TxManager};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,15 +122,16 @@ pub async fn run(shared: Arc<Shared>, tx: TxManager) {
 
 /// Waits until nothing that an earlier run sent is still on its way: it might be the very batch that is due again. What that
 /// run wrote down is looked after until it is mined, as nothing could be mined before it; what it did not is waited for a while.
+/// What this run sends meanwhile, others' randomness, is not waited for.
 async fn wait_for_earlier(shared: &Shared, tx: &TxManager) {
     let shell = &shared.shell;
     let start = Instant::now();
     loop {
-        match earlier(tx).await {
-            Ok((0, 0)) => break,
-            Ok((0, _)) if start.elapsed() > PATIENCE => break,
-            Ok((kept, all)) => {
-                let waiting = all.max(kept as u64);
+        match tx.look_after().await {
+            Ok(Earlier { kept: 0, others: 0 }) => break,
+            Ok(Earlier { kept: 0, .. }) if start.elapsed() > PATIENCE => break,
+            Ok(Earlier { kept, others }) => {
+                let waiting = kept as u64 + others;
                 tracing::info!(waiting, "transactions of an earlier run are not mined yet");
                 if start.elapsed() > PATIENCE {
                     let text = "what an earlier run sent is not mined yet, and nothing is posted before it is";
@@ -145,20 +146,6 @@ async fn wait_for_earlier(shared: &Shared, tx: &TxManager) {
         }
     }
     shell.health.ok("posting");
-}
-
-/// Transactions that are not mined: those that are looked after, and all that the node knows of.
-async fn earlier(tx: &TxManager) -> Result<(usize, u64), TxError> {
-    use alloy::eips::BlockNumberOrTag::{Latest, Pending};
-    use alloy::providers::Provider;
-    let (chain, kept) = (tx.chain(), tx.look_after().await?);
-    let count = |tag: alloy::eips::BlockNumberOrTag| async move {
-        let count = chain.provider().get_transaction_count(tx.address());
-        let count = count.block_id(tag.into()).await;
-        count.map_err(|e| chain.error("eth_getTransactionCount", e))
-    };
-    let (mined, sent) = (count(Latest).await?, count(Pending).await?);
-    Ok((kept, sent.saturating_sub(mined)))
 }
 
 /// Whether a batch may be sent now; says so where that is news. `told` is what it said last.

@@ -30,12 +30,36 @@ pub struct Sent {
     pub at: Instant,
     /// It was seen in the chain, and not missed since.
     pub settled: bool,
+    /// It was said that it offers too much to be replaced.
+    pub capped: bool,
+}
+
+/// What earlier runs sent and is not mined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Earlier {
+    /// Calls that were written down, and are looked after.
+    pub kept: usize,
+    /// Transactions of which the node alone knew.
+    pub others: u64,
 }
 
 impl Sent {
     /// The transaction that offers most of those that a node took.
     pub fn last(&self) -> B256 {
         self.hashes.last().copied().unwrap_or_default()
+    }
+
+    /// `hash` is about to be sent, and no answer is there yet.
+    pub fn doubt(&mut self, hash: B256) {
+        self.hashes.retain(|known| *known != hash);
+        self.hashes.insert(0, hash);
+    }
+
+    /// A node took `hash`, which offers `fees`.
+    pub fn took(&mut self, fees: Fees, hash: B256) {
+        self.fees = fees;
+        self.hashes.retain(|known| *known != hash);
+        self.hashes.push(hash);
     }
 }
 
@@ -46,6 +70,10 @@ pub struct Book {
     next: Option<u64>,
     /// What is in the book and not mined, on the disk, if it is kept there.
     log: Option<Log>,
+    /// The nonce after the last one that an earlier run wrote down.
+    resumed: u64,
+    /// The account's count with what waited when this run began.
+    counted: u64,
     /// The account's count in the newest block, when it was last looked at.
     pub mined: u64,
     /// When everything in the book was last looked after.
@@ -84,15 +112,21 @@ impl Book {
         self.next = None;
     }
 
-    /// Goes on with what `log` holds.
-    pub fn resume(&mut self, log: Log, sent: BTreeMap<u64, Sent>) {
+    /// Goes on with what `log` holds, where the chain counts `counted` transactions with those that wait.
+    pub fn resume(&mut self, log: Log, sent: BTreeMap<u64, Sent>, counted: u64) {
+        self.resumed = sent.last_key_value().map_or(0, |(nonce, _)| nonce + 1);
+        self.counted = counted;
         self.sent.extend(sent);
         (self.log, self.next) = (Some(log), None);
     }
 
-    /// Calls that wait to be mined.
-    pub fn waiting(&self) -> usize {
-        self.sent.range(self.mined..).count()
+    /// What earlier runs sent and was not mined at the last look. What this one sends after it is none of it.
+    pub fn earlier(&self) -> Earlier {
+        let end = self.resumed.max(self.mined);
+        Earlier {
+            kept: self.sent.range(self.mined..end).count(),
+            others: self.counted.saturating_sub(end),
+        }
     }
 
     /// Writes down what is about to be sent with `nonce`.
@@ -113,6 +147,14 @@ impl Book {
         self.log
             .as_mut()
             .map_or(Ok(()), |log| log.again(nonce, fees, hash))
+    }
+
+    /// A node took `hash` in place of what was sent with `nonce` before.
+    pub fn bumped(&mut self, nonce: u64, fees: Fees, hash: B256) {
+        if let Some(sent) = self.sent.get_mut(&nonce) {
+            sent.took(fees, hash);
+        }
+        self.write(|log| log.took(nonce, fees, hash));
     }
 
     /// No node took what was about to be sent with `nonce`.
@@ -190,6 +232,7 @@ mod tests {
             hashes: vec![B256::ZERO],
             at: Instant::now(),
             settled: false,
+            capped: false,
         }
     }
 
@@ -245,6 +288,24 @@ mod tests {
         book.strike(4);
         assert_eq!((book.next(), book.next_from(4)), (None, 4));
         assert_eq!(book.look(3), [3]);
+    }
+
+    #[test]
+    fn what_this_run_sends_is_nothing_of_an_earlier_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (log, _) = Log::open(&dir.path().join("sent.journal")).expect("opens");
+        let mut book = Book::default();
+        let left = [(3, sent()), (4, sent())].into();
+        book.resume(log, left, 7);
+        book.look(3);
+        let earlier = |kept, others| Earlier { kept, others };
+        assert_eq!(book.earlier(), earlier(2, 2), "5 and 6 are in no log");
+        book.note(7, sent());
+        assert_eq!(book.earlier(), earlier(2, 2));
+        for (mined, left) in [(4, earlier(1, 2)), (6, earlier(0, 1)), (7, earlier(0, 0))] {
+            book.look(mined);
+            assert_eq!(book.earlier(), left, "{mined}");
+        }
     }
 
     #[test]

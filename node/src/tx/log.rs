@@ -26,13 +26,15 @@ const LABEL: &str = "call of an earlier run";
 enum Record {
     /// A call gets this nonce.
     Sent(Line),
-    /// It is sent again for more.
+    /// It is about to be sent again for more.
     Again {
         nonce: u64,
         fees: Fees,
         hash: B256,
         at: u64,
     },
+    /// A node took that.
+    Took { nonce: u64, fees: Fees, hash: B256 },
     /// The nonce is free again, or another's.
     Struck { nonce: u64 },
 }
@@ -63,32 +65,36 @@ impl Log {
     /// Opens or creates the file; returns what may still wait, by nonce.
     pub fn open(path: &Path) -> Result<(Log, BTreeMap<u64, Sent>), JournalError> {
         let (journal, records) = Journal::open(path)?;
-        let mut lines: BTreeMap<u64, Line> = BTreeMap::new();
+        let mut kept: BTreeMap<u64, Sent> = BTreeMap::new();
         for record in records {
             match record {
-                Record::Sent(line) => drop(lines.insert(line.nonce, line)),
-                Record::Again {
-                    nonce,
-                    fees,
-                    hash,
-                    at,
-                } => {
-                    if let Some(line) = lines.get_mut(&nonce) {
-                        (line.fees, line.at) = (fees, at);
-                        line.hashes.push(hash);
+                Record::Sent(line) => {
+                    let nonce = line.nonce;
+                    match line.sent() {
+                        Ok(sent) => drop(kept.insert(nonce, sent)),
+                        Err(error) => {
+                            tracing::error!(nonce, %error, "was sent with what is no blob");
+                        }
                     }
                 }
-                Record::Struck { nonce } => drop(lines.remove(&nonce)),
+                // INVARIANT: only what a node took is the base of the next offer; one that was refused would be doubled.
+                Record::Again {
+                    nonce, hash, at, ..
+                } => {
+                    if let Some(sent) = kept.get_mut(&nonce) {
+                        sent.doubt(hash);
+                        sent.at = instant(at);
+                    }
+                }
+                Record::Took { nonce, fees, hash } => {
+                    if let Some(sent) = kept.get_mut(&nonce) {
+                        sent.took(fees, hash);
+                    }
+                }
+                Record::Struck { nonce } => drop(kept.remove(&nonce)),
             }
         }
-        let sent = lines.into_iter().filter_map(|(nonce, line)| {
-            let sent = line.sent();
-            let sent = sent.inspect_err(
-                |error| tracing::error!(nonce, %error, "was sent with what is no blob"),
-            );
-            Some((nonce, sent.ok()?))
-        });
-        Ok((Log { journal }, sent.collect()))
+        Ok((Log { journal }, kept))
     }
 
     /// A transaction of `sent` is about to be sent with `nonce`.
@@ -105,6 +111,11 @@ impl Log {
             hash,
             at,
         })
+    }
+
+    /// A node took `hash`.
+    pub fn took(&mut self, nonce: u64, fees: Fees, hash: B256) -> Result<(), JournalError> {
+        self.journal.append(&Record::Took { nonce, fees, hash })
     }
 
     /// No node took it, or the chain took another's.
@@ -160,8 +171,6 @@ impl Line {
             Blob::from_bytes(bytes).map(Arc::new)
         };
         let blobs = self.blobs.iter().map(whole).collect::<Result<_, _>>()?;
-        let age = Duration::from_secs(now().saturating_sub(self.at));
-        let present = Instant::now();
         Ok(Sent {
             call: Call {
                 label: LABEL,
@@ -174,11 +183,20 @@ impl Line {
             gas: self.gas,
             fees: self.fees,
             hashes: self.hashes,
-            // A clock that began later than that is not a reason to wait.
-            at: present.checked_sub(age).unwrap_or(present),
+            at: instant(self.at),
             settled: false,
+            capped: false,
         })
     }
+}
+
+/// When the Unix clock was at `at`.
+fn instant(at: u64) -> Instant {
+    let (age, present) = (now().saturating_sub(at), Instant::now());
+    // A clock that began later than that is not a reason to wait.
+    present
+        .checked_sub(Duration::from_secs(age))
+        .unwrap_or(present)
 }
 
 /// Unix seconds.
@@ -206,6 +224,7 @@ mod tests {
             hashes: vec![B256::repeat_byte(n)],
             at: Instant::now(),
             settled: false,
+            capped: false,
         }
     }
 
@@ -218,8 +237,10 @@ mod tests {
         for n in [1, 2, 3] {
             log.sent(n, &sent(n as u8)).expect("written");
         }
-        let more = sent(2).fees.bumped(&Default::default());
-        log.again(2, more, B256::repeat_byte(9)).expect("written");
+        let more = sent(2).fees.bumped(&Default::default()).expect("room");
+        let hash = B256::repeat_byte(9);
+        log.again(2, more, hash).expect("written");
+        log.took(2, more, hash).expect("written");
         log.struck(3).expect("written");
         drop(log);
         let (mut log, kept) = Log::open(&path).expect("opens again");
@@ -236,5 +257,32 @@ mod tests {
         log.trim(kept.iter()).expect("nothing to do");
         log.trim(std::iter::empty()).expect("rewritten");
         assert!(Log::open(&path).expect("opens").1.is_empty());
+    }
+
+    #[test]
+    fn bump_that_was_refused_is_looked_for_once_and_not_the_base_of_the_next() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("sent.journal");
+        let (mut log, _) = Log::open(&path).expect("opens");
+        log.sent(1, &sent(1)).expect("written");
+        let more = sent(1).fees.bumped(&Default::default()).expect("room");
+        let hash = B256::repeat_byte(9);
+        for _ in 0..3 {
+            log.again(1, more, hash).expect("written");
+        }
+        drop(log);
+        let (mut log, kept) = Log::open(&path).expect("opens again");
+        assert_eq!(
+            (kept[&1].fees, kept[&1].last()),
+            (sent(1).fees, sent(1).last())
+        );
+        assert_eq!(kept[&1].hashes, [hash, sent(1).last()]);
+        // It is taken the fourth time.
+        log.again(1, more, hash).expect("written");
+        log.took(1, more, hash).expect("written");
+        drop(log);
+        let (_, kept) = Log::open(&path).expect("opens again");
+        assert_eq!(kept[&1].fees, more);
+        assert_eq!(kept[&1].hashes, [sent(1).last(), hash]);
     }
 }

@@ -6,7 +6,7 @@ use super::log::Log;
 use super::policy::Fees;
 use super::{Call, TxError, TxPolicy};
 use crate::blob::sidecar;
-use crate::chain::{Chain, ChainError};
+use crate::chain::Chain;
 use crate::key::Key;
 use crate::revert::ErrorBook;
 use alloy::consensus::{
@@ -26,6 +26,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Mutex;
+
+/// What a node did with a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Taken {
+    /// It has it.
+    Yes,
+    /// Its answer was lost, or was another's: it may have it.
+    Unknown,
+    /// The nonce is spent already.
+    Spent,
+    /// It has another with the nonce, or none at all, and wants more.
+    Underpriced,
+}
 
 /// Sends transactions of one account. Clones share its nonces.
 #[derive(Clone, Debug)]
@@ -58,7 +71,7 @@ impl TxManager {
     }
 
     /// Writes what is sent down at `path` from now on, and goes on with what an earlier run left there: what is not mined is
-    /// looked after as its own, and nothing is sent in its place.
+    /// looked after as its own until it is, and nothing is sent in its place.
     ///
     /// # Errors
     /// The file can't be used, or the chain can't be asked.
@@ -83,7 +96,13 @@ impl TxManager {
             left.insert(nonce, sent);
         }
         log.trim(left.iter())?;
-        self.book.lock().await.resume(log, left);
+        let counted = self.chain_nonce(BlockNumberOrTag::Pending).await?;
+        let waits = !left.is_empty();
+        self.book.lock().await.resume(log, left, counted);
+        if waits {
+            // What is due now may not be sent before it is mined, and then nobody else looks.
+            tokio::spawn(self.clone().see_through());
+        }
         Ok(())
     }
 
@@ -99,7 +118,11 @@ impl TxManager {
         match self.dry_run(&sent.call).await {
             Ok(_) => Ok(false),
             Err(TxError::WouldRevert { .. }) => Ok(true),
-            Err(error) => Err(error),
+            // Anything else may pass, and what was sent must not keep the service from starting.
+            Err(error) => {
+                tracing::warn!(hash = %sent.last(), %error, "cannot tell what became of what an earlier run sent: it is kept");
+                Ok(false)
+            }
         }
     }
 
@@ -194,24 +217,23 @@ impl TxManager {
                 hashes: vec![hash],
                 at: Instant::now(),
                 settled: false,
+                capped: false,
             };
             book.about_to_send(nonce, &sent)?;
-            match self.broadcast(call.label, hash, &raw).await {
-                Ok(true) => {
-                    tracing::debug!(call = call.label, %hash, nonce, gas, "sent");
+            match self.broadcast(call.label, &raw).await {
+                Ok(taken @ (Taken::Yes | Taken::Unknown)) => {
+                    // INVARIANT: the nonce of what a node may have is not given away. Where it has not, it is sent again.
+                    tracing::debug!(call = call.label, %hash, nonce, gas, ?taken, "sent");
                     book.note(nonce, sent.clone());
                     return Ok((nonce, sent));
                 }
                 // The count is behind the chain (a restart, or a replacement was mined): ask the chain.
-                Ok(false) => {
+                Ok(Taken::Spent | Taken::Underpriced) => {
                     book.not_sent(nonce);
                     book.forget_next();
                 }
                 Err(error) => {
-                    // Whether the node has it is unknown where it did not answer: ask the chain next time.
-                    if !matches!(error, TxError::Chain(ChainError::Unreachable { .. })) {
-                        book.not_sent(nonce);
-                    }
+                    book.not_sent(nonce);
                     book.forget_next();
                     return Err(error);
                 }
@@ -225,14 +247,14 @@ impl TxManager {
         })
     }
 
-    /// Twice what a unit of blob gas costs now, for a call with blobs.
+    /// What is offered for a unit of blob gas, for a call with blobs.
     async fn blob_fee(&self, call: &Call) -> Result<u128, TxError> {
         if call.blobs.is_empty() {
             return Ok(0);
         }
         let fee = self.chain.provider().get_blob_base_fee().await;
         let fee = fee.map_err(|e| self.chain.error("eth_blobBaseFee", e))?;
-        Ok((2 * fee).clamp(1, self.policy.max_fee_per_blob_gas))
+        Ok(self.policy.first_blob_fee(fee))
     }
 
     pub(super) async fn chain_nonce(&self, at: BlockNumberOrTag) -> Result<u64, TxError> {
@@ -314,29 +336,41 @@ impl TxManager {
         Ok(tx.into_signed(signature))
     }
 
-    /// `Ok(false)`: the nonce is spent already.
+    /// Gives it to the node.
+    ///
+    /// # Errors
+    /// The node says no, or it was never asked: it has not got it.
     pub(super) async fn broadcast(
         &self,
         label: &'static str,
-        hash: B256,
         raw: &[u8],
-    ) -> Result<bool, TxError> {
+    ) -> Result<Taken, TxError> {
         let Err(error) = self.chain.provider().send_raw_transaction(raw).await else {
-            return Ok(true);
+            return Ok(Taken::Yes);
         };
         let message = match &error {
             RpcError::ErrorResp(payload) => payload.message.to_lowercase(),
-            // The answer was lost: the node may have it.
-            _ => match self.chain.provider().get_transaction_by_hash(hash).await {
-                Ok(Some(_)) => return Ok(true),
-                _ => return Err(self.chain.error("eth_sendRawTransaction", error).into()),
-            },
+            RpcError::UnsupportedFeature(_)
+            | RpcError::LocalUsageError(_)
+            | RpcError::SerError(_) => {
+                return Err(self.chain.error("eth_sendRawTransaction", error).into());
+            }
+            RpcError::Transport(_) | RpcError::NullResp | RpcError::DeserError { .. } => {
+                let error = self.chain.error("eth_sendRawTransaction", error);
+                tracing::warn!(call = label, %error, "whether the node took it is unknown");
+                return Ok(Taken::Unknown);
+            }
         };
         if message.contains("already known") || message.contains("already imported") {
-            return Ok(true);
+            return Ok(Taken::Yes);
         }
-        if message.contains("nonce too low") || message.contains("underpriced") {
-            return Ok(false);
+        if message.contains("nonce too low") {
+            return Ok(Taken::Spent);
+        }
+        if message.contains("underpriced") {
+            let error = self.chain.error("eth_sendRawTransaction", error);
+            tracing::warn!(call = label, %error, "the node wants more for it");
+            return Ok(Taken::Underpriced);
         }
         // geth and reth, then Nethermind.
         if message.contains("already reserved") || message.contains("conflicting") {

@@ -1,6 +1,7 @@
 //! Looks after what was sent until its receipt is there: sends again what the chain forgot, and for more what it leaves.
 
-use super::book::{Book, Sent};
+use super::book::{Book, Earlier, Sent};
+use super::manager::Taken;
 use super::{TxError, TxManager};
 use crate::chain::ChainError;
 use crate::revert::RevertReason;
@@ -131,9 +132,9 @@ impl TxManager {
     }
 
     async fn send_again(&self, nonce: u64, sent: &Sent) -> Result<(), TxError> {
-        let (hash, raw) = self.sign(&sent.call, nonce, sent.gas, sent.fees)?;
+        let (_, raw) = self.sign(&sent.call, nonce, sent.gas, sent.fees)?;
         // Where it is refused because the nonce is spent, the next look tells by whom.
-        self.broadcast(sent.call.label, hash, &raw).await.map(drop)
+        self.broadcast(sent.call.label, &raw).await.map(drop)
     }
 
     /// Nobody took it in time.
@@ -142,37 +143,64 @@ impl TxManager {
             return Ok(());
         };
         sent.at = Instant::now();
-        let fees = sent.fees.bumped(&self.policy);
+        let fees = match sent.fees.bumped(&self.policy) {
+            Ok(fees) => fees,
+            Err(capped) => {
+                if !std::mem::replace(&mut sent.capped, true) {
+                    tracing::warn!(call = sent.call.label, hash = %sent.last(), nonce, %capped,
+                        "not mined in time, and not to be replaced: it waits, and so does whatever the account sends after it");
+                }
+                // The node may have dropped it meanwhile.
+                return self.send_again(nonce, sent).await;
+            }
+        };
         let (hash, raw) = self.sign(&sent.call, nonce, sent.gas, fees)?;
         let label = sent.call.label;
         if hash == sent.last() {
             tracing::warn!(call = label, %hash, "not mined, and fees are at the limit");
-            return self.broadcast(label, hash, &raw).await.map(drop);
+            return self.broadcast(label, &raw).await.map(drop);
         }
         // Its receipt is looked for whatever the answer: a lost one may hide that the node took it.
-        sent.hashes.retain(|known| *known != hash);
-        sent.hashes.insert(0, hash);
+        sent.doubt(hash);
         book.about_to_bump(nonce, fees, hash)?;
-        if self.broadcast(label, hash, &raw).await?
-            && let Some(sent) = book.get_mut(nonce)
-        {
-            tracing::warn!(call = label, %hash, nonce, "not mined in time: sent again for more");
-            sent.fees = fees;
-            sent.hashes.rotate_left(1);
+        match self.broadcast(label, &raw).await? {
+            Taken::Yes => {
+                tracing::warn!(call = label, %hash, nonce, "not mined in time: sent again for more");
+                book.bumped(nonce, fees, hash);
+            }
+            // Where it was taken it is known the next time.
+            Taken::Unknown | Taken::Spent | Taken::Underpriced => {}
         }
         Ok(())
     }
 
-    /// Looks after what was sent, whoever waits for it; returns how many calls are not mined.
+    /// Looks after what was sent, whoever waits for it; returns what of earlier runs is not mined.
     ///
     /// # Errors
     /// The chain can't be asked.
-    pub async fn look_after(&self) -> Result<usize, TxError> {
+    pub async fn look_after(&self) -> Result<Earlier, TxError> {
         let mut book = self.book.lock().await;
-        if !book.is_empty() {
+        if book.is_empty() {
+            book.look(self.chain_nonce(BlockNumberOrTag::Latest).await?);
+        } else {
             self.tend(&mut book).await?;
         }
-        Ok(book.waiting())
+        Ok(book.earlier())
+    }
+
+    /// Looks after what an earlier run sent until all of it is mined.
+    pub(super) async fn see_through(self) {
+        let every = self.policy.poll * LOOKS;
+        loop {
+            match self.look_after().await {
+                Ok(Earlier { kept: 0, .. }) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look after what an earlier run sent");
+                }
+            }
+            tokio::time::sleep(every).await;
+        }
     }
 
     async fn receipt(&self, sent: &Sent) -> Result<Option<TransactionReceipt>, ChainError> {
