@@ -14,6 +14,7 @@ use assay_bindings::hashes::{output_tokens, work};
 use assay_bindings::work::Share;
 use assay_bindings::{Segment, SegmentResult, SignedRequest};
 use assay_node::chain::ChainError;
+use assay_node::shell::Shell;
 use assay_node::tx::{Call, Earlier, TxError, TxManager};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -22,8 +23,6 @@ use std::time::{Duration, Instant};
 
 /// Seconds of life that a segment must have left when its batch is sent.
 const LEAST_LIFE: u64 = 5;
-/// How long transactions that an earlier run did not write down are waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Milliseconds that an executor has to offer in calldata what is too dear in a blob, before others are asked.
 const FOR_CALLDATA_MS: u64 = 5_000;
 /// Times that the chain may refuse a segment alone before it is dropped.
@@ -78,7 +77,7 @@ impl Batch {
 pub async fn run(shared: Arc<Shared>, tx: TxManager) {
     let shell = shared.shell.clone();
     let mut turn = None;
-    wait_for_earlier(&shared, &tx).await;
+    wait_for_earlier(&shell, &tx, None).await;
     while !shell.shutdown.is_set() {
         shell.health.beat(
             "poster",
@@ -120,30 +119,33 @@ pub async fn run(shared: Arc<Shared>, tx: TxManager) {
     shell.health.retire("poster");
 }
 
-/// Waits until nothing that an earlier run sent is still on its way: it might be the very batch that is due again. What that
-/// run wrote down is looked after until it is mined, as nothing could be mined before it; what it did not is waited for a while.
-/// What this run sends meanwhile, others' randomness, is not waited for.
-async fn wait_for_earlier(shared: &Shared, tx: &TxManager) {
-    let shell = &shared.shell;
+/// Waits until nothing that an earlier run sent is still on its way: it might be the very batch that is due again. For
+/// `patience`, whether that run wrote it down or not; without, for what it did write down, which is sent again for more until
+/// it is mined. Nothing could be mined before it. What this run sends meanwhile, others' randomness, is not waited for.
+pub async fn wait_for_earlier(shell: &Shell, tx: &TxManager, patience: Option<Duration>) {
     let start = Instant::now();
+    let mut told = false;
     loop {
         match tx.look_after().await {
             Ok(Earlier { kept: 0, others: 0 }) => break,
-            Ok(Earlier { kept: 0, .. }) if start.elapsed() > PATIENCE => break,
+            Ok(Earlier { kept: 0, .. }) if patience.is_none() => break,
             Ok(Earlier { kept, others }) => {
                 let waiting = kept as u64 + others;
-                tracing::info!(waiting, "transactions of an earlier run are not mined yet");
-                if start.elapsed() > PATIENCE {
-                    let text = "what an earlier run sent is not mined yet, and nothing is posted before it is";
-                    shell.health.fail("posting", text);
+                if !told {
+                    tracing::info!(waiting, "transactions of an earlier run are not mined yet");
+                    told = true;
                 }
+                let text =
+                    "what an earlier run sent is not mined yet, and nothing is posted before it is";
+                shell.health.fail("posting", text);
             }
             Err(error) => tracing::warn!(%error, "cannot look after what an earlier run sent"),
         }
-        shell.health.beat("poster", Duration::from_secs(600));
-        if !shell.shutdown.sleep(Duration::from_millis(500)).await {
+        let over = patience.is_some_and(|patience| start.elapsed() > patience);
+        if over || !shell.shutdown.sleep(Duration::from_millis(500)).await {
             return;
         }
+        shell.health.beat("poster", Duration::from_secs(600));
     }
     shell.health.ok("posting");
 }

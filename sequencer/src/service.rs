@@ -26,6 +26,9 @@ use tokio_stream::wrappers::TcpListenerStream;
 /// Wei that the poster's account must have to be of any use.
 const LEAST_BALANCE: u64 = 10_000_000_000_000_000;
 
+/// How long the start waits for what an earlier run sent: once it is mined, the chain knows its segments.
+const FOR_EARLIER: Duration = Duration::from_secs(60);
+
 /// Runs until shutdown.
 pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     for condition in ["chain", "recovery"] {
@@ -61,6 +64,7 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     let counts = Counts::new(&shell.metrics);
     let mut core = Core::new(journal, store.clone(), counts);
     core.load()?;
+    post::wait_for_earlier(&shell, &tx, Some(FOR_EARLIER)).await;
     recover(&mut core, &view, records)
         .await
         .context("cannot check the journal against the chain")?;

@@ -3,7 +3,7 @@
 use crate::flow::{Client, stage, until_stage};
 use crate::geth::Geth;
 use crate::http::{Message, forward, serve};
-use crate::support::{FIRST, KEYS, Peer, SECOND, SEQUENCER, World, free_port, signer};
+use crate::support::{FIRST, KEYS, Peer, Running, SECOND, SEQUENCER, World, free_port, signer};
 use alloy::consensus::Transaction as _;
 use alloy::primitives::{B256, Bytes};
 use alloy::providers::Provider;
@@ -338,7 +338,12 @@ async fn batch_in_blobs_that_a_killed_run_left_behind_is_sent_again_for_more_and
         before,
         "it offers too little"
     );
-    let (_sequencer, _client) = world.sequencer(&[]).await;
+    // It serves nobody before that is settled.
+    let log = world.dir.path().join("sequencer.log");
+    let log = std::fs::File::options().append(true).open(log);
+    let mut command = world.command(&[]);
+    let child = command.stderr(log.expect("a log")).spawn();
+    let _sequencer = Running(child.expect("the binary is built"));
     let start = Instant::now();
     while count().await.expect("asked") == before {
         assert!(start.elapsed() < Duration::from_secs(80), "{}", world.log());
