@@ -184,7 +184,7 @@ impl Watchtower {
         .beacon(shell.args.beacon_url.clone());
         let window = view(&chain, contracts.rollup, "window", Rollup::windowCall {}).await?;
         let tx = Arc::new(shell.tx_manager(key));
-        tx.resume(&shell.data.join("sent.journal")).await?;
+        tx.resume(shell.data.path()).await?;
         let responder = Arc::new(Responder::new(
             chain.clone(),
             tx,
@@ -337,7 +337,7 @@ async fn keeper_account(
         .await
         .context("the keeper's account pays for finalizations and callbacks")?;
     let tx = Arc::new(shell.tx_manager(key));
-    tx.resume(&shell.data.join("keeper-sent.journal")).await?;
+    tx.resume(shell.data.path()).await?;
     let contracts = watchtower.contracts().clone();
     let responder = Responder::new(chain, tx, ErrorBook::assay(), contracts);
     Ok(Some(Arc::new(responder)))

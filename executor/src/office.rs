@@ -71,7 +71,7 @@ enum Answer {
     /// A segment that was signed before.
     Signed(SignedSegment),
     /// An answer, and how long it may wait for others.
-    Found(Answered, Handing, Duration),
+    Found(Box<Answered>, Handing, Duration),
 }
 
 /// Unix milliseconds, which assignments end in.
@@ -155,7 +155,6 @@ impl Office {
         models: Models,
         library: Arc<Library>,
         signatory: Signatory,
-        promiser: Option<Promiser>,
         book: ClaimBook,
         most_segment_work: U256,
     ) -> Office {
@@ -172,7 +171,7 @@ impl Office {
             at_work: Mutex::default(),
             out: Mutex::default(),
             library,
-            promiser,
+            promiser: None,
             recheck_percent: args.recheck_percent,
             segment_life: args.segment_life,
             pack: Mutex::new(Pack::new(args.capacity as usize, most_segment_work)),
@@ -180,6 +179,11 @@ impl Office {
             no_blobs: Mutex::default(),
             cheat: args.lies.dangerous_cheat,
         }
+    }
+
+    /// Promises answers from now on, if there is somebody who does.
+    pub fn promising(self, promiser: Option<Promiser>) -> Office {
+        Office { promiser, ..self }
     }
 
     /// Sends over this connection from now on, and offers every segment that has no final verdict.
@@ -245,7 +249,7 @@ impl Office {
                 self.send(link::offer(&segment)).await;
             }
             Ok(Answer::Found(answered, handing, patience)) => {
-                self.hand_in(answered, handing, patience).await;
+                self.hand_in(*answered, handing, patience).await;
             }
             Err(error) => self.turn_down(id, &error).await,
         }
@@ -308,7 +312,7 @@ impl Office {
             account,
             welcome: *welcome,
         };
-        Ok(Answer::Found(answered, handing, patience))
+        Ok(Answer::Found(Box::new(answered), handing, patience))
     }
 
     /// Whether outputs go into blobs now where they may.

@@ -46,7 +46,7 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         ask::market(&shell)?;
     }
     let tx = Arc::new(shell.tx_manager(key.clone()));
-    tx.resume(&shell.data.join("sent.journal")).await?;
+    tx.resume(shell.data.path()).await?;
     let book = ClaimBook::open(&shell.data.join("claims.journal"))?;
     warn_of_lies(&args.lies);
     shell.health.expect("sequencer", "not connected yet");
@@ -109,16 +109,16 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         0 => None,
         wei => Some(Promiser::open(&shell, key.signer().clone(), wei).await?),
     };
-    let office = Arc::new(Office::new(
+    let office = Office::new(
         shell.clone(),
         &args,
         models,
         library.clone(),
         signatory,
-        promiser,
         book,
         most_segment_work,
-    ));
+    );
+    let office = Arc::new(office.promising(promiser));
     office
         .reconcile()
         .await

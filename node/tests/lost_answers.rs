@@ -136,8 +136,8 @@ async fn transaction_whose_answer_says_nothing_keeps_its_nonce_and_is_mined() {
     mining_each_second(&chain).await;
     let tx = manager(&chain);
     let dir = tempfile::tempdir().expect("a folder");
-    let log = dir.path().join("sent.journal");
-    tx.resume(&log).await.expect("empty");
+    let log = dir.path();
+    tx.resume(log).await.expect("empty");
     let mut hashes = BTreeSet::new();
     for lost in [
         Lost::Nothing,
@@ -169,9 +169,9 @@ async fn what_a_killed_run_sent_is_mined_though_its_dry_run_fails_and_nobody_wai
     } = start().await;
     raw(&chain, "evm_setAutomine", json!([false])).await;
     let dir = tempfile::tempdir().expect("a folder");
-    let log = dir.path().join("sent.journal");
+    let log = dir.path();
     let first = manager(&chain);
-    first.resume(&log).await.expect("empty");
+    first.resume(log).await.expect("empty");
     let account = first.address();
     let killed = tokio::spawn(async move { first.send(call(1)).await });
     let pending = async || {
@@ -186,7 +186,7 @@ async fn what_a_killed_run_sent_is_mined_though_its_dry_run_fails_and_nobody_wai
 
     let said = Lost::Error("out of gas");
     *next.lock().expect("whole") = Some(("eth_call", said, false));
-    manager(&chain).resume(&log).await.expect("it is kept");
+    manager(&chain).resume(log).await.expect("it is kept");
     assert!(next.lock().expect("whole").is_none(), "it was said");
     mining_each_second(&chain).await;
     let seen = async { while mined(&chain, account).await == 0 {} };

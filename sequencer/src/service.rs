@@ -58,7 +58,7 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
         .require_balance(sequencer, U256::from(LEAST_BALANCE))
         .await?;
     let tx = shell.tx_manager(key).max_blob_fee(flags.max_blob_fee());
-    tx.resume(&shell.data.join("sent.journal")).await?;
+    tx.resume(shell.data.path()).await?;
     let store = shell.store("requests")?;
     let (journal, records) = Journal::<Record>::open(&shell.data.join("accepted.journal"))?;
     let counts = Counts::new(&shell.metrics);

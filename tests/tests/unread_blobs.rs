@@ -77,7 +77,7 @@ async fn false_output_whose_blob_comes_late_is_challenged_and_holds_up_nothing()
     let tower = watchtower(&net, Who::Watchtower, &["--beacon-url", &beacon.url]);
     let liar = defender(&net, LIE);
     net.claim_in_blob(&[in_blob]).await;
-    net.claim_all(&[in_calldata.clone()]).await;
+    net.claim_all(&[in_calldata]).await;
     let opened = net.wait_for::<DisputeGame::GameOpened>(1, GAME).await;
     assert_eq!(opened[0].context.segmentId, 1, "the one that it can read");
     // Its game needs blobs as well: none is read before a beacon node has them.

@@ -146,16 +146,7 @@ async fn world() -> World {
     let served = Served::new(entry, None, vec![Box::new(Yes)]);
     let models = Models::from([(model, Arc::new(served))]);
     let library = Arc::new(library);
-    let office = Office::new(
-        shell,
-        &args,
-        models,
-        library,
-        signatory,
-        None,
-        book,
-        U256::MAX,
-    );
+    let office = Office::new(shell, &args, models, library, signatory, book, U256::MAX);
     let office = Arc::new(office);
     let (out, heard) = mpsc::channel(16);
     office.connected(out).await;

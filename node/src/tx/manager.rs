@@ -70,13 +70,14 @@ impl TxManager {
         self
     }
 
-    /// Writes what is sent down at `path` from now on, and goes on with what an earlier run left there: what is not mined is
-    /// looked after as its own until it is, and nothing is sent in its place.
+    /// Writes what is sent down in `folder` from now on, in a file of this account's, and goes on with what an earlier run left
+    /// there: what is not mined is looked after as its own until it is, and nothing is sent in its place.
     ///
     /// # Errors
     /// The file can't be used, or the chain can't be asked.
-    pub async fn resume(&self, path: &Path) -> Result<(), TxError> {
-        let opening = path.to_owned();
+    pub async fn resume(&self, folder: &Path) -> Result<(), TxError> {
+        // Of another key's nothing may be sent again.
+        let opening = folder.join(format!("sent-{:x}.journal", self.address()));
         let opened = tokio::task::spawn_blocking(move || Log::open(&opening)).await;
         let (mut log, mut sent) = opened.map_err(|e| TxError::Sign {
             label: "resume",
