@@ -296,11 +296,12 @@ async fn ask_and_order_of_a_lost_block_count_no_more() {
     let lost = ask(&world, "Is it lost?", 1_000_000, Vec::new()).await;
     assert_eq!(dear.assignment().await.0, lost.id);
     world.raw("evm_revert", serde_json::json!([snapshot])).await;
-    world.raw("anvil_mine", serde_json::json!(["0x4"])).await;
     let start = Instant::now();
     while !world.log().contains("the chain was reorganized") {
         assert!(start.elapsed() < Duration::from_secs(20), "{}", world.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Again and again: what is mined beside a revert may be lost with it.
+        world.raw("anvil_mine", serde_json::json!(["0x4"])).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let asked = ask(&world, "Is it good?", 1_000_000, Vec::new()).await;
     let output = answer(&world, &mut cheap, &asked).await;

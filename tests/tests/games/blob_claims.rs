@@ -118,6 +118,7 @@ fn largest_output_in_a_blob_is_opened_in_one_transaction() {
 #[test]
 fn openings_that_show_anything_else_are_refused() {
     type Opening = DisputeGame::openFromBlobCall;
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Opening));
     let mut court = claimed(Side::Executor).court;
     let id = court.ask(&Payload::greedy("!", 4).encode());
     let output: Vec<u8> = [0, 1, 0, 0, 0].into_iter().chain(0..90).collect();
@@ -129,7 +130,7 @@ fn openings_that_show_anything_else_are_refused() {
         bytes[at] ^= 1;
         Bytes::from(bytes)
     };
-    let changes: [(&str, &dyn Fn(&mut Opening)); 7] = [
+    let changes: [Change<'_>; 7] = [
         ("another byte", &|c| c.output = flipped(&c.output, 7)),
         ("another head", &|c| c.output = flipped(&c.output, 1)),
         ("another high byte", &|c| {
