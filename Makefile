@@ -79,9 +79,9 @@ fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operat
 	ASSAY_CASES=$${ASSAY_CASES:-20000} cargo test --release -p assay-tests --test inference -- fuzz:: --nocapture
 	cd contracts && FOUNDRY_FUZZ_RUNS=$${FOUNDRY_FUZZ_RUNS:-10000} scripts/forge.sh test --offline --match-test testFuzz
 
-# They wait for blocks most of the time.
+# They wait for blocks most of the time. Of the workspace, whose features `make test` has built already.
 zoo: setup-contracts ## Hostile actors against the services, a chain for each (minutes)
-	cargo test --release -p assay-tests --test zoo -- --ignored --test-threads 5
+	cargo test --release --workspace --test zoo -- --ignored --test-threads 5
 
 model: ## Every order of everything around one claim, the contracts beside a model (minutes)
 	cargo test --release -p assay-tests --test claims -- --include-ignored --nocapture
