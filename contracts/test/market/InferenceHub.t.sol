@@ -153,6 +153,23 @@ contract InferenceHubTest is MarketFixture {
         _expectPaid(ETHER, PRICE, 0, CAP - PRICE);
     }
 
+    /// @dev [S] Nobody pays less by settling late: not when the ask has fallen since, nor when it is over.
+    function test_settle_longAfterTheClaim_paysTheAskThen_succeeds() public {
+        _asks(executor, ETHER, PROMPT, PER_TOKEN);
+        (Request memory r, Order memory o) = _order(ETHER, CAP);
+        ClaimRef memory c = _answerBy(EXECUTOR_KEY, r);
+        _finalize(r, c);
+        _post(executor, _terms(ETHER, 0, 0));
+        uint256 state = vm.snapshotState();
+        hub.settle(o, r, c, output);
+        _expectPaid(ETHER, PRICE, 0, CAP - PRICE);
+        assertTrue(vm.revertToState(state), "back");
+        vm.warp(block.timestamp + 31 days);
+        assertEq(market.askAt(executor, modelId, block.timestamp).from, 0, "the ask is over");
+        hub.settle(o, r, c, output);
+        _expectPaid(ETHER, PRICE, 0, CAP - PRICE);
+    }
+
     // ---- raises -----------------------------------------------------------------------------------------------------
 
     /// @dev [S] An executor that sees an order come can't raise its price in front of it.
