@@ -92,6 +92,15 @@ contract InferenceHubTest is MarketFixture {
         _expectPaid(ETHER, 0.023 ether, 0, CAP - 0.023 ether);
     }
 
+    /// @dev [S] No answer is so short that its order can't be settled: an empty one is an error like any other.
+    function test_settle_emptyOutput_paysThePromptAlone_succeeds() public {
+        _asks(executor, ETHER, PROMPT, PER_TOKEN);
+        (Request memory r, Order memory o) = _order(ETHER, CAP);
+        output = "";
+        _answerAndSettle(r, o);
+        _expectPaid(ETHER, 0.023 ether, 0, CAP - 0.023 ether);
+    }
+
     /// @dev An output that claims more tokens than were asked for is paid for as many as were.
     function test_settle_moreTokensThanAsked_paysTheMost_succeeds() public {
         _asks(executor, ETHER, PROMPT, PER_TOKEN);
