@@ -92,6 +92,15 @@ contract InferenceHubTest is MarketFixture {
         _expectPaid(ETHER, 0.023 ether, 0, CAP - 0.023 ether);
     }
 
+    /// @dev [S] No answer is so short that its order can't be settled: an empty one is an error like any other.
+    function test_settle_emptyOutput_paysThePromptAlone_succeeds() public {
+        _asks(executor, ETHER, PROMPT, PER_TOKEN);
+        (Request memory r, Order memory o) = _order(ETHER, CAP);
+        output = "";
+        _answerAndSettle(r, o);
+        _expectPaid(ETHER, 0.023 ether, 0, CAP - 0.023 ether);
+    }
+
     /// @dev An output that claims more tokens than were asked for is paid for as many as were.
     function test_settle_moreTokensThanAsked_paysTheMost_succeeds() public {
         _asks(executor, ETHER, PROMPT, PER_TOKEN);
@@ -149,6 +158,23 @@ contract InferenceHubTest is MarketFixture {
         _finalize(r, c);
         vm.prank(executor);
         market.withdraw(modelId);
+        hub.settle(o, r, c, output);
+        _expectPaid(ETHER, PRICE, 0, CAP - PRICE);
+    }
+
+    /// @dev [S] Nobody pays less by settling late: not when the ask has fallen since, nor when it is over.
+    function test_settle_longAfterTheClaim_paysTheAskThen_succeeds() public {
+        _asks(executor, ETHER, PROMPT, PER_TOKEN);
+        (Request memory r, Order memory o) = _order(ETHER, CAP);
+        ClaimRef memory c = _answerBy(EXECUTOR_KEY, r);
+        _finalize(r, c);
+        _post(executor, _terms(ETHER, 0, 0));
+        uint256 state = vm.snapshotState();
+        hub.settle(o, r, c, output);
+        _expectPaid(ETHER, PRICE, 0, CAP - PRICE);
+        assertTrue(vm.revertToState(state), "back");
+        vm.warp(block.timestamp + 31 days);
+        assertEq(market.askAt(executor, modelId, block.timestamp).from, 0, "the ask is over");
         hub.settle(o, r, c, output);
         _expectPaid(ETHER, PRICE, 0, CAP - PRICE);
     }

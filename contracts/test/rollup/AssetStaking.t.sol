@@ -408,8 +408,10 @@ contract AssetStakingTest is ClaimFixture {
         _play(m, _moveOf(m, 0));
         vm.warp(block.timestamp + ALLOWANCE);
         vault.setMode(2);
-        (bool ok,) = address(game).call{gas: 2_000_000}(abi.encodeCall(game.timeout, (m.context)));
+        uint256 gas = gasleft();
+        (bool ok,) = address(game).call{gas: 10_000_000}(abi.encodeCall(game.timeout, (m.context)));
         assertTrue(ok, "ended");
+        assertTrue(gas - gasleft() < assets.takeGas() + 300_000, "a take's gas was burned");
         _assertStatus(m, GameStatus.ChallengerWon, "won");
         assertEq(_locked(executor), 0, "backs nothing any more");
     }

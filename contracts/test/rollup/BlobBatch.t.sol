@@ -199,6 +199,13 @@ contract BlobBatchTest is Fixture {
         }
     }
 
+    /// @dev A good one with a byte more, or a byte less, is none.
+    function test_postBlobBatch_referenceOfAnotherSize_isSkipped_succeeds() public {
+        uint256 bad = uint256(IRollup.ResultError.BadReference);
+        assertEq(_reasonOf(_ask(), bytes.concat(_ref(0, 10), hex"00")), bad, "ten bytes");
+        assertEq(_reasonOf(_ask(), _ref(0, 10, hex"00020000")), bad, "eight");
+    }
+
     /// @dev [S] Elements beyond the blob, none at all, or more than a transaction can open.
     function test_postBlobBatch_referenceBeyondTheEdge_isSkipped_succeeds() public {
         uint16[2][8] memory bad = [
