@@ -100,6 +100,33 @@ contract DeliveryTest is Fixture {
         rollup.deliverFinality(r);
     }
 
+    /// @dev [S] A callback's fee is paid to the last wei, be its halves earned at once, one after the other or not at all.
+    function test_callbackFee_odd_isPaidWhole_succeeds() public {
+        uint256 fee = 0.3 ether + 1;
+        RequestParams memory p = _params();
+        (p.callback, p.callbackGas, p.callbackFee) = (address(consumer), 300_000, uint128(fee));
+        Request memory r = _ask(p);
+        ClaimRef memory c = _claim(r);
+        _finalize(r, c);
+        _deliver(r, c);
+        assertEq(inbox.credit(ANYONE), fee, "at once");
+        (p.delivery, p.inclusionDeadline) = (uint8(Delivery.Optimistic), uint64(block.timestamp) + 100);
+        r = _ask(p);
+        c = _claim(r);
+        _deliver(r, c);
+        _finalize(r, c);
+        vm.prank(ANYONE);
+        rollup.deliverFinality(r);
+        assertEq(inbox.credit(ANYONE), 2 * fee, "one after the other");
+        p.inclusionDeadline = uint64(block.timestamp) + 100;
+        r = _ask(p);
+        vm.warp(p.inclusionDeadline + DIRECT);
+        inbox.refund(r);
+        assertEq(inbox.credit(REFUND), 1 ether + fee, "not at all");
+        uint256 owed = inbox.credit(ANYONE) + inbox.credit(REFUND) + inbox.credit(executor);
+        assertEq(address(inbox).balance, owed, "nothing stays behind");
+    }
+
     function test_deliverOverturn_afterRejection_thenNewResult_succeeds() public {
         Request memory r = _askFor(address(consumer), Delivery.Optimistic);
         ClaimRef memory c = _claim(r);
