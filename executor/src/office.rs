@@ -66,12 +66,20 @@ pub enum OfficeError {
     Refuted(String),
 }
 
+/// An answer that is to be signed.
+struct Ready {
+    answered: Answered,
+    handing: Handing,
+    /// How long it may wait for others.
+    patience: Duration,
+}
+
 /// What was found for an assignment.
 enum Answer {
     /// A segment that was signed before.
     Signed(SignedSegment),
-    /// An answer, and how long it may wait for others.
-    Found(Answered, Handing, Duration),
+    /// An answer.
+    Found(Box<Ready>),
 }
 
 /// Unix milliseconds, which assignments end in.
@@ -114,6 +122,7 @@ pub struct Office {
     /// Answers that wait to share a blob.
     pack: Mutex<Pack<Handing>>,
     blob_wait: Duration,
+    capacity: usize,
     /// Until when outputs are in calldata, as blobs are too dear for the sequencer.
     no_blobs: Mutex<Option<Instant>>,
     cheat: Option<Cheat>,
@@ -157,7 +166,6 @@ impl Office {
         signatory: Signatory,
         promiser: Option<Promiser>,
         book: ClaimBook,
-        most_segment_work: U256,
     ) -> Office {
         let meters = Meters::new(&shell.metrics, shell.status.clone());
         let inbox = shell.deployment.contracts.inbox;
@@ -175,10 +183,20 @@ impl Office {
             promiser,
             recheck_percent: args.recheck_percent,
             segment_life: args.segment_life,
-            pack: Mutex::new(Pack::new(args.capacity as usize, most_segment_work)),
+            pack: Mutex::new(Pack::new(args.capacity as usize, U256::ZERO)),
             blob_wait: Duration::from_millis(args.blob_wait_ms),
+            capacity: args.capacity as usize,
             no_blobs: Mutex::default(),
             cheat: args.lies.dangerous_cheat,
+        }
+    }
+
+    /// With answers of up to so much work in a segment, where they wait to share a blob; else none does.
+    pub fn sharing(self, most_work: U256) -> Office {
+        let most_results = self.capacity;
+        Office {
+            pack: Mutex::new(Pack::new(most_results, most_work)),
+            ..self
         }
     }
 
@@ -244,9 +262,7 @@ impl Office {
                 self.put_away(&[id]);
                 self.send(link::offer(&segment)).await;
             }
-            Ok(Answer::Found(answered, handing, patience)) => {
-                self.hand_in(answered, handing, patience).await;
-            }
+            Ok(Answer::Found(ready)) => self.hand_in(*ready).await,
             Err(error) => self.turn_down(id, &error).await,
         }
     }
@@ -308,7 +324,11 @@ impl Office {
             account,
             welcome: *welcome,
         };
-        Ok(Answer::Found(answered, handing, patience))
+        Ok(Answer::Found(Box::new(Ready {
+            answered,
+            handing,
+            patience,
+        })))
     }
 
     /// Whether outputs go into blobs now where they may.
@@ -318,7 +338,12 @@ impl Office {
     }
 
     /// Signs and offers an answer, if it may wait so long together with others.
-    async fn hand_in(&self, answered: Answered, handing: Handing, patience: Duration) {
+    async fn hand_in(&self, ready: Ready) {
+        let Ready {
+            answered,
+            handing,
+            patience,
+        } = ready;
         if patience.is_zero() {
             return self.offer(vec![(answered, handing)]).await;
         }

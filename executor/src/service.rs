@@ -108,7 +108,7 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         0 => None,
         wei => Some(Promiser::open(&shell, key.signer().clone(), wei).await?),
     };
-    let office = Arc::new(Office::new(
+    let office = Office::new(
         shell.clone(),
         &args,
         models,
@@ -116,8 +116,8 @@ pub async fn run(shell: Shell, args: Args) -> anyhow::Result<()> {
         signatory,
         promiser,
         book,
-        most_segment_work,
-    ));
+    );
+    let office = Arc::new(office.sharing(most_segment_work));
     office
         .reconcile()
         .await

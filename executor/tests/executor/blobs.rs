@@ -146,17 +146,8 @@ async fn world() -> World {
     let served = Served::new(entry, None, vec![Box::new(Yes)]);
     let models = Models::from([(model, Arc::new(served))]);
     let library = Arc::new(library);
-    let office = Office::new(
-        shell,
-        &args,
-        models,
-        library,
-        signatory,
-        None,
-        book,
-        U256::MAX,
-    );
-    let office = Arc::new(office);
+    let office = Office::new(shell, &args, models, library, signatory, None, book);
+    let office = Arc::new(office.sharing(U256::MAX));
     let (out, heard) = mpsc::channel(16);
     office.connected(out).await;
     World {
