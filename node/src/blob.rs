@@ -36,7 +36,7 @@ pub enum BlobError {
 pub struct Blob {
     bytes: Box<[u8; BLOB_BYTES]>,
     commitment: Point,
-    cell_proofs: OnceLock<Vec<Point>>,
+    cell_proofs: OnceLock<Result<Vec<Point>, String>>,
 }
 
 impl PartialEq for Blob {
@@ -161,14 +161,17 @@ impl Blob {
     /// # Errors
     /// The library fails.
     pub fn cell_proofs(&self) -> Result<&[Point], BlobError> {
-        if let Some(proofs) = self.cell_proofs.get() {
-            return Ok(proofs);
-        }
-        let blob = c_kzg::Blob::new(*self.bytes);
-        let cells = settings().compute_cells_and_kzg_proofs(&blob);
-        let (_, proofs) = cells.map_err(kzg)?;
-        let points = proofs.iter().map(|p| Point::new(p.to_bytes().into_inner()));
-        Ok(self.cell_proofs.get_or_init(|| points.collect()))
+        let prove = || {
+            let blob = c_kzg::Blob::new(*self.bytes);
+            let cells = settings().compute_cells_and_kzg_proofs(&blob);
+            let (_, proofs) = cells.map_err(|e| format!("{e:?}"))?;
+            let point = |p: &c_kzg::KzgProof| Point::new(p.to_bytes().into_inner());
+            Ok(proofs.iter().map(point).collect())
+        };
+        let proven = self.cell_proofs.get_or_init(prove).as_ref();
+        proven
+            .map(Vec::as_slice)
+            .map_err(|e| BlobError::Kzg(e.clone()))
     }
 
     /// All bytes, to be stored.

@@ -16,7 +16,7 @@ use assay_node::tx::{Call, TxError, TxManager, TxPolicy};
 use geth::Geth;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const RICH: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 const NOBODY: Address = Address::repeat_byte(0x77);
@@ -67,30 +67,57 @@ async fn raw(chain: &Chain, method: &'static str, params: serde_json::Value) -> 
     answer.await.expect(method)
 }
 
-async fn mining_each_second(chain: &Chain) {
-    raw(chain, "evm_setAutomine", serde_json::json!([false])).await;
-    raw(chain, "evm_setIntervalMining", serde_json::json!([1])).await;
+/// Types of the account's transactions that wait.
+async fn waiting(chain: &Chain) -> Vec<u8> {
+    let pool = raw(chain, "txpool_content", serde_json::json!([])).await;
+    let accounts = pool["pending"].as_object().into_iter().flatten();
+    let each = accounts.flat_map(|(_, by_nonce)| by_nonce.as_object().into_iter().flatten());
+    each.map(|(_, tx)| match tx["type"].as_str() {
+        Some("0x3") => 3,
+        _ => 2,
+    })
+    .collect()
 }
 
-/// Both kinds at once, from tasks that share the manager: all are mined, and the node never had to refuse one.
+async fn until_waiting(chain: &Chain, types: &[u8]) {
+    let start = Instant::now();
+    while waiting(chain).await != types {
+        let patience = Duration::from_secs(30);
+        assert!(start.elapsed() < patience, "{:?}", waiting(chain).await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Without, with and without blobs, from tasks that share the manager: each waits for the one before it, the third too, or those
+/// with blobs would never get a turn. The node never has to refuse one.
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_of_both_kinds_wait_for_each_other_and_all_are_mined() {
+async fn calls_of_both_kinds_wait_for_each_other_in_turns() {
     let world = start().await;
-    mining_each_second(&world.chain).await;
-    let tx = manager(&world.chain, quick());
-    let sends: Vec<_> = (0..8)
-        .map(|n| {
-            let tx = tx.clone();
-            let call = if n % 2 == 0 { plain() } else { with_blob(n) };
-            tokio::spawn(async move { tx.send(call).await })
-        })
-        .collect();
+    let chain = &world.chain;
+    raw(chain, "evm_setAutomine", serde_json::json!([false])).await;
+    let tx = manager(chain, quick());
+    let blob = with_blob(1);
+    // So that it is sent at once where nothing holds it.
+    blob.blobs[0].cell_proofs().expect("proven");
+    let send = |call: Call| {
+        let tx = tx.clone();
+        tokio::spawn(async move { tx.send(call).await })
+    };
+    let mut sends = vec![send(plain())];
+    until_waiting(chain, &[2]).await;
+    for call in [blob, plain()] {
+        sends.push(send(call));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(waiting(chain).await, [2]);
+    }
+    for next in [&[3][..], &[2], &[]] {
+        raw(chain, "evm_mine", serde_json::json!([])).await;
+        until_waiting(chain, next).await;
+    }
     for send in sends {
         send.await.expect("joined").expect("mined");
     }
     assert_eq!(world.geth.refused(), 0);
-    let count = world.chain.provider().get_transaction_count(tx.address());
-    assert_eq!(count.await.expect("asked"), 8);
 }
 
 /// Another process sends from the account: an error of its own, which says what to do, and passes.
