@@ -54,6 +54,13 @@ contract BlockHeaderTest is TestBase {
         _reads(header, keccak256(header), number, prevrandao);
     }
 
+    /// @dev A list of one small number is no number with a prefix too many.
+    function test_read_listOfOneByte_succeeds() public view {
+        bytes memory content = Headers.join(Headers.fields(7, keccak256("drawn")));
+        bytes memory header = Headers.list(bytes.concat(content, hex"c107"));
+        _reads(header, keccak256(header), 7, keccak256("drawn"));
+    }
+
     function testFuzz_read_anyCount_needsFourteenFields(uint256 count) public {
         count %= 22;
         bytes[] memory f = Headers.fields(7, keccak256("drawn"));
