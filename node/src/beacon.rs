@@ -122,16 +122,14 @@ impl Beacon {
         };
         let answer: Option<Answer<Vec<Bytes>>> = self.get("blobs", &path, query).await?;
         // Some endpoints hand out all blobs of a block, whatever is asked for.
-        let (mut forged, blobs) = (None, answer.ok_or_else(missing)?.data);
-        for bytes in blobs {
-            match Blob::expect(bytes.to_vec(), hash) {
-                Ok(blob) => return Ok(blob),
-                Err(BlobError::Other { .. }) => {}
-                Err(source) => forged = Some(source),
-            }
-        }
-        let url = self.url.clone();
-        Err(forged.map_or_else(missing, |source| BeaconError::Forged { url, source }))
+        let blobs = answer.ok_or_else(missing)?.data;
+        let found = tokio::task::spawn_blocking(move || find(blobs, hash)).await;
+        let found = found.map_err(|e| self.refused("blobs", e.to_string()))?;
+        let forged = |source| BeaconError::Forged {
+            url: self.url.clone(),
+            source,
+        };
+        found.map_err(forged)?.ok_or_else(missing)
     }
 
     /// Remembered where they are timed: a node that had no specification in a bad moment is not anvil for good.
@@ -195,6 +193,22 @@ impl Beacon {
         let url = self.url.clone();
         BeaconError::Refused { url, what, reason }
     }
+}
+
+/// The blob `hash` of `blobs`, each of which is committed to: tens of milliseconds of work.
+///
+/// # Errors
+/// It is not there, and one of them is no blob.
+fn find(blobs: Vec<Bytes>, hash: B256) -> Result<Option<Blob>, BlobError> {
+    let mut forged = None;
+    for bytes in blobs {
+        match Blob::expect(bytes.to_vec(), hash) {
+            Ok(blob) => return Ok(Some(blob)),
+            Err(BlobError::Other { .. }) => {}
+            Err(source) => forged = Some(source),
+        }
+    }
+    forged.map_or(Ok(None), Err)
 }
 
 #[cfg(test)]

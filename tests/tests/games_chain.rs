@@ -30,7 +30,7 @@ use assay_prover::prover::Prover;
 use assay_tests::artifacts::artifact;
 use assay_types::request::Payload;
 use games_support::network::{Network, Who};
-use games_support::services::{arguments, defender, run_of, truth, watchtower};
+use games_support::services::{arguments, defender, look, run_of, truth, watchtower};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -504,17 +504,7 @@ async fn responder_sends_only_what_its_rehearsal_lets_through() {
     let payload = Payload::greedy("?", 4).encode();
     let (id, request) = net.ask(&payload).await;
     net.claim(id, &request, &[0; 9]).await;
-    let store = Arc::new(SledStore::open(&net.file("sled")).expect("opens"));
-    let watcher = Watcher::open(
-        net.chain.clone(),
-        &net.deployment,
-        store,
-        0,
-        Needs::Everything,
-    )
-    .await;
-    let mut watcher = watcher.expect("opens");
-    watcher.poll().await.expect("follows");
+    let mut watcher = look(&net).await;
     let (game, account) = (net.deployment.contracts.game, net.address(Who::Watchtower));
     let responder = net.responder(Who::Watchtower);
     let nonce = async || {

@@ -18,19 +18,18 @@ use assay_dispute::flipped::{FlippedTrace, MadeUpTrace};
 use assay_dispute::game::Side;
 use assay_dispute::ledger::Play;
 use assay_dispute::lies::Lie;
-use assay_dispute::reader::Needs;
 use assay_dispute::solver::next_actions;
 use assay_dispute::watcher::{Watcher, challenger_bond, view};
 use assay_node::dangerous::Flip;
-use assay_node::store::SledStore;
 use assay_node::tx::Call;
 use assay_types::params::TRACE_LOG2;
 use assay_types::request::Payload;
 use games_support::network::{Network, Who, events};
 use games_support::proxy::{Fault, Proxy};
-use games_support::services::{arguments, defender, run_of, truth, watchtower, watchtower_of};
+use games_support::services::{
+    arguments, defender, look, run_of, truth, watchtower, watchtower_of,
+};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -64,23 +63,6 @@ async fn ask(net: &Network) -> Asked {
 }
 
 const LIE: Option<Lie> = Some(Lie::Flip(Flip::Random(Some(7))));
-
-/// What the chain says now, read by nobody's service.
-async fn look(net: &Network) -> Watcher {
-    let name = format!("look-{:?}.sled", Instant::now());
-    let store = Arc::new(SledStore::open(&net.file(&name)).expect("opens"));
-    let watcher = Watcher::open(
-        net.chain.clone(),
-        &net.deployment,
-        store,
-        0,
-        Needs::Everything,
-    )
-    .await;
-    let mut watcher = watcher.expect("opens");
-    watcher.poll().await.expect("follows");
-    watcher
-}
 
 /// The call that opens a game on the first claim.
 async fn opening_call(net: &Network) -> Call {

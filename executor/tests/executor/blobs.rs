@@ -1,9 +1,10 @@
 //! Answers that share a blob, and calldata where blobs are too dear, against the real contracts.
 
+use crate::registered;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::{SolCall, SolValue};
 use assay_bindings::deploy::{Parameters, plan};
-use assay_bindings::{Inbox, ModelRegistry, RequestParams};
+use assay_bindings::{Inbox, RequestParams};
 use assay_dispute::library::{Library, Replay};
 use assay_executor::args::Args;
 use assay_executor::backend::{Backend, Found};
@@ -13,16 +14,14 @@ use assay_executor::office::Office;
 use assay_executor::segment::Signatory;
 use assay_node::anvil::Anvil;
 use assay_node::chain::Chain;
-use assay_node::deployment::{Contracts, Deployment, ModelEntry};
+use assay_node::deployment::{Contracts, Deployment};
 use assay_node::key::Key;
 use assay_node::revert::ErrorBook;
 use assay_node::shell::Shell;
 use assay_node::tx::{Call, TxManager, TxPolicy};
 use assay_proto::v1::{Assignment, FromExecutor, SegmentOffer, Welcome, from_executor::Message};
-use assay_types::hash::{fold, leaf_hash, zero_roots};
 use assay_types::output::Output;
 use assay_types::request::Payload;
-use assay_types::{Program, Tolerance, program};
 use clap::Parser;
 use std::path::Path;
 use std::sync::Arc;
@@ -86,7 +85,7 @@ async fn world() -> World {
         let call = Call::create(creation.name, creation.init_code);
         user.send(call).await.expect(creation.name);
     }
-    let entry = register(&user, to.registry).await;
+    let entry = registered::register(&user, to.registry).await;
     let model = entry.id;
     let contracts = Contracts {
         inbox: to.inbox,
@@ -158,58 +157,6 @@ async fn world() -> World {
         model,
         office,
         heard,
-    }
-}
-
-/// A program and a model of a few bytes; the contracts look at no more than their roots.
-async fn register(user: &TxManager, registry: Address) -> ModelEntry {
-    let zero = zero_roots();
-    let program = Program {
-        code: zero[17],
-        segments: zero[25],
-        table: zero[17],
-        memory: zero[25],
-        globals: zero[9],
-        pages: 1,
-        max_pages: 16,
-        volatile_log2: 0,
-        stack_cells: 1_024,
-        a: 25,
-        b: 25,
-        entry: 1,
-    };
-    let p = (&program).into();
-    let data = ModelRegistry::registerProgramCall { p }.abi_encode();
-    let call = Call::new("registerProgram", registry, data);
-    user.send(call).await.expect("registered");
-    let length = 100u64;
-    let mut leaf = [7u8; 128];
-    leaf[..8].copy_from_slice(&length.to_le_bytes());
-    leaf[108..].fill(0);
-    let siblings: Vec<_> = zero[..33].to_vec();
-    let root = fold(leaf_hash(&leaf), 0, &siblings);
-    let words: Vec<B256> = siblings.iter().map(|h| B256::new(h.0)).collect();
-    let call = ModelRegistry::registerModelCall {
-        modelRoot: B256::new(root.0),
-        length,
-        programId: B256::new(program.id().0.0),
-        maxGap: 0,
-        maxFlips: 0,
-        leaf: leaf.to_vec().into(),
-        siblings: words.try_into().expect("33 of them"),
-        uri: String::new(),
-    };
-    let call = Call::new("registerModel", registry, call.abi_encode());
-    user.send(call).await.expect("registered");
-    let id = program::model_id(root, length, program.id(), Tolerance::default());
-    ModelEntry {
-        id: B256::new(id.0.0),
-        name: "test".to_owned(),
-        program_id: B256::new(program.id().0.0),
-        root: B256::new(root.0),
-        length,
-        max_gap: 0,
-        max_flips: 0,
     }
 }
 

@@ -8,3 +8,5 @@ mod blobs;
 mod cheat;
 mod link;
 mod llama_child;
+#[path = "../../../node/tests/support/registered.rs"]
+mod registered;

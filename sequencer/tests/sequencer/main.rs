@@ -14,6 +14,8 @@ mod offers;
 mod price;
 mod prices;
 mod promises;
+#[path = "../../../node/tests/support/registered.rs"]
+mod registered;
 mod seeds;
 mod start;
 mod support;

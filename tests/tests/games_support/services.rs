@@ -9,7 +9,8 @@ use assay_dispute::inputs::Inputs;
 use assay_dispute::ledger::{Ask, Claim, ClaimKey, ClaimStatus};
 use assay_dispute::library::{Library, Replay};
 use assay_dispute::lies::Lie;
-use assay_dispute::reader::Journal;
+use assay_dispute::reader::{Journal, Needs};
+use assay_dispute::watcher::Watcher;
 use assay_dispute::watchtower::{WatchtowerArgs, run};
 use assay_machine::lower::lower;
 use assay_machine::machine::Machine;
@@ -17,8 +18,10 @@ use assay_machine::rom::Rom;
 use assay_machine::trace::{Interpreter, ProgramTrace};
 use assay_node::config;
 use assay_node::shell::Shell;
+use assay_node::store::SledStore;
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::task::JoinHandle;
 
 /// The output that the program accepts for a request.
@@ -39,6 +42,17 @@ pub fn truth(net: &Network, id: B256, request: &Request, payload: &[u8]) -> Vec<
     };
     let inputs = Inputs::of(net.chain.id(), net.deployment.contracts.inbox, &ask, &claim);
     right_output(&inputs.expect("its seed is known").request)
+}
+
+/// What the chain says now, read by nobody's service.
+pub async fn look(net: &Network) -> Watcher {
+    let name = format!("look-{:?}.sled", Instant::now());
+    let store = Arc::new(SledStore::open(&net.file(&name)).expect("opens"));
+    let needs = Needs::Everything;
+    let watcher = Watcher::open(net.chain.clone(), &net.deployment, store, 0, needs).await;
+    let mut watcher = watcher.expect("opens");
+    watcher.poll().await.expect("follows");
+    watcher
 }
 
 /// The true run of a claim's check.

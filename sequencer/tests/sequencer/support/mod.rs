@@ -1,6 +1,7 @@
 //! A chain with the real contracts, the real binary, and a peer that speaks the executor's side of the protocol.
 #![allow(dead_code)]
 
+use crate::registered;
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::providers::Provider;
 use alloy::signers::SignerSync;
@@ -9,12 +10,10 @@ use alloy::sol_types::{SolCall, SolValue};
 use assay_bindings::abi::inbox::Inbox::InboxInstance;
 use assay_bindings::abi::rollup::Rollup::RollupInstance;
 use assay_bindings::deploy::{Parameters, plan};
-use assay_bindings::{
-    Inbox, ModelRegistry, Request, RequestParams, SignedRequest, Staking, results, sign,
-};
+use assay_bindings::{Inbox, Request, RequestParams, SignedRequest, Staking, results, sign};
 use assay_node::anvil::Anvil;
 use assay_node::chain::Chain;
-use assay_node::deployment::{Contracts, Deployment, Market, ModelEntry};
+use assay_node::deployment::{Contracts, Deployment, Market};
 use assay_node::key::{Key, write_key_file};
 use assay_node::outputs::LaidOut;
 use assay_node::revert::ErrorBook;
@@ -22,10 +21,8 @@ use assay_node::tx::{Call, TxManager, TxPolicy};
 use assay_proto::v1::sequencer_client::SequencerClient;
 use assay_proto::v1::{self, FromExecutor, SegmentStanding, from_executor, to_executor::Message};
 use assay_sequencer::wire;
-use assay_types::hash::{fold, leaf_hash, zero_roots};
 use assay_types::output::Output;
 use assay_types::request::Payload;
-use assay_types::{Program, Tolerance, program};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -120,7 +117,8 @@ impl World {
                 subscriptions: to.market.subscriptions,
             }),
         };
-        let (model, entry) = register(&user, contracts.registry).await;
+        let entry = registered::register(&user, contracts.registry).await;
+        let model = entry.id;
         for account in [FIRST, SECOND] {
             stake(&user, contracts.staking, account, 5 * ETHER).await;
         }
@@ -398,66 +396,6 @@ fn grpc_address(endpoints: &PathBuf) -> Option<String> {
     let text = std::fs::read(endpoints).ok()?;
     let map: serde_json::Value = serde_json::from_slice(&text).ok()?;
     map["grpc"].as_str().map(str::to_owned)
-}
-
-/// Registers a program and a model of a few bytes; the contracts look at no more than their roots.
-async fn register(user: &TxManager, registry: Address) -> (B256, ModelEntry) {
-    let zero = zero_roots();
-    let program = Program {
-        code: zero[17],
-        segments: zero[25],
-        table: zero[17],
-        memory: zero[25],
-        globals: zero[9],
-        pages: 1,
-        max_pages: 16,
-        volatile_log2: 0,
-        stack_cells: 1_024,
-        a: 25,
-        b: 25,
-        entry: 1,
-    };
-    let call = ModelRegistry::registerProgramCall {
-        p: (&program).into(),
-    };
-    user.send(Call::new("registerProgram", registry, call.abi_encode()))
-        .await
-        .expect("registered");
-    let length = 100u64;
-    let mut leaf = [7u8; 128];
-    leaf[..8].copy_from_slice(&length.to_le_bytes());
-    leaf[108..].fill(0);
-    let siblings: Vec<_> = zero[..33].to_vec();
-    let root = fold(leaf_hash(&leaf), 0, &siblings);
-    let words: Vec<B256> = siblings.iter().map(|h| B256::new(h.0)).collect();
-    let call = ModelRegistry::registerModelCall {
-        modelRoot: B256::new(root.0),
-        length,
-        programId: B256::new(program.id().0.0),
-        maxGap: 0,
-        maxFlips: 0,
-        leaf: leaf.to_vec().into(),
-        siblings: words.try_into().expect("33 of them"),
-        uri: String::new(),
-    };
-    user.send(Call::new("registerModel", registry, call.abi_encode()))
-        .await
-        .expect("registered");
-    let id = B256::new(
-        program::model_id(root, length, program.id(), Tolerance::default())
-            .0
-            .0,
-    );
-    let entry = ModelEntry {
-        id,
-        name: "test".to_owned(),
-        program_id: B256::new(program.id().0.0),
-        root: B256::new(root.0),
-        length,
-        max_gap: 0,
-        max_flips: 0,
-    };
-    (id, entry)
 }
 
 /// The executor's side of a connection.
