@@ -285,6 +285,7 @@ impl Watcher {
     /// # Errors
     /// The cache is damaged.
     pub fn read_again(&mut self, claim: ClaimKey) -> Result<(), WatchError> {
+        self.reader.distrust();
         for (key, value) in self.store.scan(PREFIX)? {
             let entry = self.decode(&key, &value)?;
             let claimed = self.ledger.claimed_in_blob(&entry.log, entry.time);
