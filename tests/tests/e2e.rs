@@ -189,7 +189,7 @@ fn executor_killed_after_signing_and_before_posting_keeps_its_word() {
     assert_eq!(lines(&log, &["started", "chain=31337"]), 2, "{log}");
     // The sequencer was gone when the signature was made, so the first life gave it to nobody. The second finds it in
     // the journal: it computes and signs nothing anew.
-    assert_eq!(lines(&log, &["office: signed", "number="]), 1, "{log}");
+    assert_eq!(lines(&log, &[": signed", "number="]), 1, "{log}");
     assert_eq!(lines(&log, &["answered", "tokens="]), 1, "{log}");
     let again = lines(&log, &["offering a signed segment again", "number=0"]);
     assert_eq!(again, 1, "{log}");
