@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, Play};
 use crate::memo::Memo;
 use crate::record::{GameRecords, Sent};
 use crate::responder::Responder;
-use crate::solver::next_actions;
+use crate::solver::{next_actions, without_trace};
 use alloy::primitives::{Address, B256};
 use assay_node::chain::BlockRef;
 use assay_types::Hash;
@@ -67,14 +67,24 @@ struct Finished {
 struct Job {
     play: Play,
     side: Side,
-    now: Timestamp,
-    inputs: Inputs,
-    trace: SharedTrace,
-    script: Script,
+    task: Task,
     responder: Arc<Responder>,
     records: GameRecords,
-    cores: Arc<Semaphore>,
     position: Position,
+}
+
+/// How a job knows what to do.
+enum Task {
+    /// The game alone says so.
+    Known(Vec<Action>),
+    /// By the program's trace.
+    Solve {
+        now: Timestamp,
+        inputs: Inputs,
+        trace: SharedTrace,
+        script: Script,
+        cores: Arc<Semaphore>,
+    },
 }
 
 impl Player {
@@ -146,6 +156,31 @@ impl Player {
     }
 
     fn start(&mut self, ledger: &Ledger, play: &Play, side: Side, now: Timestamp) {
+        // A clock that ran out, and a void game, need nothing that may not be read yet.
+        let task = match without_trace(&play.game, side, now) {
+            Some(actions) => Some(Task::Known(actions)),
+            None => self.solving(ledger, play, side, now),
+        };
+        let Some(task) = task else { return };
+        let job = Job {
+            task,
+            responder: self.responder.clone(),
+            records: self.records.clone(),
+            position: position(play, now),
+            play: play.clone(),
+            side,
+        };
+        self.busy.insert(play.id);
+        self.tasks.spawn(job.run());
+    }
+
+    fn solving(
+        &mut self,
+        ledger: &Ledger,
+        play: &Play,
+        side: Side,
+        now: Timestamp,
+    ) -> Option<Task> {
         let key = play.claim();
         let inbox = self.responder.contracts().inbox;
         let Some(inputs) = ledger.claims.get(&key).and_then(|claim| {
@@ -161,7 +196,7 @@ impl Player {
                     tracing::error!(game = %play.id, claim = %key, "a game on a claim that no event announced");
                 }
             }
-            return;
+            return None;
         };
         if !inputs.are_of(&play.context) {
             // A mirror that is wrong loses games: whoever runs this must hear of it.
@@ -169,20 +204,13 @@ impl Player {
         }
         let identity = inputs.identity();
         self.reads.insert(play.id, identity);
-        let job = Job {
+        Some(Task::Solve {
             trace: self.traces.entry((identity, side)).or_default().clone(),
             inputs,
             script: self.script.clone(),
-            responder: self.responder.clone(),
-            records: self.records.clone(),
             cores: self.cores.clone(),
-            position: position(play, now),
-            play: play.clone(),
-            side,
             now,
-        };
-        self.busy.insert(play.id);
-        self.tasks.spawn(job.run());
+        })
     }
 
     fn collect(&mut self) {
@@ -257,20 +285,7 @@ impl Job {
 
     async fn play(self) -> anyhow::Result<()> {
         let started = Instant::now();
-        let permit = self.cores.clone().acquire_owned().await?;
-        let (play, side, now) = (self.play.clone(), self.side, self.now);
-        let (trace, script, inputs) =
-            (self.trace.clone(), self.script.clone(), self.inputs.clone());
-        let actions = tokio::task::spawn_blocking(move || {
-            let mut slot = trace.lock().unwrap_or_else(PoisonError::into_inner);
-            let trace = match slot.take() {
-                Some(trace) => slot.insert(trace),
-                None => slot.insert(Memo::new(script(&inputs, side)?)),
-            };
-            next_actions(&play.game, trace, side, now)
-        });
-        let actions = actions.await??;
-        drop(permit);
+        let actions = self.task.solve(&self.play, self.side).await?;
         let computed = started.elapsed();
         for action in &actions {
             self.act(action, computed).await?;
@@ -304,6 +319,38 @@ impl Job {
         };
         self.records.sent(&self.play, self.side, sent, action);
         Ok(())
+    }
+}
+
+impl Task {
+    async fn solve(&self, play: &Play, side: Side) -> anyhow::Result<Vec<Action>> {
+        let (now, inputs, trace, script, cores) = match self {
+            Task::Known(actions) => return Ok(actions.clone()),
+            Task::Solve {
+                now,
+                inputs,
+                trace,
+                script,
+                cores,
+            } => (
+                *now,
+                inputs.clone(),
+                trace.clone(),
+                script.clone(),
+                cores.clone(),
+            ),
+        };
+        let _permit = cores.acquire_owned().await?;
+        let game = play.game.clone();
+        let solving = tokio::task::spawn_blocking(move || {
+            let mut slot = trace.lock().unwrap_or_else(PoisonError::into_inner);
+            let trace = match slot.take() {
+                Some(trace) => slot.insert(trace),
+                None => slot.insert(Memo::new(script(&inputs, side)?)),
+            };
+            next_actions(&game, trace, side, now)
+        });
+        Ok(solving.await??)
     }
 }
 

@@ -9,6 +9,30 @@ use crate::clock::Timestamp;
 use crate::game::{Game, Side};
 use crate::trace::Trace;
 
+/// What `me` does at `now` whatever the trace is; `None` if it owes the game a move.
+pub fn without_trace(game: &Game, me: Side, now: Timestamp) -> Option<Vec<Action>> {
+    if game.outcome().is_some() {
+        return Some(Vec::new());
+    }
+    if game.claim_lost() {
+        // Only the challenger has anything to get back.
+        return Some(if me == Side::Challenger {
+            vec![Action::SettleVoid]
+        } else {
+            Vec::new()
+        });
+    }
+    if game.expired(now) {
+        // The contract refuses late moves, so the side that is late has nothing to send.
+        return Some(if game.turn() == me {
+            Vec::new()
+        } else {
+            vec![Action::ClaimTimeout]
+        });
+    }
+    (game.turn() != me).then(Vec::new)
+}
+
 /// Every move that an honest `me` makes at `now`. Touches no chain; only `trace` may fail.
 ///
 /// # Errors
@@ -19,27 +43,8 @@ pub fn next_actions<T: Trace>(
     me: Side,
     now: Timestamp,
 ) -> Result<Vec<Action>, T::Error> {
-    if game.outcome().is_some() {
-        return Ok(Vec::new());
-    }
-    if game.claim_lost() {
-        // Only the challenger has anything to get back.
-        return Ok(if me == Side::Challenger {
-            vec![Action::SettleVoid]
-        } else {
-            Vec::new()
-        });
-    }
-    if game.expired(now) {
-        // The contract refuses late moves, so the side that is late has nothing to send.
-        return Ok(if game.turn() == me {
-            Vec::new()
-        } else {
-            vec![Action::ClaimTimeout]
-        });
-    }
-    if game.turn() != me {
-        return Ok(Vec::new());
+    if let Some(actions) = without_trace(game, me, now) {
+        return Ok(actions);
     }
     let action = match contested(game, trace)? {
         None => Action::Concede,

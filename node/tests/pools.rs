@@ -160,3 +160,35 @@ async fn call_that_never_gets_its_turn_says_so() {
     assert!(matches!(error, TxError::Reserved { .. }), "{error}");
     assert_eq!(world.geth.refused(), 0, "it was not even tried");
 }
+
+/// A node has room for so many of an account's: the next is an error that passes, and takes no nonce with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn transaction_that_a_full_pool_refuses_is_an_error_that_passes() {
+    let world = start().await;
+    let chain = &world.chain;
+    let tx = manager(chain, quick());
+    for (call, types, words) in [
+        (with_blob as fn(u8) -> Call, [3, 3], "account limit"),
+        (|_| plain(), [2, 2], "pool is full"),
+    ] {
+        raw(chain, "evm_setAutomine", serde_json::json!([false])).await;
+        world.geth.set_most(2);
+        let sends: Vec<_> = [1, 2]
+            .map(|n| (tx.clone(), call(n)))
+            .map(|(tx, call)| tokio::spawn(async move { tx.send(call).await }))
+            .into();
+        until_waiting(chain, &types).await;
+        let error = tx.send(call(3)).await.expect_err("there is no room");
+        assert!(matches!(error, TxError::PoolFull { .. }), "{error}");
+        assert!(
+            error.is_transient() && error.to_string().contains(words),
+            "{error}"
+        );
+        raw(chain, "evm_setAutomine", serde_json::json!([true])).await;
+        raw(chain, "evm_mine", serde_json::json!([])).await;
+        for send in sends {
+            send.await.expect("joined").expect("mined");
+        }
+        tx.send(call(3)).await.expect("there is room again");
+    }
+}

@@ -243,6 +243,7 @@ fn blames_batch(error: &TxError) -> bool {
         | TxError::NotMined { .. }
         | TxError::NonceTaken { .. }
         | TxError::Reserved { .. }
+        | TxError::PoolFull { .. }
         | TxError::Sign { .. }
         | TxError::Journal(_) => false,
     }

@@ -7,7 +7,7 @@
 mod games_support;
 
 use alloy::primitives::{B256, Bytes};
-use assay_bindings::{DisputeGame, Request, Rollup};
+use assay_bindings::{BlobDisputeGame, DisputeGame, Request, Rollup};
 use assay_dispute::ledger::ClaimKey;
 use assay_dispute::lies::Lie;
 use assay_dispute::reader::Needs;
@@ -269,4 +269,31 @@ async fn executor_defends_an_output_in_a_blob_from_its_journal() {
     for task in [liar, honest, keeper] {
         task.abort();
     }
+}
+
+/// INVARIANT: a clock that ran out is claimed by whoever plays that game, whatever it has not read of the claim.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn silent_liar_is_timed_out_by_a_watchtower_that_lost_the_output() {
+    let mut net = blob_network(600, 20).await;
+    let beacon = Stand::start(&net, 200).await;
+    let flags = ["--beacon-url", &beacon.url];
+    let answer = falsely(asked(&net, "?").await);
+    let tower = watchtower(&net, Who::Watchtower, &flags);
+    net.claim_in_blob(&[answer]).await;
+    net.wait_for::<BlobDisputeGame::BlobMoved>(1, GAME).await;
+    let known = store(&net, "known");
+    let mut reader = watcher(&net, known, &beacon.url, Needs::Everything).await;
+    reader.poll().await.expect("follows");
+    let lost = reader.ledger().claims[&FIRST].in_blob.expect("in a blob");
+    // Its disk is gone, and the node has dropped that blob.
+    tower.abort();
+    let _ = tower.await;
+    std::fs::remove_dir_all(net.file("Watchtower")).expect("its data");
+    beacon.refuse(lost.blob);
+    let tower = watchtower(&net, Who::Watchtower, &flags);
+    let won = net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    assert_eq!(won[0].winner, net.address(Who::Watchtower));
+    assert_eq!(won[0].reason, 1, "by the clock");
+    net.wait_for::<Rollup::ClaimRejected>(1, GAME).await;
+    tower.abort();
 }

@@ -72,6 +72,19 @@ pub enum TxError {
         /// The account.
         account: Address,
     },
+    /// The node has no room for it.
+    #[error(
+        "{label}: the node keeps no more transactions, of {account} or at all ({reason}): it is tried again when some are \
+         mined"
+    )]
+    PoolFull {
+        /// Which call.
+        label: &'static str,
+        /// The account.
+        account: Address,
+        /// The node's words.
+        reason: String,
+    },
     /// Signing failed.
     #[error("{label}: cannot sign: {reason}")]
     Sign {
@@ -107,6 +120,7 @@ impl TxError {
                 | TxError::NotMined { .. }
                 | TxError::NonceTaken { .. }
                 | TxError::Reserved { .. }
+                | TxError::PoolFull { .. }
         )
     }
 }

@@ -380,7 +380,16 @@ impl TxManager {
                 account: self.address(),
             });
         }
-        Err(self.refused(label, "eth_sendRawTransaction", error))
+        let reason = self.refused(label, "eth_sendRawTransaction", error);
+        // geth's limit of an account's with blobs; geth's, reth's and Erigon's of all.
+        if message.contains("account limit exceeded") || message.contains("pool is full") {
+            return Err(TxError::PoolFull {
+                label,
+                account: self.address(),
+                reason: reason.to_string(),
+            });
+        }
+        Err(reason)
     }
 
     pub(super) fn refused(

@@ -28,6 +28,7 @@ struct Inner {
     pools: Mutex<BTreeMap<Address, Waiting>>,
     refused: Mutex<u64>,
     blob_fee: Mutex<Option<u128>>,
+    most: Mutex<usize>,
 }
 
 impl Geth {
@@ -40,6 +41,7 @@ impl Geth {
             pools: Mutex::default(),
             refused: Mutex::default(),
             blob_fee: Mutex::default(),
+            most: Mutex::new(usize::MAX),
         });
         let serving = inner.clone();
         let at = serve(move |asked| {
@@ -59,6 +61,11 @@ impl Geth {
     /// From now on a unit of blob gas is said to cost this.
     pub fn set_blob_fee(&self, wei: u128) {
         *self.inner.blob_fee.lock().expect("whole") = Some(wei);
+    }
+
+    /// From now on an account has room for this many, in either pool.
+    pub fn set_most(&self, waiting: usize) {
+        *self.inner.most.lock().expect("whole") = waiting;
     }
 }
 
@@ -118,6 +125,13 @@ impl Inner {
                 && cheap(old)
             {
                 Some("replacement transaction underpriced")
+            } else if !waiting.contains_key(&tx.nonce())
+                && waiting.len() >= *self.most.lock().expect("whole")
+            {
+                Some(match blobs {
+                    true => "account limit exceeded: pooled 16 txs",
+                    false => "txpool is full",
+                })
             } else {
                 None
             }

@@ -304,6 +304,34 @@ async fn account_in_two_hands_delays_a_batch_in_blobs_and_strikes_no_segment() {
     assert!(!world.log().contains("go alone"), "{}", world.log());
 }
 
+/// A node without room for a transaction strikes no segment, in a blob or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn full_pool_delays_batches_and_strikes_no_segment() {
+    let mut world = blob_world().await;
+    let geth = Geth::start(&world.anvil.url()).await;
+    world.rpc = geth.url.to_string();
+    let (_sequencer, mut client) = world.sequencer(&[]).await;
+    let mut peer = Peer::connect(&world, &mut client, FIRST).await;
+    for (blob, words) in [(true, "account limit exceeded"), (false, "txpool is full")] {
+        let id = world.ask("One?").await;
+        // Verdicts on the one before may come first.
+        while !matches!(peer.hear().await, Some(to_executor::Message::Assignment(_))) {}
+        geth.set_most(0);
+        let (answers, now) = ([(id, answer("yes"))], world.now().await);
+        let segment = match blob {
+            true => peer.segment_in_blob(&answers, 600, now),
+            false => peer.segment_of(&answers, 600, now),
+        };
+        assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
+        world.until_log(words).await;
+        // Long enough for three tries, after which the segment would be dropped.
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        geth.set_most(16);
+        world.until_state(id, state::CLAIMED).await;
+    }
+    assert!(!world.log().contains("go alone"), "{}", world.log());
+}
+
 /// Killed while its batch offers too little for any block: the next run offers more for the same batch, and sends no other.
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_in_blobs_that_a_killed_run_left_behind_is_sent_again_for_more_and_mined_once() {
