@@ -3,6 +3,7 @@
 use assay_node::args::NodeArgs;
 use clap::{Parser, value_parser};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Bytes that the largest request and its answer take in a batch: 64 KiB between them, user data, and what goes around.
@@ -32,6 +33,11 @@ pub struct Flags {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = value_parser!(u64).range(0..=8_000))]
     pub seed_depth: u64,
 
+    /// File of another private key that pays for recording that randomness; without it the account that posts does, and records
+    /// nothing while a batch of its waits to be mined beside which nodes take no such transaction.
+    #[arg(long, value_name = "FILE")]
+    pub seed_key_file: Option<PathBuf>,
+
     /// Least fee, in wei, of a request taken by gRPC.
     #[arg(long, value_name = "WEI", default_value_t = 0)]
     pub min_fee_wei: u128,
@@ -46,7 +52,8 @@ pub struct Flags {
 
     /// Most gwei that this sequencer pays for a unit of blob gas, of which a blob has 131,072. While it costs more, segments in
     /// blobs are refused, and their executors offer the outputs in calldata. A batch that was sent before waits until it costs
-    /// less, and so does everything behind it: every later batch, in calldata too, and the randomness that this sequencer records.
+    /// less, and so does everything behind it: every later batch, in calldata too, and without --seed-key-file the randomness that
+    /// this sequencer records.
     /// Once a batch offers more than half of this it is not replaced; a higher limit and a start of the service replace it.
     #[arg(long, value_name = "GWEI", default_value_t = 100, value_parser = value_parser!(u64).range(1..=2_000))]
     pub max_blob_fee_gwei: u64,

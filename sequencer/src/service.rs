@@ -10,7 +10,7 @@ use crate::work::least_life;
 use crate::{follow, grpc, intake, outputs, post, seeds};
 use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolValue;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use assay_bindings::SignedRequest;
 use assay_bindings::work::Share;
 use assay_node::admin::listen;
@@ -18,7 +18,10 @@ use assay_node::chain::ChainError;
 use assay_node::deployment::Contracts;
 use assay_node::follower::Follower;
 use assay_node::journal::Journal;
+use assay_node::key::Key;
 use assay_node::shell::Shell;
+use assay_node::tx::TxManager;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -59,6 +62,10 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
         .await?;
     let tx = shell.tx_manager(key).max_blob_fee(flags.max_blob_fee());
     tx.resume(shell.data.path()).await?;
+    let recorder = match &flags.seed_key_file {
+        Some(path) => recorder(&shell, path, sequencer).await?,
+        None => tx.clone(),
+    };
     let store = shell.store("requests")?;
     let (journal, records) = Journal::<Record>::open(&shell.data.join("accepted.journal"))?;
     let counts = Counts::new(&shell.metrics);
@@ -83,7 +90,7 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     tracing::info!(grpc = %addr, sequencer = %sequencer, "serving");
 
     let poster = tokio::spawn(post::run(shared.clone(), tx.clone()));
-    let recorder = tokio::spawn(seeds::run(shared.clone(), tx));
+    let recorder = tokio::spawn(seeds::run(shared.clone(), recorder, sequencer));
     let reader = tokio::spawn(outputs::run(shared.clone()));
     let router = tokio::spawn(routing(shared.clone()));
     let server = tonic::transport::Server::builder()
@@ -108,6 +115,25 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     }
     shared.settle();
     followed
+}
+
+/// Another account that records randomness, so that no batch keeps it from that.
+async fn recorder(shell: &Shell, path: &Path, sequencer: Address) -> anyhow::Result<TxManager> {
+    let key = Key::from_file(path)?;
+    let account = key.address();
+    ensure!(
+        account != sequencer,
+        "--seed-key-file {} holds the sequencer's own key {account}: pass another one, or none",
+        path.display()
+    );
+    shell
+        .chain
+        .require_balance(account, U256::from(LEAST_BALANCE))
+        .await
+        .context("the account of --seed-key-file pays for recording randomness")?;
+    let tx = shell.tx_manager(key);
+    tx.resume(shell.data.path()).await?;
+    Ok(tx)
 }
 
 /// What is followed, and its cursor's name: a market that a deployment file names only now is read from the beginning.

@@ -3,13 +3,15 @@
 use crate::flow::{Client, stage, until_stage};
 use crate::geth::Geth;
 use crate::http::{Message, forward, serve};
-use crate::support::{FIRST, KEYS, Peer, Running, SECOND, SEQUENCER, World, free_port, signer};
+use crate::support::{
+    FIRST, KEYS, Peer, Running, SECOND, SEQUENCER, STRANGER, World, free_port, signer,
+};
 use alloy::consensus::Transaction as _;
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::{B256, Bytes, U256};
 use alloy::providers::Provider;
 use assay_bindings::deploy::Parameters;
 use assay_node::chain::Chain;
-use assay_node::key::Key;
+use assay_node::key::{Key, write_key_file};
 use assay_node::revert::ErrorBook;
 use assay_node::tx::{Call, TxManager, TxPolicy};
 use assay_proto::v1::{RequestStage, SegmentStanding, SegmentVerdict, from_executor, to_executor};
@@ -275,6 +277,55 @@ async fn batch_in_blobs_waits_for_a_recording_that_is_not_mined_yet() {
     assert!(!world.log().contains("go alone"), "{}", world.log());
 }
 
+/// With an account of its own, what a block drew is recorded while a batch waits that offers too little for any block.
+#[tokio::test(flavor = "multi_thread")]
+async fn randomness_is_recorded_from_another_account_while_a_batch_waits() {
+    let parameters = Parameters::devnet(signer(SEQUENCER).address());
+    let mut world = World::with(Parameters {
+        blobs: true,
+        seed_delay: 3,
+        ..parameters
+    })
+    .await;
+    let geth = Geth::start(&world.anvil.url()).await;
+    world.rpc = geth.url.to_string();
+    let file = world.dir.path().join("recorder.key");
+    write_key_file(&file, KEYS[STRANGER]).expect("written");
+    let file = file.display().to_string();
+    let flags = ["--seed-depth", "1", "--seed-key-file", &file];
+    let (_sequencer, mut client) = world.sequencer(&flags).await;
+    let mut peer = Peer::connect(&world, &mut client, FIRST).await;
+    let id = world.ask("One?").await;
+    world.raw("anvil_mine", json!([4])).await;
+    assert_eq!(peer.assignment().await.0, id);
+    world.ask("Two?").await;
+    let asked = world.chain.block_number().await.expect("asked");
+    world.raw("evm_setAutomine", json!([false])).await;
+    let segment = peer.segment_in_blob(&[(id, answer("yes"))], 600, world.now().await);
+    assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
+    until_pending(&world, 1).await;
+    // Also when it was sent again for twice as much.
+    let dear = offered(&world).await * 10;
+    let number = U256::from(asked + 3);
+    let seed = async || world.inbox().recordedSeed(number).call().await;
+    let start = Instant::now();
+    while seed().await.expect("asked").is_zero() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{}", world.log());
+        let fee = json!([format!("{dear:#x}")]);
+        world.raw("anvil_setNextBlockBaseFeePerGas", fee).await;
+        world.raw("evm_mine", json!([])).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let status = world.inbox().status(id).call().await.expect("asked");
+    assert_eq!(status.state, state::OPEN, "the batch waits");
+    world.raw("evm_setAutomine", json!([true])).await;
+    let cheap = json!(["0x1"]);
+    world.raw("anvil_setNextBlockBaseFeePerGas", cheap).await;
+    world.raw("evm_mine", json!([])).await;
+    world.until_state(id, state::CLAIMED).await;
+    assert_eq!(geth.refused(), 0);
+}
+
 /// The same where the transaction that waits is another process's: the node's refusal strikes no segment.
 #[tokio::test(flavor = "multi_thread")]
 async fn account_in_two_hands_delays_a_batch_in_blobs_and_strikes_no_segment() {
@@ -350,11 +401,7 @@ async fn batch_in_blobs_that_a_killed_run_left_behind_is_sent_again_for_more_and
     assert_eq!(peer.offer(segment).await.0, SegmentStanding::Accepted);
     until_pending(&world, 1).await;
     drop(sequencer);
-    let pool = world.raw("txpool_content", json!([])).await;
-    let sent = pool["pending"].as_object().and_then(|p| p.values().next());
-    let offer = sent.and_then(|s| s.as_object()?.values().next()?["maxFeePerGas"].as_str());
-    let offer = offer.expect("it is there").trim_start_matches("0x");
-    let dear = u128::from_str_radix(offer, 16).expect("wei") * 3 / 2;
+    let dear = offered(&world).await * 3 / 2;
     let mine = async || {
         let fee = json!([format!("{dear:#x}")]);
         world.raw("anvil_setNextBlockBaseFeePerGas", fee).await;
@@ -386,6 +433,15 @@ async fn batch_in_blobs_that_a_killed_run_left_behind_is_sent_again_for_more_and
     let segments = world.rollup().segmentCount().call().await;
     assert_eq!(segments.expect("asked"), 1);
     assert!(world.log().contains("sent again for more"));
+}
+
+/// Wei for a unit of gas that the transaction offers that waits.
+async fn offered(world: &World) -> u128 {
+    let pool = world.raw("txpool_content", json!([])).await;
+    let sent = pool["pending"].as_object().and_then(|p| p.values().next());
+    let offer = sent.and_then(|s| s.as_object()?.values().next()?["maxFeePerGas"].as_str());
+    let offer = offer.expect("it is there").trim_start_matches("0x");
+    u128::from_str_radix(offer, 16).expect("wei")
 }
 
 async fn until_pending(world: &World, count: u64) {

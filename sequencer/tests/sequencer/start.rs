@@ -44,6 +44,12 @@ async fn bad_starts_say_what_is_wrong_and_what_to_do() {
     let text = fails(world.command(&["--key-file", &stranger.display().to_string()]));
     assert!(text.contains("takes batches from"), "{text}");
 
+    let own = world.dir.path().join("own.key");
+    let key = crate::support::KEYS[crate::support::SEQUENCER];
+    assay_node::key::write_key_file(&own, key).expect("written");
+    let text = fails(world.command(&["--seed-key-file", &own.display().to_string()]));
+    assert!(text.contains("the sequencer's own key"), "{text}");
+
     let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = held.local_addr().expect("bound").to_string();
     let text = fails(world.command(&["--grpc-addr", &taken]));
