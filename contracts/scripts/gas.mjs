@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Writes docs/gas.md from what test/gas measures (snapshots/gas_*.json) and from the committed costs of single steps.
+// Writes docs/gas.md from what tests measure (snapshots, those of the economics too) and from the committed costs of single steps.
 //   node scripts/gas.mjs             measures and regenerates
 //   node scripts/gas.mjs --check     measures and compares, exits 1 on a difference
 //   node scripts/gas.mjs --out FILE  adds the committed figures to the JSON object in FILE, measuring nothing
@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url";
 import { ARITIES, BASE, BATCHES, costs, measured } from "./gas/measured.mjs";
 import { page } from "./gas/page.mjs";
 
+// Every test that writes a snapshot.
+const MEASURING = "test/{gas/*,economics/*,step/StepFloats.t.sol}";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const file = join(root, "../docs/gas.md");
 const again = "run `npm run gas` in contracts/ and look at the difference";
@@ -19,13 +21,13 @@ function fail(...lines) {
   process.exit(1);
 }
 
-/** Runs test/gas: it writes the snapshots, or compares them where `check` is set. */
+/** Runs what measures: it writes the snapshots, or compares them where `check` is set. */
 function measure(check) {
-  const args = ["test", "--offline", "--match-path", "test/gas/*"];
+  const args = ["test", "--offline", "--match-path", MEASURING];
   const env = { ...process.env, FORGE_SNAPSHOT_CHECK: `${check}`, FORGE_SNAPSHOT_EMIT: `${!check}` };
   const { status, stdout, stderr } = spawnSync(join(root, "scripts/forge.sh"), args, { cwd: root, env, encoding: "utf8" });
   if (status === 0) return;
-  fail(`${stdout ?? ""}${stderr ?? ""}`, `test/gas fails, or contracts/snapshots/gas_*.json differ: ${again}`);
+  fail(`${stdout ?? ""}${stderr ?? ""}`, `a test that measures fails, or contracts/snapshots differ: ${again}`);
 }
 
 /** Flat names and whole numbers, as `make bench` writes them. */
