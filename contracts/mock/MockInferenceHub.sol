@@ -170,7 +170,8 @@ contract MockInferenceHub {
     function _call(bytes32 id, IInbox.Mode mode, bytes memory userData) private view returns (bytes memory) {
         if (mode == IInbox.Mode.Finality) return abi.encodeCall(IInferenceConsumer.onInferenceFinal, (id));
         if (mode == IInbox.Mode.Overturn) return abi.encodeCall(IInferenceConsumer.onInferenceOverturned, (id));
-        bool isFinal = inbox.status(id).state == RequestState.Final;
+        (Request memory req,,) = inbox.asked(id);
+        bool isFinal = req.params.delivery == uint8(Delivery.Final);
         return abi.encodeCall(IInferenceConsumer.onInferenceResult, (id, _outputs[id], userData, isFinal));
     }
 }

@@ -62,7 +62,7 @@ abstract contract InferenceConsumer is IInferenceConsumer {
     /// @dev The model could not answer; `code` as in docs/encoding.md, section 7.
     function _onError(bytes32 id, uint8 code, bytes calldata userData) internal virtual;
 
-    /// @dev What was delivered is final. May come twice with the same meaning.
+    /// @dev What was delivered is final. Comes once.
     function _onFinal(bytes32 id) internal virtual;
 
     /// @dev What was delivered was a lie.

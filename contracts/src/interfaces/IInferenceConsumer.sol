@@ -8,7 +8,8 @@ interface IInferenceConsumer {
     /// @param id the request
     /// @param output canonical output (docs/encoding.md, section 7)
     /// @param userData the bytes that the request gave
-    /// @param isFinal whether the claim is final
+    /// @param isFinal whether delivery is Final, so that the answer is and nothing follows. With Optimistic delivery it is false also
+    ///        where the answer is delivered late and is final already: `onInferenceFinal` says so
     function onInferenceResult(bytes32 id, bytes calldata output, bytes calldata userData, bool isFinal) external;
 
     /// @notice The result delivered before is final. Optimistic delivery only.

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {
     ClaimGames,
     ClaimRef,
+    Delivery,
     Request,
     RequestState,
     RequestStatus,
@@ -207,7 +208,8 @@ contract Rollup is IRollup, Eip712 {
         bytes32 id = RequestLaws.idOf(req, address(_inbox));
         checkClaim(id, claim);
         if (keccak256(output) != claim.outputHash || keccak256(userData) != req.userDataHash) revert HashMismatch();
-        bool isFinal = _inbox.status(id).state == RequestState.Final;
+        // INVARIANT: a consumer is told once that an answer is final, however late it hears the answer.
+        bool isFinal = req.params.delivery == uint8(Delivery.Final);
         bytes memory data = abi.encodeCall(IInferenceConsumer.onInferenceResult, (id, output, userData, isFinal));
         return _deliver(id, req, IInbox.Mode.Result, data);
     }

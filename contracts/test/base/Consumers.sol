@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {InferenceConsumer} from "../../src/consumer/InferenceConsumer.sol";
+import {IInbox} from "../../src/interfaces/IInbox.sol";
 import {IInferenceConsumer} from "../../src/interfaces/IInferenceConsumer.sol";
 import {ClaimRef, Request} from "../../src/interfaces/Types.sol";
 import {Rollup} from "../../src/rollup/Rollup.sol";
@@ -40,6 +42,26 @@ contract Recorder is IInferenceConsumer {
         lastId = id;
         ++overturns;
     }
+}
+
+/// @notice Counts what the base tells it.
+contract Counter is InferenceConsumer {
+    uint256 public results;
+    uint256 public finals;
+
+    constructor(IInbox inbox_) InferenceConsumer(inbox_) {}
+
+    function _onResult(bytes32, bytes calldata, bytes calldata) internal override {
+        ++results;
+    }
+
+    function _onFinal(bytes32) internal override {
+        require(results == 1, "final before its answer");
+        ++finals;
+    }
+
+    function _onError(bytes32, uint8, bytes calldata) internal override {}
+    function _onOverturned(bytes32) internal override {}
 }
 
 /// @notice Burns all the gas that it is given.

@@ -66,13 +66,13 @@ contract ReviewJudgeTest is Fixture {
         assertEq(bytes(judge.verdict(_idOf(r)).text), " positive", "the truth");
     }
 
-    function test_judge_deliveredOnlyAfterFinality_settlesAtOnce_succeeds() public {
+    function test_judge_deliveredOnlyAfterFinality_settlesByItsCallback_succeeds() public {
         Request memory r = _judge();
         ClaimRef memory c = _claim(r);
         _finalize(r, c);
         assertTrue(rollup.deliverResult(r, c, output, ""), "late");
-        _stage(r, ReviewJudge.Stage.Settled);
-        assertTrue(rollup.deliverFinality(r), "again, without harm");
+        _stage(r, ReviewJudge.Stage.Provisional);
+        assertTrue(rollup.deliverFinality(r), "final");
         _stage(r, ReviewJudge.Stage.Settled);
     }
 

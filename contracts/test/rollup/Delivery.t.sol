@@ -12,7 +12,7 @@ import {
 } from "../../src/interfaces/Types.sol";
 import {IInbox} from "../../src/interfaces/IInbox.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
-import {GasBurner, Recorder, Reenterer, ReturnBomb} from "../base/Consumers.sol";
+import {Counter, GasBurner, Recorder, Reenterer, ReturnBomb} from "../base/Consumers.sol";
 import {Fixture} from "../base/Fixture.sol";
 
 contract DeliveryTest is Fixture {
@@ -98,6 +98,28 @@ contract DeliveryTest is Fixture {
         assertEq(inbox.credit(ANYONE), 0.3 ether, "the other half");
         vm.expectRevert(abi.encodeWithSelector(IInbox.NotDue.selector, _idOf(r), IInbox.Mode.Finality, Callback.Done));
         rollup.deliverFinality(r);
+    }
+
+    /// @dev [S] A consumer that pays out when an answer is final is told so once, whether it heard the answer early, late or once final.
+    function test_deliver_anyOrder_isFinalOnce_succeeds() public {
+        Delivery[3] memory deliveries = [Delivery.Final, Delivery.Optimistic, Delivery.Optimistic];
+        for (uint256 i = 0; i < 3; ++i) {
+            Counter counter = new Counter(inbox);
+            Request memory r = _askFor(address(counter), deliveries[i]);
+            ClaimRef memory c = _claim(r);
+            if (i == 1) assertTrue(_deliver(r, c), "early");
+            _finalize(r, c);
+            if (i != 1) assertTrue(_deliver(r, c), "late");
+            if (i != 0) assertTrue(rollup.deliverFinality(r), "then final");
+            assertEq(counter.results(), 1, "heard");
+            assertEq(counter.finals(), 1, "final once");
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IInbox.NotDue.selector, _idOf(r), IInbox.Mode.Finality, i == 0 ? Callback.None : Callback.Done
+                )
+            );
+            rollup.deliverFinality(r);
+        }
     }
 
     /// @dev [S] A callback's fee is paid to the last wei, be its halves earned at once, one after the other or not at all.
