@@ -29,7 +29,7 @@ contract VectorsTest is TestBase {
     bytes32 private constant REQUEST_DIGEST = 0xd137461f19a3a067e1a33a637169b48e54efe8d83469506841303115191c2d5e;
     bytes32 private constant SEGMENT_DIGEST = 0xc6397123f8168498aca0d9ab8513369ec2d5cc6366a01357141501f1df7a5657;
     bytes32 private constant PROMISE_DIGEST = 0x08081f7f674dd4efd5528bf7be0688401cec9357d073d1ccd1e974cb64bab286;
-    bytes32 private constant ASK_DIGEST = 0x7da5062a9a9afec788f358b802acc8cc1bdd8cebab66b1ed44d2fa2476578e16;
+    bytes32 private constant ASK_DIGEST = 0x66ad2d4cd28a42ed3dbaca01e27f918eaf70f2f83632c33d6edb6a3439d84dd2;
     bytes32 private constant RESULTS_ROOT = 0x80777021014cfe3e80ba85649f442fdbd8ec7ff75594e3bc7e171fd07a642935;
     bytes32 private constant BLOB_LEAF = 0x05d6418c58bdf9a5e602a70dac7e9394c61a7189c4ac96cc476d24202574ccab;
     bytes32 private constant GAME_ID = 0x94e56e1bc1e7828d2b6681cbbd8ed964ab768dda18f3693bc82a2afcbdf3107b;
@@ -170,6 +170,8 @@ contract VectorsTest is TestBase {
             executor: _bytes20(0x66),
             modelId: keccak256("model"),
             token: _bytes20(0x88),
+            hardware: 4,
+            capacity: 3_000_000_019,
             promptPrice: 30_000_000_000_000_000_001,
             tokenPrice: 40_000_000_000_000_000_007,
             nonce: 5_000_000_011,

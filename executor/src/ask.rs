@@ -40,14 +40,41 @@ pub struct AskArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub ask_token: Option<Address>,
 
+    /// What this executor says it runs. Nothing checks it. Where it is left out, an ask that is posted keeps what stands.
+    #[arg(long, value_enum)]
+    pub ask_hardware: Option<Hardware>,
+
+    /// Tokens a second that this executor says it makes, over all requests; likewise.
+    #[arg(long, value_name = "N")]
+    pub ask_capacity: Option<u32>,
+
     /// Sign the ask and leave it with the sequencer, for orders to carry, instead of posting it: that costs no gas.
     #[arg(long)]
     pub ask_signed: bool,
 }
 
+/// Hardware class of an ask, as `AskTerms` numbers it.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hardware {
+    /// CPU.
+    Cpu = 1,
+    /// One consumer GPU.
+    ConsumerGpu,
+    /// One data-centre GPU.
+    DatacenterGpu,
+    /// Several GPUs.
+    Gpus,
+    /// Other.
+    Other,
+}
+
 /// What is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ask {
+    /// Hardware class, if it is said.
+    pub hardware: Option<u8>,
+    /// Tokens a second, if they are said.
+    pub capacity: Option<u32>,
     /// The token; zero for ether.
     pub token: Address,
     /// Its amounts.
@@ -69,17 +96,26 @@ impl AskArgs {
     pub fn ask(&self) -> anyhow::Result<Option<Ask>> {
         match (self.ask_prompt_price, self.ask_token_price) {
             (Some(prompt), Some(token)) => Ok(Some(Ask {
+                hardware: self.ask_hardware.map(|class| class as u8),
+                capacity: self.ask_capacity,
                 token: self.ask_token.unwrap_or_default(),
                 prices: Prices { prompt, token },
             })),
-            (None, None) if self.ask_token.is_none() && !self.ask_signed => Ok(None),
+            (None, None) if !self.says_more() => Ok(None),
             (None, None) => bail!(
-                "--ask-token and --ask-signed say nothing without prices: pass --ask-prompt-price and --ask-token-price too"
+                "--ask-token, --ask-hardware, --ask-capacity and --ask-signed say nothing without prices: pass \
+                 --ask-prompt-price and --ask-token-price too"
             ),
             _ => bail!(
                 "an ask has two prices: pass both --ask-prompt-price and --ask-token-price (0 for nothing)"
             ),
         }
+    }
+
+    /// Whether anything but prices is there.
+    fn says_more(&self) -> bool {
+        let said = self.ask_hardware.is_some() || self.ask_capacity.is_some();
+        said || self.ask_token.is_some() || self.ask_signed
     }
 }
 
@@ -146,15 +182,17 @@ async fn last(
 /// Whether `last` is `ask`, without an end. One that was withdrawn ends at 0.
 fn stands(last: &Checkpoint, ask: Ask) -> bool {
     let endless = last.validUntil == U40::MAX;
-    endless && last.token == ask.token && Prices::from(last) == ask.prices
+    let same = terms(last, ask);
+    let described = (same.hardware, same.capacity) == (last.hardware, last.capacity);
+    endless && described && last.token == ask.token && Prices::from(last) == ask.prices
 }
 
-/// What an executor said of its hardware by other means stays.
+/// What an executor said of its hardware before stays, where it says nothing now.
 fn terms(last: &Checkpoint, ask: Ask) -> AskTerms {
     AskTerms {
         token: ask.token,
-        hardware: last.hardware,
-        capacity: last.capacity,
+        hardware: ask.hardware.unwrap_or(last.hardware),
+        capacity: ask.capacity.unwrap_or(last.capacity),
         promptPrice: U96::from(ask.prices.prompt),
         tokenPrice: U96::from(ask.prices.token),
         validUntil: U40::MAX,
@@ -203,6 +241,8 @@ impl Signed {
             executor: self.signer.address(),
             modelId: model,
             token: self.ask.token,
+            hardware: self.ask.hardware.unwrap_or_default(),
+            capacity: self.ask.capacity.unwrap_or_default(),
             promptPrice: U96::from(prompt),
             tokenPrice: U96::from(token),
             nonce: until,
@@ -220,6 +260,8 @@ impl Signed {
             nonce: until,
             valid_until: until,
             signature: signature.as_bytes().to_vec(),
+            hardware: ask.hardware.into(),
+            capacity: ask.capacity,
         })
     }
 }
@@ -245,11 +287,14 @@ mod tests {
             let error = half.ask().expect_err("half of one").to_string();
             assert!(error.contains("--ask-prompt-price"), "{error}");
         }
-        let signed = AskArgs {
-            ask_signed: true,
-            ..AskArgs::default()
+        let more = |f: fn(&mut AskArgs)| {
+            let mut args = AskArgs::default();
+            f(&mut args);
+            args.ask()
         };
-        assert!(signed.ask().is_err());
+        assert!(more(|args| args.ask_signed = true).is_err());
+        assert!(more(|args| args.ask_hardware = Some(Hardware::Cpu)).is_err());
+        assert!(more(|args| args.ask_capacity = Some(0)).is_err());
         assert_eq!(price(&((1u128 << 96) - 1).to_string()), Ok((1 << 96) - 1));
         assert!(price(&(1u128 << 96).to_string()).is_err() && price("-1").is_err());
     }
@@ -288,5 +333,49 @@ mod tests {
         };
         let kept = terms(&on_a_gpu, free);
         assert_eq!((kept.hardware, kept.capacity), (2, 50));
+        let says = |hardware, capacity| Ask {
+            hardware,
+            capacity,
+            ..ask
+        };
+        assert!(stands(&on_a_gpu, ask) && stands(&on_a_gpu, says(Some(2), Some(50))));
+        for other in [says(Some(3), None), says(None, Some(51))] {
+            assert!(!stands(&on_a_gpu, other));
+            let said = terms(&on_a_gpu, other);
+            assert_ne!((said.hardware, said.capacity), (2, 50));
+        }
+    }
+
+    #[test]
+    fn signed_ask_says_what_the_executor_runs() {
+        let mut args = args(Some(5), Some(7));
+        (args.ask_hardware, args.ask_capacity) = (Some(Hardware::Gpus), Some(900));
+        let signer = PrivateKeySigner::random();
+        let signed = Signed {
+            chain_id: 1,
+            market: Address::repeat_byte(2),
+            signer: signer.clone(),
+            models: Vec::new(),
+            ask: args.ask().expect("both").expect("one"),
+        };
+        let message = signed.sign(B256::repeat_byte(3), 99).expect("signs");
+        assert_eq!((message.hardware, message.capacity), (4, 900));
+        let ask = |hardware| SignedAsk {
+            executor: signer.address(),
+            modelId: B256::repeat_byte(3),
+            token: Address::ZERO,
+            hardware,
+            capacity: 900,
+            promptPrice: U96::from(5),
+            tokenPrice: U96::from(7),
+            nonce: 99,
+            validUntil: U40::from(99),
+            signature: Default::default(),
+        };
+        let signature = alloy::primitives::Signature::try_from(&message.signature[..]);
+        let signature = signature.expect("65 bytes");
+        let by = |ask| signature.recover_address_from_prehash(&ask_digest(1, signed.market, &ask));
+        assert_eq!(by(ask(4)).ok(), Some(signer.address()));
+        assert_ne!(by(ask(3)).ok(), Some(signer.address()), "it is signed too");
     }
 }

@@ -132,10 +132,16 @@ pub fn signed_ask(m: &v1::SignedAsk) -> Result<SignedAsk, BadField> {
             expected: "below 2^40",
         });
     }
+    let hardware = u8::try_from(m.hardware).map_err(|_| BadField {
+        field: "hardware",
+        expected: "below 256",
+    })?;
     Ok(SignedAsk {
         executor: address("executor", &m.executor)?,
         modelId: word("model_id", &m.model_id)?,
         token: optional_address("token", &m.token)?,
+        hardware,
+        capacity: m.capacity,
         promptPrice: price("prompt_price", &m.prompt_price)?,
         tokenPrice: price("token_price", &m.token_price)?,
         nonce: m.nonce,
@@ -177,6 +183,8 @@ pub fn signed_ask_message(ask: &SignedAsk) -> v1::SignedAsk {
         nonce: ask.nonce,
         valid_until: ask.validUntil.to(),
         signature: ask.signature.to_vec(),
+        hardware: ask.hardware.into(),
+        capacity: ask.capacity,
     }
 }
 
@@ -248,6 +256,8 @@ mod tests {
             executor: Address::repeat_byte(1),
             modelId: B256::repeat_byte(2),
             token: Address::repeat_byte(3),
+            hardware: u8::MAX,
+            capacity: u32::MAX - 1,
             promptPrice: U96::MAX,
             tokenPrice: U96::from(5),
             nonce: u64::MAX,
@@ -262,6 +272,7 @@ mod tests {
             signed_ask(&m).expect_err("spoiled").to_string()
         };
         assert!(spoil(|m| m.prompt_price = format!("{}0", U96::MAX)).contains("prompt_price"));
+        assert!(spoil(|m| m.hardware = 256).contains("hardware"));
         assert!(spoil(|m| m.valid_until = 1 << 40).contains("valid_until"));
     }
 

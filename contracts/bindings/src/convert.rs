@@ -158,7 +158,7 @@ same_struct! {
         params
     }
     SignedAsk => InferenceMarket::SignedAsk {
-        executor, modelId, token, promptPrice, tokenPrice, nonce, validUntil, signature
+        executor, modelId, token, hardware, capacity, promptPrice, tokenPrice, nonce, validUntil, signature
     }
 }
 

@@ -23,6 +23,8 @@ mod typed {
             address executor;
             bytes32 modelId;
             address token;
+            uint8 hardware;
+            uint32 capacity;
             uint96 promptPrice;
             uint96 tokenPrice;
             uint64 nonce;
@@ -120,6 +122,8 @@ pub fn ask_digest(chain_id: u64, contract: Address, ask: &SignedAsk) -> B256 {
         executor: ask.executor,
         modelId: ask.modelId,
         token: ask.token,
+        hardware: ask.hardware,
+        capacity: ask.capacity,
         promptPrice: ask.promptPrice,
         tokenPrice: ask.tokenPrice,
         nonce: ask.nonce,

@@ -74,6 +74,8 @@ fn ask() -> SignedAsk {
         executor: Address::repeat_byte(0x66),
         modelId: keccak256("model"),
         token: Address::repeat_byte(0x88),
+        hardware: 4,
+        capacity: 3_000_000_019,
         promptPrice: U96::from(30_000_000_000_000_000_001u128),
         tokenPrice: U96::from(40_000_000_000_000_000_007u128),
         nonce: 5_000_000_011,

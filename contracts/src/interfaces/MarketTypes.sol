@@ -35,12 +35,15 @@ struct Checkpoint {
 }
 
 /// @notice An ask that an executor signed off chain. It may be carried by any number of orders until it ends or is cancelled.
+/// @param hardware as in `AskTerms`, like all that is not named here
 /// @param nonce any number; cancelling it ends every ask that has it
 /// @param signature 65 bytes r, s, v over the EIP-712 struct `Ask`
 struct SignedAsk {
     address executor;
     bytes32 modelId;
     address token;
+    uint8 hardware;
+    uint32 capacity;
     uint96 promptPrice;
     uint96 tokenPrice;
     uint64 nonce;

@@ -11,7 +11,7 @@ import {Eip712} from "../rollup/Eip712.sol";
 /// @notice Holds no money and no opinion on anyone.
 contract InferenceMarket is IInferenceMarket, Eip712 {
     bytes32 private constant ASK_TYPEHASH = keccak256(
-        "Ask(address executor,bytes32 modelId,address token,uint96 promptPrice,uint96 tokenPrice,uint64 nonce,uint40 validUntil)"
+        "Ask(address executor,bytes32 modelId,address token,uint8 hardware,uint32 capacity,uint96 promptPrice,uint96 tokenPrice,uint64 nonce,uint40 validUntil)"
     );
 
     /// @inheritdoc IInferenceMarket
@@ -114,8 +114,9 @@ contract InferenceMarket is IInferenceMarket, Eip712 {
 
     /// @inheritdoc IInferenceMarket
     function askDigest(SignedAsk calldata ask) public view returns (bytes32) {
-        bytes memory prices = abi.encode(ask.token, ask.promptPrice, ask.tokenPrice, ask.nonce, ask.validUntil);
-        return _digest(keccak256(bytes.concat(abi.encode(ASK_TYPEHASH, ask.executor, ask.modelId), prices)));
+        bytes memory who = abi.encode(ASK_TYPEHASH, ask.executor, ask.modelId, ask.token, ask.hardware, ask.capacity);
+        bytes memory prices = abi.encode(ask.promptPrice, ask.tokenPrice, ask.nonce, ask.validUntil);
+        return _digest(keccak256(bytes.concat(who, prices)));
     }
 
     /// @inheritdoc IInferenceMarket

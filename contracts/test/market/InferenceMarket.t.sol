@@ -181,7 +181,7 @@ contract InferenceMarketTest is MarketFixture {
     function test_askDigest_isTheStandardOne_succeeds() public view {
         SignedAsk memory a = _signedAsk(EXECUTOR_KEY, address(token), 5, 9);
         bytes32 typeHash = keccak256(
-            "Ask(address executor,bytes32 modelId,address token,uint96 promptPrice,uint96 tokenPrice,uint64 nonce,uint40 validUntil)"
+            "Ask(address executor,bytes32 modelId,address token,uint8 hardware,uint32 capacity,uint96 promptPrice,uint96 tokenPrice,uint64 nonce,uint40 validUntil)"
         );
         bytes32 domain = keccak256(
             abi.encode(
@@ -194,7 +194,16 @@ contract InferenceMarketTest is MarketFixture {
         );
         bytes32 hash = keccak256(
             abi.encode(
-                typeHash, a.executor, a.modelId, a.token, a.promptPrice, a.tokenPrice, a.nonce, uint256(a.validUntil)
+                typeHash,
+                a.executor,
+                a.modelId,
+                a.token,
+                uint256(a.hardware),
+                uint256(a.capacity),
+                a.promptPrice,
+                a.tokenPrice,
+                a.nonce,
+                uint256(a.validUntil)
             )
         );
         assertEq(market.domainSeparator(), domain, "domain");

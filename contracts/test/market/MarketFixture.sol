@@ -68,7 +68,7 @@ abstract contract MarketFixture is Fixture {
     {
         (ask.executor, ask.modelId, ask.token) = (vm.addr(key), modelId, paidIn);
         (ask.promptPrice, ask.tokenPrice, ask.nonce) = (promptPrice, tokenPrice, 77);
-        ask.validUntil = uint40(block.timestamp + 1 hours);
+        (ask.hardware, ask.capacity, ask.validUntil) = (3, 400, uint40(block.timestamp + 1 hours));
         ask.signature = _sign(key, market.askDigest(ask));
     }
 

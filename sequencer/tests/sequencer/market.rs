@@ -357,6 +357,8 @@ async fn asks_that_executors_sign_are_quoted_and_carried() {
         let ask = SignedAsk {
             executor: signer(who).address(),
             modelId: world.model,
+            hardware: 2,
+            capacity: 60,
             tokenPrice: U96::from(token_price),
             validUntil: U40::from(until),
             nonce: 7,
