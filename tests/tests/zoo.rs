@@ -25,6 +25,7 @@ use assay_node::tx::Call;
 use assay_types::params::TRACE_LOG2;
 use assay_types::request::Payload;
 use games_support::network::{Network, Who, events};
+use games_support::pool::{assert_in_front, block_of, copied, number, overtake, pending, shown};
 use games_support::proxy::{Fault, Proxy};
 use games_support::services::{
     arguments, defender, look, run_of, truth, watchtower, watchtower_of,
@@ -90,19 +91,24 @@ async fn purse(net: &Network, who: Who) -> U256 {
     balance.expect("asked") + net.credit(who).await
 }
 
-/// The watchtower has won the only claim there was: rejected once, its bond slashed once.
-// INVARIANT: an honest challenger has its bond back, its gas repaid and a quarter of the claim's bond.
-async fn assert_rejected(net: &Network, before: U256, reason: u8) {
-    let won = net.wait_for::<DisputeGame::ClaimLost>(1, GAME).await;
-    assert_eq!(won.len(), 1);
+/// The only claim there was is lost to a game of `who`: rejected once, its bond slashed once.
+async fn assert_lost_to(net: &Network, who: Who, reason: u8) {
+    let lost = net.wait_for::<DisputeGame::ClaimLost>(1, GAME).await;
+    assert_eq!(lost.len(), 1);
     let won = net.game_events::<DisputeGame::GameWon>().await;
-    let tower = net.address(Who::Watchtower);
-    let mine: Vec<_> = won.iter().filter(|w| w.winner == tower).collect();
-    assert_eq!(mine.len(), 1);
-    assert_eq!(mine[0].reason, reason);
+    let winner = net.address(who);
+    let its: Vec<_> = won.iter().filter(|w| w.winner == winner).collect();
+    assert_eq!(its.len(), 1);
+    assert_eq!(its[0].reason, reason);
     let rejected = net.game_events::<Rollup::ClaimRejected>().await;
     assert_eq!(rejected.len(), 1);
     assert_eq!(free_stake(net).await, U256::from(STAKE - ETHER));
+}
+
+/// The watchtower has won the only claim there was.
+// INVARIANT: an honest challenger has its bond back, its gas repaid and a quarter of the claim's bond.
+async fn assert_rejected(net: &Network, before: U256, reason: u8) {
+    assert_lost_to(net, Who::Watchtower, reason).await;
     let after = purse(net, Who::Watchtower).await;
     let least = before + U256::from(ETHER / 4 - GAS);
     assert!(after >= least, "{before} -> {after}");
@@ -221,24 +227,6 @@ async fn sham_game_that_the_liar_loses_to_itself_saves_no_claim() {
     liar.abort();
 }
 
-fn number(hex: &Value) -> u128 {
-    let hex = hex.as_str().expect("hex").trim_start_matches("0x");
-    u128::from_str_radix(hex, 16).expect("hex")
-}
-
-/// The transaction to the game that `from` has pending and that begins with `selector`.
-async fn pending(net: &Network, from: Address, selector: [u8; 4]) -> Option<Value> {
-    let pool = net.rpc("txpool_content", json!([])).await;
-    let wanted = format!("0x{}", alloy::hex::encode(selector));
-    let pool = pool["pending"].as_object().expect("accounts").clone();
-    let of = pool
-        .into_iter()
-        .filter(|(account, _)| account.parse::<Address>() == Ok(from));
-    let mut txs = of.flat_map(|(_, txs)| txs.as_object().cloned().unwrap_or_default());
-    let found = txs.find(|(_, tx)| tx["input"].as_str().is_some_and(|i| i.starts_with(&wanted)));
-    found.map(|(_, tx)| tx)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "minutes on a chain of its own: make zoo"]
 async fn proof_in_the_hands_of_a_front_runner_reverts() {
@@ -265,27 +253,161 @@ async fn proof_in_the_hands_of_a_front_runner_reverts() {
         }
         tokio::time::sleep(Duration::from_millis(1000)).await;
     };
-    let thief = net.address(Who::User);
-    let copied = json!([{
-        "from": thief, "to": net.deployment.contracts.game, "input": proof["input"], "gas": proof["gas"],
-        "maxFeePerGas": "0x174876e800", "maxPriorityFeePerGas": "0x174876e800",
-    }]);
-    let stolen = net.rpc("eth_sendTransaction", copied).await;
+    let stolen = overtake(&net, Who::User, &proof, &proof["input"]).await;
     mine(&net, 1).await;
     net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
-    let receipt = net.rpc("eth_getTransactionReceipt", json!([stolen])).await;
-    let honest = net
-        .rpc("eth_getTransactionReceipt", json!([proof["hash"]]))
-        .await;
-    assert_eq!(receipt["status"], "0x0", "{receipt}");
-    assert_eq!(honest["status"], "0x1", "{honest}");
-    assert_eq!(receipt["blockNumber"], honest["blockNumber"]);
-    let places = [&receipt, &honest].map(|r| number(&r["transactionIndex"]));
-    assert!(places[0] < places[1], "it did run in front");
+    let ran = assert_in_front(&net, &stolen, &proof["hash"]).await;
+    assert_eq!(ran, ["0x0", "0x1"], "the thief's reverts");
     assert!(net.credit(Who::User).await.is_zero());
     assert_rejected(&net, before, 0).await;
     tower.abort();
     liar.abort();
+}
+
+/// A copycat's game on a false claim beside the watchtower's, of which it repeats every move: in the block of the original,
+/// or in the next.
+struct Copycat {
+    net: Network,
+    /// What the watchtower and the copycat had.
+    before: [U256; 2],
+    tower: JoinHandle<()>,
+    liar: JoinHandle<()>,
+    watcher: Watcher,
+}
+
+impl Copycat {
+    /// Plays until the proof is all that is left to copy; then blocks are made by hand.
+    async fn start(at_once: bool) -> Copycat {
+        let mut net = Network::start(120, 300).await;
+        let asked = ask(&net).await;
+        let liar = defender(&net, LIE);
+        net.claim(asked.id, &asked.request, &asked.wrong).await;
+        let before = [
+            purse(&net, Who::Watchtower).await,
+            purse(&net, Who::Liar).await,
+        ];
+        let cat = net.responder(Who::Liar);
+        cat.send(opening_call(&net).await).await.expect("opened");
+        mine(&net, 0).await;
+        let tower = watchtower(&net, Who::Watchtower, &[]);
+        block_of(&net, 1).await;
+        let mut all = Copycat {
+            watcher: look(&net).await,
+            net,
+            before,
+            tower,
+            liar,
+        };
+        if !at_once {
+            block_of(&all.net, 1).await;
+        }
+        for nonce in 1..=5 {
+            let tx = shown(&all.net, nonce).await;
+            all.send(&tx).await;
+            // Each of both games has somebody to move: all four moves, whoever is first.
+            block_of(&all.net, 2).await;
+            block_of(&all.net, 2).await;
+        }
+        all
+    }
+
+    async fn call(&mut self, tx: &Value) -> Call {
+        self.watcher.poll().await.expect("follows");
+        let me = self.net.address(Who::Liar);
+        let mut games = self.watcher.ledger().games.values();
+        let play = games
+            .find(|p| p.context.challenger == me)
+            .expect("its game");
+        copied(play, tx, self.net.deployment.contracts.game)
+    }
+
+    async fn send(&mut self, tx: &Value) -> Value {
+        let input = json!(alloy::hex::encode_prefixed(&self.call(tx).await.data));
+        overtake(&self.net, Who::Liar, tx, &input).await
+    }
+}
+
+/// Both games went the same way, and `loser` has for its own, which is void, its bond and its gas.
+// INVARIANT: a claim's loss pays one prize; every other game on it costs its challenger nothing but its settling.
+async fn assert_void(net: &Network, loser: Who) {
+    let voided = net.wait_for::<DisputeGame::GameVoided>(1, GAME).await;
+    let won = net.game_events::<DisputeGame::GameWon>().await;
+    let lost = net.game_events::<DisputeGame::ClaimLost>().await;
+    assert_eq!((voided.len(), won.len()), (1, 1));
+    assert_eq!(voided[0].challenger, net.address(loser));
+    assert_eq!(lost[0].toWinner, U256::from(ETHER / 4));
+    assert_eq!(
+        voided[0].gasRepaid + won[0].challengerGas,
+        lost[0].pool,
+        "in full"
+    );
+    let bond = challenger_bond(&net.chain, net.deployment.contracts.game).await;
+    assert_eq!(voided[0].returned, bond.expect("a view"));
+    let moved = net.game_events::<DisputeGame::Moved>().await;
+    let of = |id: B256| {
+        let its = moved.iter().filter(|m| m.gameId == id);
+        its.map(|m| (m.segment, &m.roots)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(won[0].gameId), of(voided[0].gameId));
+    assert_eq!(of(won[0].gameId).len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
+async fn copycat_a_step_behind_has_its_bond_back_and_no_prize() {
+    let mut cat = Copycat::start(false).await;
+    // INVARIANT: the proof ends the claim: there is nothing left to win with its copy.
+    let proof = shown(&cat.net, 6).await;
+    let late = cat.call(&proof).await;
+    let sender = cat.net.responder(Who::Liar);
+    let error = sender.send(late).await.expect_err("too late");
+    assert_eq!(error.revert_name(), Some("ClaimAlreadyLost"), "{error}");
+    mine(&cat.net, 1).await;
+    let won = cat.net.game_events::<DisputeGame::GameWon>().await;
+    let context = cat.watcher.ledger().games.values();
+    let mut context = context
+        .filter(|p| p.id != won[0].gameId)
+        .map(|p| p.context.clone());
+    let context = context.next().expect("its game");
+    let game = cat.net.deployment.contracts.game;
+    cat.net
+        .send(Who::Liar, game, DisputeGame::settleVoidCall { context }, 0)
+        .await;
+    assert_void(&cat.net, Who::Liar).await;
+    assert_rejected(&cat.net, cat.before[0], 0).await;
+    println!(
+        "cat {} -> {}",
+        cat.before[1],
+        purse(&cat.net, Who::Liar).await
+    );
+    assert!(purse(&cat.net, Who::Liar).await < cat.before[1]);
+    cat.tower.abort();
+    cat.liar.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
+async fn copycat_whose_proof_runs_in_front_takes_the_prize_and_nothing_else() {
+    let mut cat = Copycat::start(true).await;
+    let proof = shown(&cat.net, 6).await;
+    let first = cat.send(&proof).await;
+    block_of(&cat.net, 2).await;
+    let ran = assert_in_front(&cat.net, &first, &proof["hash"]).await;
+    assert_eq!(ran, ["0x1", "0x0"], "the original comes too late");
+    mine(&cat.net, 1).await;
+    assert_void(&cat.net, Who::Watchtower).await;
+    assert_lost_to(&cat.net, Who::Liar, 0).await;
+    cat.tower.abort();
+    let after = purse(&cat.net, Who::Watchtower).await;
+    println!("tower {} -> {after}", cat.before[0]);
+    println!(
+        "cat {} -> {}",
+        cat.before[1],
+        purse(&cat.net, Who::Liar).await
+    );
+    assert!(after + U256::from(GAS) >= cat.before[0], "{after}");
+    assert!(after < cat.before[0]);
+    cat.liar.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
