@@ -25,7 +25,9 @@ use assay_node::tx::Call;
 use assay_types::params::TRACE_LOG2;
 use assay_types::request::Payload;
 use games_support::network::{Network, Who, events};
-use games_support::pool::{assert_in_front, block_of, copied, number, overtake, pending, shown};
+use games_support::pool::{
+    assert_in_front, block_of, copied, fee, mine, number, overtake, pending, receipt, shown,
+};
 use games_support::proxy::{Fault, Proxy};
 use games_support::services::{
     arguments, defender, look, run_of, truth, watchtower, watchtower_of,
@@ -113,10 +115,6 @@ async fn assert_rejected(net: &Network, before: U256, reason: u8) {
     let least = before + U256::from(ETHER / 4 - GAS);
     assert!(after >= least, "{before} -> {after}");
     assert!(after <= before + U256::from(ETHER / 2));
-}
-
-async fn mine(net: &Network, seconds: u64) {
-    net.rpc("evm_setIntervalMining", json!([seconds])).await;
 }
 
 /// A false claim, the liar who defends it, and the watchtower that will see it.
@@ -264,150 +262,137 @@ async fn proof_in_the_hands_of_a_front_runner_reverts() {
     liar.abort();
 }
 
-/// A copycat's game on a false claim beside the watchtower's, of which it repeats every move: in the block of the original,
-/// or in the next.
+/// A copycat's game on a false claim, in which it repeats what the watchtower does in its own.
 struct Copycat {
     net: Network,
-    /// What the watchtower and the copycat had.
-    before: [U256; 2],
+    /// What the watchtower had.
+    before: U256,
     tower: JoinHandle<()>,
     liar: JoinHandle<()>,
     watcher: Watcher,
 }
 
 impl Copycat {
-    /// Plays until the proof is all that is left to copy; then blocks are made by hand.
-    async fn start(at_once: bool) -> Copycat {
+    /// Plays until the proof is left to copy: with each move in the original's block (`in_time`), or in the next. From its
+    /// opening on blocks are made by hand.
+    async fn start(in_time: bool) -> Copycat {
         let mut net = Network::start(120, 300).await;
         let asked = ask(&net).await;
         let liar = defender(&net, LIE);
         net.claim(asked.id, &asked.request, &asked.wrong).await;
-        let before = [
-            purse(&net, Who::Watchtower).await,
-            purse(&net, Who::Liar).await,
-        ];
-        let cat = net.responder(Who::Liar);
-        cat.send(opening_call(&net).await).await.expect("opened");
+        let before = purse(&net, Who::Watchtower).await;
+        let sender = net.responder(Who::Liar);
+        sender.send(opening_call(&net).await).await.expect("opened");
         mine(&net, 0).await;
         let tower = watchtower(&net, Who::Watchtower, &[]);
         block_of(&net, 1).await;
-        let mut all = Copycat {
-            watcher: look(&net).await,
+        let watcher = look(&net).await;
+        let mut cat = Copycat {
             net,
             before,
             tower,
             liar,
+            watcher,
         };
-        if !at_once {
-            block_of(&all.net, 1).await;
+        if !in_time {
+            block_of(&cat.net, 1).await;
         }
         for nonce in 1..=5 {
-            let tx = shown(&all.net, nonce).await;
-            all.send(&tx).await;
-            // Each of both games has somebody to move: all four moves, whoever is first.
-            block_of(&all.net, 2).await;
-            block_of(&all.net, 2).await;
+            let tx = shown(&cat.net, nonce).await;
+            cat.copy(&tx).await;
+            // Either game has a move for each of these: the copy and an answer to it are among them.
+            block_of(&cat.net, 2).await;
+            block_of(&cat.net, 2).await;
         }
-        all
+        cat
     }
 
-    async fn call(&mut self, tx: &Value) -> Call {
+    async fn play(&mut self) -> Play {
         self.watcher.poll().await.expect("follows");
         let me = self.net.address(Who::Liar);
         let mut games = self.watcher.ledger().games.values();
-        let play = games
-            .find(|p| p.context.challenger == me)
-            .expect("its game");
-        copied(play, tx, self.net.deployment.contracts.game)
+        let play = games.find(|p| p.context.challenger == me);
+        play.expect("its game").clone()
     }
 
-    async fn send(&mut self, tx: &Value) -> Value {
-        let input = json!(alloy::hex::encode_prefixed(&self.call(tx).await.data));
+    /// Sends, at any price, what `tx` says; its hash.
+    async fn copy(&mut self, tx: &Value) -> Value {
+        let play = self.play().await;
+        let call = copied(&play, tx, self.net.deployment.contracts.game);
+        let input = json!(alloy::hex::encode_prefixed(&call.data));
         overtake(&self.net, Who::Liar, tx, &input).await
     }
-}
 
-/// Both games went the same way, and `loser` has for its own, which is void, its bond and its gas.
-// INVARIANT: a claim's loss pays one prize; every other game on it costs its challenger nothing but its settling.
-async fn assert_void(net: &Network, loser: Who) {
-    let voided = net.wait_for::<DisputeGame::GameVoided>(1, GAME).await;
-    let won = net.game_events::<DisputeGame::GameWon>().await;
-    let lost = net.game_events::<DisputeGame::ClaimLost>().await;
-    assert_eq!((voided.len(), won.len()), (1, 1));
-    assert_eq!(voided[0].challenger, net.address(loser));
-    assert_eq!(lost[0].toWinner, U256::from(ETHER / 4));
-    assert_eq!(
-        voided[0].gasRepaid + won[0].challengerGas,
-        lost[0].pool,
-        "in full"
-    );
-    let bond = challenger_bond(&net.chain, net.deployment.contracts.game).await;
-    assert_eq!(voided[0].returned, bond.expect("a view"));
-    let moved = net.game_events::<DisputeGame::Moved>().await;
-    let of = |id: B256| {
-        let its = moved.iter().filter(|m| m.gameId == id);
-        its.map(|m| (m.segment, &m.roots)).collect::<Vec<_>>()
-    };
-    assert_eq!(of(won[0].gameId), of(voided[0].gameId));
-    assert_eq!(of(won[0].gameId).len(), 10);
+    /// All is over: both games went the same way; `loser`'s is void and gives its bond back, and its gas, which is returned.
+    // INVARIANT: there is one prize for a claim; a void game costs its challenger no more than the gas of its end.
+    async fn assert_void(&self, loser: Who) -> U256 {
+        let net = &self.net;
+        let voided = net.wait_for::<DisputeGame::GameVoided>(1, GAME).await;
+        let won = net.game_events::<DisputeGame::GameWon>().await;
+        let lost = net.game_events::<DisputeGame::ClaimLost>().await;
+        assert_eq!((voided.len(), won.len()), (1, 1));
+        let (void, won, lost) = (&voided[0], &won[0], &lost[0]);
+        assert_eq!(void.challenger, net.address(loser));
+        let bond = challenger_bond(&net.chain, net.deployment.contracts.game).await;
+        assert_eq!(void.returned, bond.expect("a view"));
+        assert_eq!(void.gasRepaid + won.challengerGas, lost.pool, "in full");
+        assert_eq!(lost.toWinner, U256::from(ETHER / 4));
+        let of_cat = match loser {
+            Who::Liar => void.gasRepaid,
+            _ => won.challengerGas + lost.toWinner,
+        };
+        assert_eq!(net.credit(Who::Liar).await, void.returned + of_cat);
+        let moved = net.game_events::<DisputeGame::Moved>().await;
+        let [theirs, its] = [won.gameId, void.gameId].map(|id| {
+            let of = moved.iter().filter(|m| m.gameId == id);
+            of.map(|m| (m.segment, &m.roots)).collect::<Vec<_>>()
+        });
+        assert_eq!((theirs.len(), &theirs), (10, &its));
+        self.tower.abort();
+        self.liar.abort();
+        void.gasRepaid
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "minutes on a chain of its own: make zoo"]
 async fn copycat_a_step_behind_has_its_bond_back_and_no_prize() {
     let mut cat = Copycat::start(false).await;
-    // INVARIANT: the proof ends the claim: there is nothing left to win with its copy.
+    // INVARIANT: the original ends the claim, so its copy wins nothing.
     let proof = shown(&cat.net, 6).await;
-    let late = cat.call(&proof).await;
-    let sender = cat.net.responder(Who::Liar);
-    let error = sender.send(late).await.expect_err("too late");
-    assert_eq!(error.revert_name(), Some("ClaimAlreadyLost"), "{error}");
+    let late = cat.copy(&proof).await;
+    block_of(&cat.net, 1).await;
+    assert_eq!(receipt(&cat.net, &late).await["status"], "0x0");
     mine(&cat.net, 1).await;
-    let won = cat.net.game_events::<DisputeGame::GameWon>().await;
-    let context = cat.watcher.ledger().games.values();
-    let mut context = context
-        .filter(|p| p.id != won[0].gameId)
-        .map(|p| p.context.clone());
-    let context = context.next().expect("its game");
+    let context = cat.play().await.context;
+    let settling = DisputeGame::settleVoidCall { context };
     let game = cat.net.deployment.contracts.game;
-    cat.net
-        .send(Who::Liar, game, DisputeGame::settleVoidCall { context }, 0)
-        .await;
-    assert_void(&cat.net, Who::Liar).await;
-    assert_rejected(&cat.net, cat.before[0], 0).await;
-    println!(
-        "cat {} -> {}",
-        cat.before[1],
-        purse(&cat.net, Who::Liar).await
-    );
-    assert!(purse(&cat.net, Who::Liar).await < cat.before[1]);
-    cat.tower.abort();
-    cat.liar.abort();
+    cat.net.send(Who::Liar, game, settling, 0).await;
+    assert_rejected(&cat.net, cat.before, 0).await;
+    cat.assert_void(Who::Liar).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "minutes on a chain of its own: make zoo"]
-async fn copycat_whose_proof_runs_in_front_takes_the_prize_and_nothing_else() {
+async fn copycat_whose_proof_runs_in_front_leaves_the_watchtower_whole() {
     let mut cat = Copycat::start(true).await;
     let proof = shown(&cat.net, 6).await;
-    let first = cat.send(&proof).await;
+    let copy = cat.copy(&proof).await;
     block_of(&cat.net, 2).await;
-    let ran = assert_in_front(&cat.net, &first, &proof["hash"]).await;
+    let ran = assert_in_front(&cat.net, &copy, &proof["hash"]).await;
     assert_eq!(ran, ["0x1", "0x0"], "the original comes too late");
     mine(&cat.net, 1).await;
-    assert_void(&cat.net, Who::Watchtower).await;
     assert_lost_to(&cat.net, Who::Liar, 0).await;
-    cat.tower.abort();
+    let repaid = cat.assert_void(Who::Watchtower).await;
+    // INVARIANT: what the rules count is no less than what its opening and its moves cost.
+    let mut paid = 0;
+    for nonce in 0..=5 {
+        paid += fee(&cat.net, &shown(&cat.net, nonce).await["hash"]).await;
+    }
+    assert!(repaid >= U256::from(paid), "{paid}, {repaid}");
     let after = purse(&cat.net, Who::Watchtower).await;
-    println!("tower {} -> {after}", cat.before[0]);
-    println!(
-        "cat {} -> {}",
-        cat.before[1],
-        purse(&cat.net, Who::Liar).await
-    );
-    assert!(after + U256::from(GAS) >= cat.before[0], "{after}");
-    assert!(after < cat.before[0]);
-    cat.liar.abort();
+    assert!(after < cat.before, "no prize");
+    assert!(after + U256::from(GAS) > cat.before, "{after}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -451,8 +436,8 @@ async fn hundredfold_base_fee_in_mid_game_is_paid_and_the_game_won() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     mine(&net, 1).await;
-    let receipt = net.rpc("eth_getTransactionReceipt", json!([stuck["hash"]]));
-    assert!(receipt.await.is_null(), "its bumped successor was mined");
+    let receipt = receipt(&net, &stuck["hash"]).await;
+    assert!(receipt.is_null(), "its bumped successor was mined");
     net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
     assert_rejected(&net, before, 0).await;
     tower.abort();

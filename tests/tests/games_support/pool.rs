@@ -44,14 +44,29 @@ pub async fn overtake(net: &Network, from: Who, tx: &Value, input: &Value) -> Va
     net.rpc("eth_sendTransaction", copied).await
 }
 
+/// The receipt of a transaction; null while it is not mined.
+pub async fn receipt(net: &Network, hash: &Value) -> Value {
+    net.rpc("eth_getTransactionReceipt", json!([hash])).await
+}
+
+/// Wei of gas that a mined transaction cost.
+pub async fn fee(net: &Network, hash: &Value) -> u128 {
+    let receipt = receipt(net, hash).await;
+    number(&receipt["gasUsed"]) * number(&receipt["effectiveGasPrice"])
+}
+
 /// One transaction ran before the other in one block; whether each succeeded.
 pub async fn assert_in_front(net: &Network, first: &Value, second: &Value) -> [Value; 2] {
-    let receipt = async |hash| net.rpc("eth_getTransactionReceipt", json!([hash])).await;
-    let both = [receipt(first).await, receipt(second).await];
+    let both = [receipt(net, first).await, receipt(net, second).await];
     assert_eq!(both[0]["blockNumber"], both[1]["blockNumber"]);
     let places = both.each_ref().map(|r| number(&r["transactionIndex"]));
     assert!(places[0] < places[1], "it did run in front");
     both.map(|r| r["status"].clone())
+}
+
+/// A block every so many seconds; at 0, by hand.
+pub async fn mine(net: &Network, seconds: u64) {
+    net.rpc("evm_setIntervalMining", json!([seconds])).await;
 }
 
 /// Makes a block once `n` transactions are in the pool.
