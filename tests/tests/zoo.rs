@@ -300,9 +300,11 @@ impl Copycat {
         for nonce in 1..=5 {
             let tx = shown(&cat.net, nonce).await;
             cat.copy(&tx).await;
-            // Either game has a move for each of these: the copy and an answer to it are among them.
             block_of(&cat.net, 2).await;
-            block_of(&cat.net, 2).await;
+            // The last answer to a copy that is late meets the proof, and may be withheld or revert.
+            if in_time || nonce < 5 {
+                block_of(&cat.net, 2).await;
+            }
         }
         cat
     }
@@ -347,7 +349,7 @@ impl Copycat {
             let of = moved.iter().filter(|m| m.gameId == id);
             of.map(|m| (m.segment, &m.roots)).collect::<Vec<_>>()
         });
-        assert_eq!((theirs.len(), &theirs), (10, &its));
+        assert!(theirs.len() == 10 && its.len() >= 9 && theirs.starts_with(&its));
         self.tower.abort();
         self.liar.abort();
         void.gasRepaid
@@ -360,6 +362,7 @@ async fn copycat_a_step_behind_has_its_bond_back_and_no_prize() {
     let mut cat = Copycat::start(false).await;
     // INVARIANT: the original ends the claim, so its copy wins nothing.
     let proof = shown(&cat.net, 6).await;
+    block_of(&cat.net, 1).await;
     let late = cat.copy(&proof).await;
     block_of(&cat.net, 1).await;
     assert_eq!(receipt(&cat.net, &late).await["status"], "0x0");
