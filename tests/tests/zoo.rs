@@ -25,6 +25,9 @@ use assay_node::tx::Call;
 use assay_types::params::TRACE_LOG2;
 use assay_types::request::Payload;
 use games_support::network::{Network, Who, events};
+use games_support::pool::{
+    assert_in_front, block_of, copied, fee, mine, number, overtake, pending, receipt, shown,
+};
 use games_support::proxy::{Fault, Proxy};
 use games_support::services::{
     arguments, defender, look, run_of, truth, watchtower, watchtower_of,
@@ -90,27 +93,28 @@ async fn purse(net: &Network, who: Who) -> U256 {
     balance.expect("asked") + net.credit(who).await
 }
 
-/// The watchtower has won the only claim there was: rejected once, its bond slashed once.
-// INVARIANT: an honest challenger has its bond back, its gas repaid and a quarter of the claim's bond.
-async fn assert_rejected(net: &Network, before: U256, reason: u8) {
-    let won = net.wait_for::<DisputeGame::ClaimLost>(1, GAME).await;
-    assert_eq!(won.len(), 1);
+/// The only claim there was is lost to a game of `who`: rejected once, its bond slashed once.
+async fn assert_lost_to(net: &Network, who: Who, reason: u8) {
+    let lost = net.wait_for::<DisputeGame::ClaimLost>(1, GAME).await;
+    assert_eq!(lost.len(), 1);
     let won = net.game_events::<DisputeGame::GameWon>().await;
-    let tower = net.address(Who::Watchtower);
-    let mine: Vec<_> = won.iter().filter(|w| w.winner == tower).collect();
-    assert_eq!(mine.len(), 1);
-    assert_eq!(mine[0].reason, reason);
+    let winner = net.address(who);
+    let its: Vec<_> = won.iter().filter(|w| w.winner == winner).collect();
+    assert_eq!(its.len(), 1);
+    assert_eq!(its[0].reason, reason);
     let rejected = net.game_events::<Rollup::ClaimRejected>().await;
     assert_eq!(rejected.len(), 1);
     assert_eq!(free_stake(net).await, U256::from(STAKE - ETHER));
+}
+
+/// The watchtower has won the only claim there was.
+// INVARIANT: an honest challenger has its bond back, its gas repaid and a quarter of the claim's bond.
+async fn assert_rejected(net: &Network, before: U256, reason: u8) {
+    assert_lost_to(net, Who::Watchtower, reason).await;
     let after = purse(net, Who::Watchtower).await;
     let least = before + U256::from(ETHER / 4 - GAS);
     assert!(after >= least, "{before} -> {after}");
     assert!(after <= before + U256::from(ETHER / 2));
-}
-
-async fn mine(net: &Network, seconds: u64) {
-    net.rpc("evm_setIntervalMining", json!([seconds])).await;
 }
 
 /// A false claim, the liar who defends it, and the watchtower that will see it.
@@ -221,24 +225,6 @@ async fn sham_game_that_the_liar_loses_to_itself_saves_no_claim() {
     liar.abort();
 }
 
-fn number(hex: &Value) -> u128 {
-    let hex = hex.as_str().expect("hex").trim_start_matches("0x");
-    u128::from_str_radix(hex, 16).expect("hex")
-}
-
-/// The transaction to the game that `from` has pending and that begins with `selector`.
-async fn pending(net: &Network, from: Address, selector: [u8; 4]) -> Option<Value> {
-    let pool = net.rpc("txpool_content", json!([])).await;
-    let wanted = format!("0x{}", alloy::hex::encode(selector));
-    let pool = pool["pending"].as_object().expect("accounts").clone();
-    let of = pool
-        .into_iter()
-        .filter(|(account, _)| account.parse::<Address>() == Ok(from));
-    let mut txs = of.flat_map(|(_, txs)| txs.as_object().cloned().unwrap_or_default());
-    let found = txs.find(|(_, tx)| tx["input"].as_str().is_some_and(|i| i.starts_with(&wanted)));
-    found.map(|(_, tx)| tx)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "minutes on a chain of its own: make zoo"]
 async fn proof_in_the_hands_of_a_front_runner_reverts() {
@@ -265,27 +251,151 @@ async fn proof_in_the_hands_of_a_front_runner_reverts() {
         }
         tokio::time::sleep(Duration::from_millis(1000)).await;
     };
-    let thief = net.address(Who::User);
-    let copied = json!([{
-        "from": thief, "to": net.deployment.contracts.game, "input": proof["input"], "gas": proof["gas"],
-        "maxFeePerGas": "0x174876e800", "maxPriorityFeePerGas": "0x174876e800",
-    }]);
-    let stolen = net.rpc("eth_sendTransaction", copied).await;
+    let stolen = overtake(&net, Who::User, &proof, &proof["input"]).await;
     mine(&net, 1).await;
     net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
-    let receipt = net.rpc("eth_getTransactionReceipt", json!([stolen])).await;
-    let honest = net
-        .rpc("eth_getTransactionReceipt", json!([proof["hash"]]))
-        .await;
-    assert_eq!(receipt["status"], "0x0", "{receipt}");
-    assert_eq!(honest["status"], "0x1", "{honest}");
-    assert_eq!(receipt["blockNumber"], honest["blockNumber"]);
-    let places = [&receipt, &honest].map(|r| number(&r["transactionIndex"]));
-    assert!(places[0] < places[1], "it did run in front");
+    let ran = assert_in_front(&net, &stolen, &proof["hash"]).await;
+    assert_eq!(ran, ["0x0", "0x1"], "the thief's reverts");
     assert!(net.credit(Who::User).await.is_zero());
     assert_rejected(&net, before, 0).await;
     tower.abort();
     liar.abort();
+}
+
+/// A copycat's game on a false claim, in which it repeats what the watchtower does in its own.
+struct Copycat {
+    net: Network,
+    /// What the watchtower had.
+    before: U256,
+    tower: JoinHandle<()>,
+    liar: JoinHandle<()>,
+    watcher: Watcher,
+}
+
+impl Copycat {
+    /// Plays until the proof is left to copy: with each move in the original's block (`in_time`), or in the next. From its
+    /// opening on blocks are made by hand.
+    async fn start(in_time: bool) -> Copycat {
+        let mut net = Network::start(120, 300).await;
+        let asked = ask(&net).await;
+        let liar = defender(&net, LIE);
+        net.claim(asked.id, &asked.request, &asked.wrong).await;
+        let before = purse(&net, Who::Watchtower).await;
+        let sender = net.responder(Who::Liar);
+        sender.send(opening_call(&net).await).await.expect("opened");
+        mine(&net, 0).await;
+        let tower = watchtower(&net, Who::Watchtower, &[]);
+        block_of(&net, 1).await;
+        let watcher = look(&net).await;
+        let mut cat = Copycat {
+            net,
+            before,
+            tower,
+            liar,
+            watcher,
+        };
+        if !in_time {
+            block_of(&cat.net, 1).await;
+        }
+        for nonce in 1..=5 {
+            let tx = shown(&cat.net, nonce).await;
+            cat.copy(&tx).await;
+            block_of(&cat.net, 2).await;
+            // The last answer to a copy that is late meets the proof, and may be withheld or revert.
+            if in_time || nonce < 5 {
+                block_of(&cat.net, 2).await;
+            }
+        }
+        cat
+    }
+
+    async fn play(&mut self) -> Play {
+        self.watcher.poll().await.expect("follows");
+        let me = self.net.address(Who::Liar);
+        let mut games = self.watcher.ledger().games.values();
+        let play = games.find(|p| p.context.challenger == me);
+        play.expect("its game").clone()
+    }
+
+    /// Sends, at any price, what `tx` says; its hash.
+    async fn copy(&mut self, tx: &Value) -> Value {
+        let play = self.play().await;
+        let call = copied(&play, tx, self.net.deployment.contracts.game);
+        let input = json!(alloy::hex::encode_prefixed(&call.data));
+        overtake(&self.net, Who::Liar, tx, &input).await
+    }
+
+    /// All is over: both games went the same way; `loser`'s is void and gives its bond back, and its gas, which is returned.
+    // INVARIANT: there is one prize for a claim; a void game costs its challenger no more than the gas of its end.
+    async fn assert_void(&self, loser: Who) -> U256 {
+        let net = &self.net;
+        let voided = net.wait_for::<DisputeGame::GameVoided>(1, GAME).await;
+        let won = net.game_events::<DisputeGame::GameWon>().await;
+        let lost = net.game_events::<DisputeGame::ClaimLost>().await;
+        assert_eq!((voided.len(), won.len()), (1, 1));
+        let (void, won, lost) = (&voided[0], &won[0], &lost[0]);
+        assert_eq!(void.challenger, net.address(loser));
+        let bond = challenger_bond(&net.chain, net.deployment.contracts.game).await;
+        assert_eq!(void.returned, bond.expect("a view"));
+        assert_eq!(void.gasRepaid + won.challengerGas, lost.pool, "in full");
+        assert_eq!(lost.toWinner, U256::from(ETHER / 4));
+        let of_cat = match loser {
+            Who::Liar => void.gasRepaid,
+            _ => won.challengerGas + lost.toWinner,
+        };
+        assert_eq!(net.credit(Who::Liar).await, void.returned + of_cat);
+        let moved = net.game_events::<DisputeGame::Moved>().await;
+        let [theirs, its] = [won.gameId, void.gameId].map(|id| {
+            let of = moved.iter().filter(|m| m.gameId == id);
+            of.map(|m| (m.segment, &m.roots)).collect::<Vec<_>>()
+        });
+        assert!(theirs.len() == 10 && its.len() >= 9 && theirs.starts_with(&its));
+        self.tower.abort();
+        self.liar.abort();
+        void.gasRepaid
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
+async fn copycat_a_step_behind_has_its_bond_back_and_no_prize() {
+    let mut cat = Copycat::start(false).await;
+    // INVARIANT: the original ends the claim, so its copy wins nothing.
+    let proof = shown(&cat.net, 6).await;
+    block_of(&cat.net, 1).await;
+    let late = cat.copy(&proof).await;
+    block_of(&cat.net, 1).await;
+    assert_eq!(receipt(&cat.net, &late).await["status"], "0x0");
+    mine(&cat.net, 1).await;
+    let context = cat.play().await.context;
+    let settling = DisputeGame::settleVoidCall { context };
+    let game = cat.net.deployment.contracts.game;
+    cat.net.send(Who::Liar, game, settling, 0).await;
+    assert_rejected(&cat.net, cat.before, 0).await;
+    cat.assert_void(Who::Liar).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
+async fn copycat_whose_proof_runs_in_front_leaves_the_watchtower_whole() {
+    let mut cat = Copycat::start(true).await;
+    let proof = shown(&cat.net, 6).await;
+    let copy = cat.copy(&proof).await;
+    block_of(&cat.net, 2).await;
+    let ran = assert_in_front(&cat.net, &copy, &proof["hash"]).await;
+    assert_eq!(ran, ["0x1", "0x0"], "the original comes too late");
+    mine(&cat.net, 1).await;
+    assert_lost_to(&cat.net, Who::Liar, 0).await;
+    let repaid = cat.assert_void(Who::Watchtower).await;
+    // INVARIANT: what the rules count is no less than what its opening and its moves cost.
+    let mut paid = 0;
+    for nonce in 0..=5 {
+        paid += fee(&cat.net, &shown(&cat.net, nonce).await["hash"]).await;
+    }
+    assert!(repaid >= U256::from(paid), "{paid}, {repaid}");
+    let after = purse(&cat.net, Who::Watchtower).await;
+    assert!(after < cat.before, "no prize");
+    assert!(after + U256::from(GAS) > cat.before, "{after}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -329,8 +439,8 @@ async fn hundredfold_base_fee_in_mid_game_is_paid_and_the_game_won() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     mine(&net, 1).await;
-    let receipt = net.rpc("eth_getTransactionReceipt", json!([stuck["hash"]]));
-    assert!(receipt.await.is_null(), "its bumped successor was mined");
+    let receipt = receipt(&net, &stuck["hash"]).await;
+    assert!(receipt.is_null(), "its bumped successor was mined");
     net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
     assert_rejected(&net, before, 0).await;
     tower.abort();

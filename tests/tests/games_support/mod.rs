@@ -4,6 +4,7 @@ pub mod beacon;
 pub mod case;
 pub mod duel;
 pub mod network;
+pub mod pool;
 pub mod program;
 pub mod proxy;
 pub mod services;
