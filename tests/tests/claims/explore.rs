@@ -185,7 +185,8 @@ pub fn walk(family: &Family) -> Tally {
                     chain.go(&moment);
                     tally.edges += 1;
                     tally.count_ending(&state, &next, &attempt);
-                    over = false;
+                    // A batch may be posted that claims nothing.
+                    over &= next == state;
                     next_states.push((next, after));
                 }
             }

@@ -169,12 +169,17 @@ pub fn attempts(rules: &Rules, state: &State) -> Vec<Attempt> {
         }
         return out;
     };
-    // Where the second is lost too, whatever could be a third claim is left out.
-    out.extend([Attempt::ClaimDirect, Attempt::Post(Signed::First)]);
+    out.push(Attempt::ClaimDirect);
     if state.claim != Claim::Lost {
-        out.extend([Signed::Second, Signed::Fresh].map(Attempt::Post));
-    } else if !before.direct {
-        out.push(Attempt::Post(Signed::Second));
+        out.push(Attempt::Post(Signed::Fresh));
+    }
+    // Numbers that are spent are so at any moment; these are the ones when it could matter.
+    if state.claim != Claim::Standing || state.now == state.posted_at {
+        out.push(Attempt::Post(Signed::First));
+        // A third claim is left out.
+        if state.claim != Claim::Lost || !before.direct {
+            out.push(Attempt::Post(Signed::Second));
+        }
     }
     let by = Who::Stranger(1);
     let mut on_first = vec![Attempt::Finalize { by }];
