@@ -78,7 +78,8 @@ impl Tally {
 // challengers of one cast are told apart by nothing but their addresses, which nothing orders, so their games may change places.
 // A stranger leaves no trace at all: any number of them are the one that could call at any moment. And of a standing dissection
 // only the worths of its pieces' ends count, as players choose pieces by nothing else (see `players::pieces`). Of a first claim,
-// once there is a second, it counts which of its games are void and not yet settled: their shares are sums that nothing reads.
+// once there is a second, it counts which of its games are void and not yet settled: their shares are sums that nothing reads. As
+// long as the second is new it counts too whether a move in them would be good but for the claim.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Key {
     window: u64,
@@ -89,7 +90,7 @@ struct Key {
     direct: u64,
     second: bool,
     /// Of each challenger: how its game on the first claim stands, if this is the second, and its game on this one.
-    games: [(Option<Phase>, Option<GameKey>); 2],
+    games: [(Option<(Phase, bool)>, Option<GameKey>); 2],
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,7 +122,12 @@ fn key(family: &Family, rules: &Rules, state: &State) -> Key {
             spent: if runs { g.spent } else { [0, 0] },
         }
     };
-    let phase = |seat: usize| Some(state.before.as_ref()?.games[seat].as_ref()?.phase);
+    let phase = |seat: usize| {
+        let game = state.before.as_ref()?.games[seat].as_ref()?;
+        let is_new = state.now == state.posted_at && state.claim == Claim::Standing;
+        let moves = game.running().is_ok() && game.in_time(rules, state.now).is_ok();
+        Some((game.phase, is_new && moves && game.stride > 1))
+    };
     let mut games =
         [0, 1].map(|seat: usize| (phase(seat), state.games[seat].as_ref().map(game_key)));
     let alike = |cast: Cast| cast.challengers[0] == cast.challengers[1];
