@@ -124,6 +124,7 @@ fn walk_second(trace_log2: u32, arity_log2: u32) -> Tally {
     total
 }
 
+/// [S] Every order of a second claim beside the void games of the first.
 #[test]
 fn a_second_claim_after_a_loss_ends_by_the_rules() {
     let total = walk_second(1, 1);
@@ -154,6 +155,7 @@ fn every_larger_claim_ends_by_the_rules() {
         &[Prices::Short],
         [80_000, 800_000],
     );
+    walk_second(1, 2);
     // Of each k the other player proves than in the sizes above.
     walk_all(
         &[(3, 1), (3, 2), (4, 3)],
