@@ -90,8 +90,11 @@ struct Key {
     direct: u64,
     second: bool,
     /// Of each challenger: how its game on the first claim stands, if this is the second, and its game on this one.
-    games: [(Option<(Phase, bool)>, Option<GameKey>); 2],
+    games: [(Option<OldKey>, Option<GameKey>); 2],
 }
+
+/// How a game on the first claim stands, and whether a move in it would be good but for the claim.
+type OldKey = (Phase, bool);
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct GameKey {
