@@ -83,7 +83,7 @@ fuzz: setup-contracts ## Longer randomized runs (ASSAY_VECTORS=1000000 an operat
 zoo: setup-contracts ## Hostile actors against the services, a chain for each (minutes)
 	cargo test --release --workspace --test zoo -- --ignored --test-threads 5
 
-model: ## Every order of everything around one claim, the contracts beside a model (minutes)
+model: ## Every order of everything around one claim, and a second after it, the contracts beside a model (minutes)
 	cargo test --release -p assay-tests --test claims -- --include-ignored --nocapture
 
 floats: ## Floats at length: Solidity on 10^6 pairs an operator, the machine on 10^8 and on every f32 (some hours)

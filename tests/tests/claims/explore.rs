@@ -2,7 +2,7 @@
 
 use crate::chain::{Chain, Moment, Prices};
 use crate::players::Cast;
-use crate::rules::{Claim, Game, Phase, Root, Rules, Side, State};
+use crate::rules::{Attempt, Claim, Game, Phase, Refusal, Root, Rules, Second, Side, State};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::mem::discriminant;
 
@@ -17,8 +17,23 @@ pub struct Family {
     pub claim_is_true: bool,
     /// Who plays by the truth.
     pub cast: Cast,
+    /// Who makes a second claim once the first is lost, and who plays by the truth then; `None` if nobody does.
+    pub second: Option<(Second, Cast)>,
     /// What gas costs.
     pub prices: Prices,
+}
+
+impl Family {
+    /// The cast of each round, the first one first.
+    fn casts(&self) -> Vec<Cast> {
+        let second = self.second.map(|(_, cast)| cast);
+        [self.cast].into_iter().chain(second).collect()
+    }
+
+    /// Who plays now.
+    fn cast(&self, state: &State) -> Cast {
+        self.casts()[state.round()]
+    }
 }
 
 /// What a walk saw.
@@ -32,8 +47,8 @@ pub struct Tally {
     pub refused: u64,
     /// States with nothing left to do.
     pub ends: u64,
-    /// Those in which the claim is lost.
-    pub lost: u64,
+    /// Those in which the claim is lost, and those in which a first claim was lost before.
+    pub lost: [u64; 2],
     /// Games won by a one-step proof, by a clock, and void ones, counted by edges.
     pub endings: [u64; 3],
     /// Refusals by their reason.
@@ -47,8 +62,8 @@ impl Tally {
         self.edges += other.edges;
         self.refused += other.refused;
         self.ends += other.ends;
-        self.lost += other.lost;
-        for (sum, more) in self.endings.iter_mut().zip(other.endings) {
+        let sums = self.endings.iter_mut().chain(&mut self.lost);
+        for (sum, more) in sums.zip(other.endings.into_iter().chain(other.lost)) {
             *sum += more;
         }
         for (reason, n) in &other.reasons {
@@ -62,15 +77,24 @@ impl Tally {
 // decided. Credits and wei are only ever added to; they are compared on every edge, before a state is found to be known. Two
 // challengers of one cast are told apart by nothing but their addresses, which nothing orders, so their games may change places.
 // A stranger leaves no trace at all: any number of them are the one that could call at any moment. And of a standing dissection
-// only the worths of its pieces' ends count, as players choose pieces by nothing else (see `players::pieces`).
+// only the worths of its pieces' ends count, as players choose pieces by nothing else (see `players::pieces`). Of a first claim,
+// once there is a second, it counts which of its games are void and not yet settled: their shares are sums that nothing reads. As
+// long as the second is new it counts too whether a move in them would be good but for the claim.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Key {
     window: u64,
     claim: Claim,
     gas: u64,
     pool: u64,
-    games: [Option<GameKey>; 2],
+    /// Seconds until the request, open again, can be claimed directly.
+    direct: u64,
+    second: bool,
+    /// Of each challenger: how its game on the first claim stands, if this is the second, and its game on this one.
+    games: [(Option<OldKey>, Option<GameKey>); 2],
 }
+
+/// How a game on the first claim stands, and whether a move in it would be good but for the claim.
+type OldKey = (Phase, bool);
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct GameKey {
@@ -101,19 +125,33 @@ fn key(family: &Family, rules: &Rules, state: &State) -> Key {
             spent: if runs { g.spent } else { [0, 0] },
         }
     };
-    let mut games = state.games.each_ref().map(|g| g.as_ref().map(game_key));
-    if family.cast.challengers[0] == family.cast.challengers[1] {
+    let phase = |seat: usize| {
+        let game = state.before.as_ref()?.games[seat].as_ref()?;
+        let is_new = state.now == state.posted_at && state.claim == Claim::Standing;
+        let moves = game.running().is_ok() && game.in_time(rules, state.now).is_ok();
+        Some((game.phase, is_new && moves && game.stride > 1))
+    };
+    let mut games =
+        [0, 1].map(|seat: usize| (phase(seat), state.games[seat].as_ref().map(game_key)));
+    let alike = |cast: Cast| cast.challengers[0] == cast.challengers[1];
+    if family.casts().into_iter().all(alike) {
         games.sort();
     }
     Key {
         window: if stands {
-            rules.window.saturating_sub(state.now)
+            state.closes(rules).saturating_sub(state.now)
         } else {
             0
         },
         claim: state.claim,
         gas: state.gas,
         pool: state.pool,
+        direct: if state.awaits_second(rules) {
+            state.direct_from(rules).saturating_sub(state.now)
+        } else {
+            0
+        },
+        second: state.before.is_some(),
         games,
     }
 }
@@ -125,9 +163,10 @@ pub fn walk(family: &Family) -> Tally {
         family.arity_log2,
         family.claim_is_true,
         family.prices,
+        family.second.map(|(by, _)| by),
     );
     let mut tally = Tally::default();
-    let first = State::posted();
+    let first = State::posted(&rules);
     let mut seen = HashSet::from([key(family, &rules, &first)]);
     let mut work: Vec<(State, Moment)> = vec![(first, posted)];
     while let Some((state, moment)) = work.pop() {
@@ -135,8 +174,11 @@ pub fn walk(family: &Family) -> Tally {
         let mut over = true;
         let mut next_states = Vec::new();
         chain.go(&moment);
-        for attempt in family.cast.attempts(&rules, &state) {
+        let cast = family.cast(&state);
+        for attempt in cast.attempts(&rules, &state) {
             match state.after(&rules, &attempt, 0) {
+                // The first claim by itself is another family's.
+                Err(_) if family.second.is_some() && alone(&state) => {}
                 Err(why) => {
                     chain.refuses(&state, &moment, &attempt, why);
                     tally.refused += 1;
@@ -152,12 +194,13 @@ pub fn walk(family: &Family) -> Tally {
                     chain.go(&moment);
                     tally.edges += 1;
                     tally.count_ending(&state, &next, &attempt);
-                    over = false;
+                    // A batch may be posted that claims nothing.
+                    over &= next == state;
                     next_states.push((next, after));
                 }
             }
         }
-        if family.cast.may_wait(&rules, &state) {
+        if cast.may_wait(&rules, &state) {
             let mut later = state.clone();
             later.now += 1;
             check_step(&rules, &state, &later);
@@ -171,14 +214,15 @@ pub fn walk(family: &Family) -> Tally {
         }
         if over {
             tally.ends += 1;
-            tally.lost += u64::from(state.claim == Claim::Lost);
+            tally.lost[0] += u64::from(state.claim == Claim::Lost);
+            tally.lost[1] += u64::from(state.before.is_some());
             check_end(family, &rules, &state);
             chain.pay_out(&state);
         }
     }
     let (least, most) = chain.count_error;
     println!(
-        "N = {}, k = {}, {}, {:?}, {:?}: {} states, {} edges, {} refused, {} ends; counted gas is {least} to {most} over the receipt's",
+        "N = {}, k = {}, {}, {:?}, {:?}, {:?}: {} states, {} edges, {} refused, {} ends; counted gas is {least} to {most} over the receipt's",
         rules.length,
         rules.arity,
         if rules.claim_is_true {
@@ -187,6 +231,7 @@ pub fn walk(family: &Family) -> Tally {
             "false claim"
         },
         family.cast,
+        family.second,
         family.prices,
         tally.states,
         tally.edges,
@@ -196,15 +241,20 @@ pub fn walk(family: &Family) -> Tally {
     tally
 }
 
-fn name(why: &crate::rules::Refusal) -> String {
+/// Whether there has never been a lost claim.
+fn alone(state: &State) -> bool {
+    state.before.is_none() && state.claim != Claim::Lost
+}
+
+fn name(why: &Refusal) -> String {
     let text = format!("{why:?}");
     text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 impl Tally {
-    fn count_ending(&mut self, before: &State, after: &State, attempt: &crate::rules::Attempt) {
-        use crate::rules::Attempt;
-        for (old, new) in before.games.iter().zip(&after.games) {
+    fn count_ending(&mut self, before: &State, after: &State, attempt: &Attempt) {
+        let pairs = |round| before.games_of(round).iter().zip(after.games_of(round));
+        for (old, new) in (0..=before.round()).flat_map(pairs) {
             let (Some(old), Some(new)) = (old, new) else {
                 continue;
             };
@@ -223,11 +273,25 @@ impl Tally {
 
 /// What holds from any state to the next.
 fn check_step(rules: &Rules, before: &State, after: &State) {
+    let again = after.round() > before.round();
     assert!(
-        before.claim == Claim::Standing || after.claim == before.claim,
+        !again || (before.claim, after.claim) == (Claim::Lost, Claim::Standing),
+        "only what is lost is claimed again: {before:#?} {after:#?}"
+    );
+    assert!(
+        again || before.claim == Claim::Standing || after.claim == before.claim,
         "a claim is decided once: {before:#?} {after:#?}"
     );
-    for (old, new) in before.games.iter().zip(&after.games) {
+    if let (Some(old), Some(new)) = (&before.before, &after.before)
+        && old != new
+    {
+        let mut same = after.clone();
+        same.before.clone_from(&before.before);
+        same.money = before.money;
+        assert_eq!(&same, before, "settling an old game changes nothing else");
+    }
+    let pairs = |round| before.games_of(round).iter().zip(after.games_of(round));
+    for (old, new) in (0..=before.round()).flat_map(pairs) {
         let Some(old) = old else { continue };
         let new = new.as_ref().expect("a game never disappears");
         if old.phase != Phase::Running {
@@ -256,61 +320,60 @@ fn check_step(rules: &Rules, before: &State, after: &State) {
 /// What holds in every state.
 fn check(family: &Family, rules: &Rules, state: &State) {
     let running = |g: &&Game| g.phase == Phase::Running;
-    let games: Vec<&Game> = state.games.iter().flatten().collect();
-    let open = games.iter().copied().filter(|g| running(g)).count();
-    assert_eq!(state.open as usize, open);
+    let count = |games: &[Option<Game>; 2], of: &dyn Fn(&Game) -> bool| {
+        games.iter().flatten().filter(|g| of(g)).count()
+    };
     let money = &state.money;
-    let bonds = open as u128 * rules.challenger_bond;
+    let before = state.before.iter().map(|b| b.open);
+    let opens: Vec<u32> = before.chain([state.open]).collect();
+    let (mut lost, mut losses) = (0, 0);
+    for ((games, is_lost), open) in state.claims().into_iter().zip(&opens) {
+        assert_eq!(*open as usize, count(games, &|g| running(&g)));
+        let wins = count(games, &|g| g.phase == Phase::Won(Side::Challenger));
+        assert_eq!(wins, usize::from(is_lost), "a bond is spent once");
+        lost += wins as u128;
+        losses += count(games, &|g| g.phase == Phase::Won(Side::Executor)) as u128;
+    }
+    let bonds = u128::from(opens.iter().sum::<u32>()) * rules.challenger_bond;
     assert!(
         money.held >= bonds + money.credit.iter().sum::<u128>(),
         "every debt is covered: {state:#?}"
     );
-    let wins = games
-        .iter()
-        .filter(|g| g.phase == Phase::Won(Side::Challenger))
-        .count();
     assert_eq!(
-        wins,
-        usize::from(state.claim == Claim::Lost),
-        "a bond is spent once"
+        money.slashed.iter().sum::<u128>(),
+        lost * rules.claim_bond,
+        "a bond a lost claim"
     );
-    if state.claim == Claim::Lost {
-        assert_eq!(money.slashed, rules.claim_bond);
-        assert!(
-            money.burned >= rules.claim_bond / 2,
-            "half of a claim's bond burns"
-        );
-    }
-    let losses = games
-        .iter()
-        .filter(|g| g.phase == Phase::Won(Side::Executor))
-        .count();
+    assert_eq!(
+        money.locked.iter().sum::<u128>(),
+        u128::from(state.claim == Claim::Standing) * rules.claim_bond,
+        "what stands is locked, and nothing else"
+    );
     assert!(
-        money.burned >= losses as u128 * rules.challenger_bond / 2,
-        "half of a lost challenger's bond burns"
+        money.burned >= (lost * rules.claim_bond + losses * rules.challenger_bond) / 2,
+        "half of a claim's bond, and of a lost challenger's, burns"
     );
-    if family.cast.executor {
-        assert_ne!(
-            state.claim,
-            Claim::Lost,
+    for (cast, (games, is_lost)) in family.casts().into_iter().zip(state.claims()) {
+        assert!(
+            !(cast.executor && is_lost),
             "a true claim never loses: {state:#?}"
         );
-    }
-    for (seat, honest) in family.cast.challengers.into_iter().enumerate() {
-        if !honest || rules.claim_is_true {
-            continue;
-        }
-        assert_ne!(
-            state.claim,
-            Claim::Final,
-            "a false claim never becomes final: {state:#?}"
-        );
-        if let Some(game) = &state.games[seat] {
+        for (seat, honest) in cast.challengers.into_iter().enumerate() {
+            if !honest || rules.claim_is_true {
+                continue;
+            }
             assert_ne!(
-                game.phase,
-                Phase::Won(Side::Executor),
-                "an honest challenger never loses: {state:#?}"
+                state.claim,
+                Claim::Final,
+                "a false claim never becomes final: {state:#?}"
             );
+            if let Some(game) = &games[seat] {
+                assert_ne!(
+                    game.phase,
+                    Phase::Won(Side::Executor),
+                    "an honest challenger never loses: {state:#?}"
+                );
+            }
         }
     }
 }
@@ -322,31 +385,35 @@ fn check_end(family: &Family, rules: &Rules, state: &State) {
         Claim::Standing,
         "no claim is stuck: {state:#?}"
     );
-    assert_eq!(state.open, 0, "no game is stuck: {state:#?}");
+    let before = state.before.as_ref().map_or(0, |b| b.open);
+    assert_eq!(state.open + before, 0, "no game is stuck: {state:#?}");
     let money = &state.money;
-    if family.cast.executor {
+    if family.cast(state).executor {
         assert_eq!(state.claim, Claim::Final);
+        // Where the first claim was another's, its loss is no loss of this one.
+        let account = state.account(rules);
         assert_eq!(
-            (money.slashed, money.unlocked),
-            (0, rules.claim_bond),
+            (money.slashed[account], money.locked[account]),
+            (0, 0),
             "its bond is whole"
         );
     }
-    for (seat, honest) in family.cast.challengers.into_iter().enumerate() {
-        if honest && !rules.claim_is_true {
-            assert_eq!(state.claim, Claim::Lost);
-            let quarter = match state.games[seat].as_ref().map(|g| g.phase) {
-                Some(Phase::Won(Side::Challenger)) => rules.claim_bond / 4,
-                Some(Phase::Void) | None => 0,
+    let mut owed = [0; 2];
+    for (cast, (games, is_lost)) in family.casts().into_iter().zip(state.claims()) {
+        for (seat, honest) in cast.challengers.into_iter().enumerate() {
+            if !honest || rules.claim_is_true {
+                continue;
+            }
+            assert!(is_lost);
+            owed[seat] += match games[seat].as_ref().map(|g| g.phase) {
+                Some(Phase::Won(Side::Challenger)) => rules.claim_bond / 4 + rules.challenger_bond,
+                Some(Phase::Void) => rules.challenger_bond,
+                None => 0,
                 other => panic!("{other:?}"),
             };
-            let bond = state.games[seat]
-                .as_ref()
-                .map_or(0, |_| rules.challenger_bond);
-            assert!(
-                money.credit[seat] >= bond + quarter,
-                "its bond is whole: {state:#?}"
-            );
         }
+    }
+    for (credit, owed) in money.credit.into_iter().zip(owed) {
+        assert!(credit >= owed, "its bonds are whole: {state:#?}");
     }
 }

@@ -2,6 +2,7 @@
 //! it may be kept from doing it.
 
 use crate::rules::{Attempt, Claim, Flaw, Game, Phase, Root, Rules, Side, State, Who};
+use crate::second;
 
 /// Who plays by the truth. Everybody else tries everything.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,9 +31,10 @@ impl Cast {
     /// and once neither window nor clocks run, time changes nothing.
     pub fn may_wait(&self, rules: &Rules, state: &State) -> bool {
         if state.claim != Claim::Standing {
-            return false;
+            // Until anybody may claim again.
+            return state.awaits_second(rules) && state.now < state.direct_from(rules);
         }
-        let (mut runs, mut keeps) = (state.now < rules.window, true);
+        let (mut runs, mut keeps) = (state.now < state.closes(rules), true);
         for (seat, game) in state.games.iter().enumerate() {
             match game {
                 Some(game) if game.phase == Phase::Running => {
@@ -43,7 +45,7 @@ impl Cast {
                 Some(_) => {}
                 None => {
                     let accuses = self.challengers[seat] && !rules.claim_is_true;
-                    keeps &= !accuses || state.now + 1 < rules.window;
+                    keeps &= !accuses || state.now + 1 < state.closes(rules);
                 }
             }
         }
@@ -72,6 +74,7 @@ impl Cast {
                 self.play(rules, state, seat, game, &mut out);
             }
         }
+        out.extend(second::attempts(rules, state));
         out
     }
 

@@ -1,6 +1,10 @@
 //! One claim and the games about it by the rules alone: docs/encoding.md, section 8, and what docs/economics.md says of money.
 //!
+//! What a second claim on the same request adds is in [`crate::second`].
+//!
 //! Shares no code with the contract's mirror in `assay-dispute`. Roots are known by what they are worth, not by their bytes.
+
+use crate::second::Before;
 
 /// Wei in a gwei; tallies of gas are kept in gwei.
 pub const GWEI: u128 = 1_000_000_000;
@@ -27,7 +31,7 @@ impl Side {
 /// Who sends a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Who {
-    /// The claim's executor.
+    /// The executor of the claim that the attempt is about.
     Executor,
     /// The challenger of this seat.
     Challenger(usize),
@@ -55,12 +59,25 @@ pub struct Rules {
     pub allowance: u64,
     /// Seconds of the challenge window.
     pub window: u64,
+    /// Seconds that the sequencer has, once a claim is lost, before executors may claim directly.
+    pub reopen: u64,
+    /// Whose a second claim is; `None` if there is none.
+    pub second: Option<Second>,
     /// Whether the program halts with 0.
     pub claim_is_true: bool,
     /// Wei on the claim.
     pub claim_bond: u128,
     /// Wei of a challenger.
     pub challenger_bond: u128,
+}
+
+/// The executor of a second claim.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Second {
+    /// The one that lost the first, with the same output.
+    Same,
+    /// Another one, with another output.
+    Other,
 }
 
 /// How a game stands.
@@ -113,19 +130,25 @@ pub struct Money {
     pub held: u128,
     /// Burned so far, a final claim's work not counted.
     pub burned: u128,
-    /// Taken from the executor's stake.
-    pub slashed: u128,
-    /// Of the executor's stake, no longer locked for this claim.
-    pub unlocked: u128,
-    /// Credits of the two challengers, then the executor's.
-    pub credit: [u128; 3],
+    /// Taken from the stakes of the first claim's executor and of another that makes the second.
+    pub slashed: [u128; 2],
+    /// Locked of their stakes for claims on this request.
+    pub locked: [u128; 2],
+    /// Credits of the two challengers, then of those executors.
+    pub credit: [u128; 4],
 }
 
-/// Everything. Times are seconds since the claim was posted.
+/// Everything. Times are seconds since the first claim was posted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct State {
     /// Now.
     pub now: u64,
+    /// When the claim was posted.
+    pub posted_at: u64,
+    /// When it was lost, if it was.
+    pub lost_at: u64,
+    /// What is left of a first claim, where this is the second.
+    pub before: Option<Before>,
     /// The claim.
     pub claim: Claim,
     /// Games that are neither won nor void.
@@ -178,6 +201,32 @@ pub enum Attempt {
     SettleVoid { seat: usize, by: Who },
     /// The end of the claim.
     Finalize { by: Who },
+    /// The sequencer posts a batch of one signed segment with one result.
+    Post(Signed),
+    /// The second claim's executor claims the request without the sequencer.
+    ClaimDirect,
+    /// The same about the first claim and its games, while the second is there.
+    OnFirst(Box<Attempt>),
+    /// A dissection of piece 0 into `roots`, by the mover of claim `board`'s game, sent into the game on claim `game` under the
+    /// key of claim `claim`; not all of them the same. Claims count from 0.
+    Stray {
+        seat: usize,
+        game: usize,
+        claim: usize,
+        board: usize,
+        roots: Vec<Root>,
+    },
+}
+
+/// A signed segment that answers the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signed {
+    /// That which was the first claim.
+    First,
+    /// That which is to be the second.
+    Second,
+    /// One more of the second's executor.
+    Fresh,
 }
 
 /// Why something is refused. Where several rules are broken the first in the order of [`State::after`] counts.
@@ -204,6 +253,8 @@ pub enum Refusal {
     WindowOpen { until: u64 },
     Disputed { open: u32 },
     AlreadyFinal,
+    NotYetDirect { from: u64 },
+    NotOpen,
 }
 
 impl Game {
@@ -262,14 +313,14 @@ impl Game {
         }
     }
 
-    fn running(&self) -> Result<(), Refusal> {
+    pub fn running(&self) -> Result<(), Refusal> {
         match self.phase {
             Phase::Running => Ok(()),
             Phase::Won(_) | Phase::Void => Err(Refusal::GameNotRunning),
         }
     }
 
-    fn in_time(&self, rules: &Rules, now: u64) -> Result<(), Refusal> {
+    pub fn in_time(&self, rules: &Rules, now: u64) -> Result<(), Refusal> {
         if now >= self.deadline(rules) {
             return Err(Refusal::ClockRanOut);
         }
@@ -293,9 +344,17 @@ impl Game {
     }
 }
 
+/// Voids a game that still runs; gives the gas of its challenger.
+pub fn void(game: &mut Option<Game>) -> Result<u64, Refusal> {
+    let game = game.as_mut().ok_or(Refusal::GameNotRunning)?;
+    game.running()?;
+    game.phase = Phase::Void;
+    Ok(game.spent[Side::Challenger as usize])
+}
+
 /// Siblings that show piece `piece` of `pieces`: by levels, nothing where both ends' nodes are children of one node, one for a
 /// node alone, else two.
-fn siblings(piece: u64, pieces: u64) -> u64 {
+pub fn siblings(piece: u64, pieces: u64) -> u64 {
     let (mut a, mut b, mut width, mut count) = (piece.max(1) - 1, piece, pieces, 0);
     while width > 1 {
         count += match (a == b, a / 2 == b / 2) {
@@ -308,17 +367,29 @@ fn siblings(piece: u64, pieces: u64) -> u64 {
     count
 }
 
+/// Wei of a `pool` for a challenger that spent `gwei` of `gas`: all of it, or pro rata where the pool is short.
+pub fn share(pool: u64, gas: u64, gwei: u64) -> u128 {
+    u128::from(pool) * GWEI * u128::from(gwei) / u128::from(gas).max(1)
+}
+
 impl State {
     /// Just posted, disputed by nobody.
-    pub fn posted() -> State {
+    pub fn posted(rules: &Rules) -> State {
+        let money = Money {
+            locked: [rules.claim_bond, 0],
+            ..Money::default()
+        };
         State {
             now: 0,
+            posted_at: 0,
+            lost_at: 0,
+            before: None,
             claim: Claim::Standing,
             open: 0,
             gas: 0,
             pool: 0,
             games: [None, None],
-            money: Money::default(),
+            money,
         }
     }
 
@@ -366,6 +437,10 @@ impl State {
             }
             Attempt::SettleVoid { seat, .. } => next.settle_void(rules, *seat)?,
             Attempt::Finalize { .. } => next.finalize(rules)?,
+            Attempt::Post(segment) => next.post(rules, *segment),
+            Attempt::ClaimDirect => next.claim_direct(rules)?,
+            Attempt::OnFirst(attempt) => next.on_first(rules, attempt)?,
+            Attempt::Stray { .. } => return Err(self.strayed(rules, attempt)),
         }
         Ok(next)
     }
@@ -382,7 +457,13 @@ impl State {
                 let winner = g.turn.other();
                 (g.side(*seat, *by) == Some(winner)).then_some((*seat, winner))
             }
-            Attempt::Replay { .. } | Attempt::SettleVoid { .. } | Attempt::Finalize { .. } => None,
+            Attempt::Replay { .. }
+            | Attempt::SettleVoid { .. }
+            | Attempt::Finalize { .. }
+            | Attempt::Post(_)
+            | Attempt::ClaimDirect
+            | Attempt::OnFirst(_)
+            | Attempt::Stray { .. } => None,
         }
     }
 
@@ -399,8 +480,9 @@ impl State {
         if self.claim == Claim::Lost {
             return Err(Refusal::NotTheClaim);
         }
-        if self.now >= rules.window {
-            return Err(Refusal::WindowClosed { at: rules.window });
+        let at = self.closes(rules);
+        if self.now >= at {
+            return Err(Refusal::WindowClosed { at });
         }
         if self.games[seat].is_some() {
             return Err(Refusal::GameExists);
@@ -519,17 +601,20 @@ impl State {
             // The loser is not repaid by anybody, so it leaves the sum; the winner's gas comes out of half of its bond.
             self.gas -= challenger;
             let repaid = (rules.challenger_bond / 2).min(u128::from(executor) * GWEI);
-            self.money.credit[2] += repaid;
+            self.money.credit[2 + self.account(rules)] += repaid;
             self.burn(rules.challenger_bond - repaid);
             return;
         }
         self.gas += counted;
         self.claim = Claim::Lost;
-        let quarter = rules.claim_bond / 4;
+        self.lost_at = self.now;
+        let (quarter, account) = (rules.claim_bond / 4, self.account(rules));
         self.pool = self.gas.min((quarter / GWEI) as u64);
-        self.money.slashed += rules.claim_bond;
+        self.money.slashed[account] += rules.claim_bond;
+        self.money.locked[account] -= rules.claim_bond;
         self.money.held += rules.claim_bond;
-        self.money.credit[seat] += rules.challenger_bond + quarter + self.share(challenger);
+        let share = share(self.pool, self.gas, challenger);
+        self.money.credit[seat] += rules.challenger_bond + quarter + share;
         self.burn(rules.claim_bond - quarter - u128::from(self.pool) * GWEI);
     }
 
@@ -538,21 +623,13 @@ impl State {
         self.money.burned += wei;
     }
 
-    /// Wei of the pool for a challenger that spent `gwei`: all of it, or pro rata where the pool is short.
-    fn share(&self, gwei: u64) -> u128 {
-        u128::from(self.pool) * GWEI * u128::from(gwei) / u128::from(self.gas).max(1)
-    }
-
     fn settle_void(&mut self, rules: &Rules, seat: usize) -> Result<(), Refusal> {
         if self.claim != Claim::Lost {
             return Err(Refusal::ClaimNotLost);
         }
-        let game = self.games[seat].as_mut().ok_or(Refusal::GameNotRunning)?;
-        game.running()?;
-        game.phase = Phase::Void;
-        let gas = game.spent[Side::Challenger as usize];
+        let gas = void(&mut self.games[seat])?;
         self.open -= 1;
-        self.money.credit[seat] += rules.challenger_bond + self.share(gas);
+        self.money.credit[seat] += rules.challenger_bond + share(self.pool, self.gas, gas);
         Ok(())
     }
 
@@ -560,10 +637,9 @@ impl State {
         if self.claim == Claim::Lost {
             return Err(Refusal::NotTheClaim);
         }
-        if self.now < rules.window {
-            return Err(Refusal::WindowOpen {
-                until: rules.window,
-            });
+        let until = self.closes(rules);
+        if self.now < until {
+            return Err(Refusal::WindowOpen { until });
         }
         if self.open != 0 {
             return Err(Refusal::Disputed { open: self.open });
@@ -572,7 +648,7 @@ impl State {
             return Err(Refusal::AlreadyFinal);
         }
         self.claim = Claim::Final;
-        self.money.unlocked += rules.claim_bond;
+        self.money.locked[self.account(rules)] -= rules.claim_bond;
         Ok(())
     }
 }

@@ -116,7 +116,7 @@ impl Court {
         let mut evm = Evm::new();
         let executor =
             PrivateKeySigner::from_bytes(&keccak256("executor")).expect("a scalar in range");
-        for who in [deployer, sequencer, executor.address(), account("asker")] {
+        for who in [deployer, sequencer, account("asker")] {
             evm.fund(who, U256::from(PURSE));
         }
         let (addresses, creations) = plan(deployer, 0, &parameters);
@@ -164,6 +164,17 @@ impl Court {
         court
     }
 
+    /// Gives `executor` money and puts half of it behind its claims.
+    pub fn stake(&mut self, executor: Address) {
+        self.evm.fund(executor, U256::from(PURSE));
+        self.must(
+            executor,
+            self.addresses.staking,
+            &Staking::depositCall { executor },
+            PURSE / 2,
+        );
+    }
+
     fn register(&mut self, image: &Image, model: &Rom) {
         let p = AbiProgram::from(&image.program);
         let registry = self.addresses.registry;
@@ -186,13 +197,7 @@ impl Court {
         };
         let outcome = self.must(account("deployer"), registry, &call, 0);
         self.model = outcome.decode::<ModelRegistry::registerModelCall>();
-        let executor = self.executor.address();
-        self.must(
-            executor,
-            self.addresses.staking,
-            &Staking::depositCall { executor },
-            PURSE / 2,
-        );
+        self.stake(self.executor.address());
     }
 
     /// Asks `payload` on chain.
@@ -230,6 +235,11 @@ impl Court {
     /// Posts `output` as the executor's answer to `id`.
     pub fn claim(&mut self, id: B256, output: &[u8]) -> ClaimKey {
         let segment = self.segment(id, output.to_vec(), keccak256(output));
+        self.post(segment)
+    }
+
+    /// Posts `segment`, whose one result becomes a claim.
+    pub fn post(&mut self, segment: Segment) -> ClaimKey {
         let call = Rollup::postBatchCall {
             batch: vec![segment],
             signed: vec![],
@@ -274,14 +284,26 @@ impl Court {
 
     /// The executor's one answer to `id`, signed.
     fn segment(&mut self, id: B256, output: Vec<u8>, output_hash: B256) -> Segment {
+        let executor = self.executor.clone();
+        self.segment_by(&executor, id, output, output_hash)
+    }
+
+    /// One answer of `executor` to `id`, signed under a number of its own.
+    pub fn segment_by(
+        &mut self,
+        executor: &PrivateKeySigner,
+        id: B256,
+        output: Vec<u8>,
+        output_hash: B256,
+    ) -> Segment {
         let request: Request = self.ledger.asks[&id].request.clone();
         let (number, expiry) = (self.segments, self.evm.now() + 60);
         self.segments += 1;
         let root = results::root(&[results::leaf(id, output_hash)]);
         let digest = segment_digest(CHAIN_ID, self.addresses.rollup, number, expiry, root);
-        let signature = self.executor.sign_hash_sync(&digest).expect("signs");
+        let signature = executor.sign_hash_sync(&digest).expect("signs");
         Segment {
-            executor: self.executor.address(),
+            executor: executor.address(),
             number,
             expiry,
             results: vec![SegmentResult {
