@@ -1,4 +1,5 @@
-//! `--disrupt`: ends a process at its worst moment with SIGKILL, and starts it again.
+//! `--disrupt`: ends a process at its worst moment with SIGKILL, and starts it again; or has the sequencer leave the question
+//! out, and ends it for good.
 //!
 //! Each moment is held still until the kill has fallen, by a process that is stopped or a chain that mines no block: where
 //! it falls is no matter of luck.
@@ -17,6 +18,10 @@ use std::time::{Duration, Instant};
 const OPEN: u8 = 1;
 /// Longest wait for a moment to come.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Time that a sequencer has for a question which it leaves out: some of its batches.
+const LEFT_OUT: Duration = Duration::from_secs(4);
+/// `--disrupt` by a sequencer that leaves the question out.
+pub const CENSOR: &str = "censor";
 
 /// Who is killed, and what is held still for that until the question is asked.
 pub struct Disruption {
@@ -53,6 +58,7 @@ impl Disruption {
             ("llama", Some(drafter)) => self.kill_drafter(net, drafter, id).await,
             ("executor", Some(drafter)) => self.kill_signer(net, drafter, id).await,
             ("sequencer", _) => kill_poster(net).await,
+            (CENSOR, _) => self.pass_deadline(net, id).await,
             _ => Ok(()),
         }
     }
@@ -72,10 +78,8 @@ impl Disruption {
         signal(drafter, "-CONT")?;
         // Published means signed and in the journal.
         let name = id.to_string();
-        self.until(net, "signed answer", move |s| {
-            !s["answers"][&name].is_null()
-        })
-        .await?;
+        let signed = move |s: &Value| !s["answers"][&name].is_null();
+        until(net, self.executor, "signed answer", signed).await?;
         net.kill_service(self.executor).await;
         let inbox = Inbox::new(net.deployment.contracts.inbox, &net.user);
         let state = inbox.status(id).call().await?.state;
@@ -85,26 +89,48 @@ impl Disruption {
         net.start_again(self.executor).await
     }
 
+    /// The sequencer knows the question and who would answer it, and does nothing. The chain's clock jumps past the inclusion
+    /// deadline.
+    async fn pass_deadline(&self, net: &mut Network, id: B256) -> anyhow::Result<()> {
+        let able = |s: &Value| s["queued"] == 1 && s["executors"] == 1;
+        until(net, Role::Sequencer, "question and executor", able).await?;
+        tokio::time::sleep(LEFT_OUT).await;
+        let status = Inbox::new(net.deployment.contracts.inbox, &net.user)
+            .status(id)
+            .call()
+            .await?;
+        ensure!(status.state == OPEN, "the question was not left out");
+        let head = net.user.get_block(BlockNumberOrTag::Latest.into()).await?;
+        let now = head.context("the chain has no block")?.header.timestamp;
+        let rest = (status.deadline.to::<u64>() + 1).saturating_sub(now);
+        say("the sequencer leaves the question out until its inclusion deadline has passed");
+        net.user
+            .raw_request::<_, Value>("evm_increaseTime".into(), (rest,))
+            .await?;
+        Ok(())
+    }
+
     async fn until_at_work(&self, net: &mut Network, id: B256) -> anyhow::Result<()> {
         let name = json!(id.to_string());
         let listed = move |s: &Value| s["at_work"].as_array().is_some_and(|a| a.contains(&name));
-        self.until(net, "executor at work", listed).await
+        until(net, self.executor, "executor at work", listed).await
     }
+}
 
-    async fn until(
-        &self,
-        net: &mut Network,
-        what: &str,
-        done: impl Fn(&Value) -> bool,
-    ) -> anyhow::Result<()> {
-        let started = Instant::now();
-        while !done(&net.status(self.executor).await) {
-            net.check()?;
-            ensure!(started.elapsed() < PATIENCE, "no {what} after a minute");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+/// Waits for what `who` says at /status.
+async fn until(
+    net: &mut Network,
+    who: Role,
+    what: &str,
+    done: impl Fn(&Value) -> bool,
+) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while !done(&net.status(who).await) {
+        net.check()?;
+        ensure!(started.elapsed() < PATIENCE, "no {what} after a minute");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    Ok(())
 }
 
 impl Drop for Disruption {

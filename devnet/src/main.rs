@@ -18,6 +18,7 @@ mod scenario;
 mod show;
 mod sizes;
 
+use crate::disrupt::CENSOR;
 use crate::network::{Network, Settings, spinner};
 use crate::report::Scenario;
 use anyhow::{Context, bail, ensure};
@@ -120,8 +121,9 @@ struct RunArgs {
     lying_challenger: bool,
     /// kill -9 a process at its worst moment and start it again: watchtower (in mid-game), executor (after it has
     /// signed and before anybody has the answer), sequencer (while its batch waits for a block), or llama (the drafting
-    /// process, in mid-request).
-    #[arg(long, env = "ASSAY_DISRUPT", value_name = "WHO", value_parser = ["watchtower", "executor", "sequencer", "llama"])]
+    /// process, in mid-request). Or censor: the sequencer leaves the question out, the chain's clock jumps past its inclusion
+    /// deadline, and once an executor has claimed it directly the sequencer is killed for good.
+    #[arg(long, env = "ASSAY_DISRUPT", value_name = "WHO", value_parser = ["watchtower", "executor", "sequencer", "llama", CENSOR])]
     disrupt: Option<String>,
     /// Ask this, straight from the inbox and without a callback, instead of the sample dApp's question; `\n` stands for a new
     /// line.

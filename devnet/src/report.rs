@@ -1,6 +1,7 @@
 //! `report.json`: what one scenario did. `report.schema.json` says it in JSON Schema.
 
 use crate::deploy::eth;
+use crate::disrupt::CENSOR;
 use crate::events::thousands;
 use assay_types::request::Payload;
 use serde::Serialize;
@@ -113,7 +114,10 @@ impl Scenario {
             }
         };
         if let Some(who) = &self.disrupt {
-            tale.push_str(&format!("; kill -9 hits the {who}"));
+            tale.push_str(&match who.as_str() {
+                CENSOR => "; the sequencer leaves the question out".to_owned(),
+                who => format!("; kill -9 hits the {who}"),
+            });
         }
         tale
     }

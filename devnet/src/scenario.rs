@@ -2,7 +2,7 @@
 
 use crate::accounts::Role;
 use crate::deploy::CALLBACK_FEE;
-use crate::disrupt::{Disruption, say};
+use crate::disrupt::{CENSOR, Disruption, say};
 use crate::events::{Event, Events, What, short};
 use crate::network::{Network, spinner};
 use crate::price::fee_for;
@@ -219,7 +219,14 @@ pub async fn run(
         before.insert(role.name(), wealth(net, role.address()?).await?);
     }
 
-    net.service(Role::Sequencer, &[]).await?;
+    let disrupt = scenario.disrupt.as_deref();
+    let censors = disrupt == Some(CENSOR);
+    let leaves_out: &[&str] = if censors {
+        &["--dangerous-censor"]
+    } else {
+        &[]
+    };
+    net.service(Role::Sequencer, leaves_out).await?;
     net.service(Role::Watchtower, &["--keeper"]).await?;
     if lies {
         let mut flags = vec![
@@ -240,7 +247,6 @@ pub async fn run(
     let start_up_s = started.elapsed().as_secs_f64();
 
     let role = if lies { Role::Liar } else { Role::Executor };
-    let disrupt = scenario.disrupt.as_deref();
     let disruption = disrupt.map(|who| Disruption::prepare(net, who, role));
     let disruption = disruption.transpose()?;
     let id = match &scenario.prompt {
@@ -248,7 +254,7 @@ pub async fn run(
         None => ask_judge(net, REVIEW).await?,
     };
     // Long questions to large models take a while.
-    let patience = Duration::from_secs(if scenario.prompt.is_some() { 600 } else { 60 });
+    let mut patience = Duration::from_secs(if scenario.prompt.is_some() { 600 } else { 60 });
     if let Some(disruption) = disruption {
         disruption.strike(net, id).await?;
     }
@@ -262,6 +268,13 @@ pub async fn run(
     if lies {
         // The liar has the request; now the honest executor joins and answers once the lie is rejected.
         net.service(Role::Executor, &[]).await?;
+    }
+    if censors {
+        net.kill_service(Role::Sequencer).await;
+        say("the sequencer is killed for good");
+        // A lie that is rejected gives it this long once more, dead or not.
+        let inbox = Inbox::new(net.deployment.contracts.inbox, &net.user);
+        patience += Duration::from_secs(inbox.reopenPeriod().call().await?);
     }
     if disrupt == Some("watchtower") {
         story
@@ -277,12 +290,14 @@ pub async fn run(
             .await?;
     }
     let (window, rest) = window(net);
-    if scenario.skip_window {
+    if censors || scenario.skip_window {
         let executor = Role::Executor.address()?;
         let answered = |e: &[Event]| claimed(e, id, Some(executor));
         story
             .until(net, &mut events, patience, "true answer", answered)
             .await?;
+    }
+    if scenario.skip_window {
         skip_window(net, patience).await?;
     }
     let asked_directly = scenario.prompt.is_some();
@@ -297,6 +312,16 @@ pub async fn run(
         if after < before[role.name()] {
             failures.push(format!("{} has lost money", role.name()));
         }
+    }
+    // What it has earned stays there until it is withdrawn, which no service does.
+    let inbox = Inbox::new(net.deployment.contracts.inbox, &net.user);
+    if inbox
+        .credit(Role::Executor.address()?)
+        .call()
+        .await?
+        .is_zero()
+    {
+        failures.push("the executor was not paid".to_owned());
     }
     let requests = vec![request_report(net, &story, id).await];
     let truth = requests[0].output_text.trim();

@@ -69,6 +69,10 @@ pub struct Flags {
     /// Most segments of one executor that wait for a batch at one time.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(1..=65_536))]
     pub max_waiting_segments: u32,
+
+    /// DANGEROUS: leave every request out, for tests. Whoever asks waits until its inclusion deadline has passed.
+    #[arg(long)]
+    pub dangerous_censor: bool,
 }
 
 impl Flags {

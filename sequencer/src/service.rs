@@ -37,6 +37,9 @@ pub async fn run(shell: Shell, flags: Flags) -> anyhow::Result<()> {
     for condition in ["chain", "recovery"] {
         shell.health.expect(condition, "starting");
     }
+    if flags.dangerous_censor {
+        tracing::warn!("DANGEROUS: this sequencer leaves every request out");
+    }
     let key = shell.key()?;
     let view = ChainView::open(shell.chain.clone(), shell.deployment.contracts.clone()).await?;
     let market = MarketView::open(&shell.chain, view.contracts()).await?;
@@ -167,7 +170,9 @@ async fn routing(shared: Arc<Shared>) {
             None
         });
         let mut core = shared.core();
-        core.route(bond, share.as_ref(), timeout, now_ms(), shared.view.now());
+        if !shared.flags.dangerous_censor {
+            core.route(bond, share.as_ref(), timeout, now_ms(), shared.view.now());
+        }
         let (queued, executors) = (core.book.queued().len(), core.sessions.len());
         if let Ok(changed) = core.persist() {
             drop(core);

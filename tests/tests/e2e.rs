@@ -1,4 +1,5 @@
-//! The real binaries on a real chain: honest, each cheat, a lying challenger, kills at the worst moment.
+//! The real binaries on a real chain: honest, each cheat, a lying challenger, kills at the worst moment, a sequencer that leaves
+//! the question out.
 //!
 //! Needs the binaries (`cargo build --release --workspace`, which `make test` does) and anvil; a missing one fails.
 
@@ -229,6 +230,54 @@ fn drafting_process_killed_in_mid_request_is_replaced() {
         drafted.is_some_and(|n| n > 0),
         "the new one drafted\n{report:#}"
     );
+}
+
+/// The sequencer of this run had the question and an executor, and gave it nothing to answer and posted nothing.
+fn assert_left_out(folder: &TempDir) {
+    let sequencer = log(folder, "sequencer");
+    assert_eq!(
+        lines(&sequencer, &["leaves every request out"]),
+        1,
+        "one life\n{sequencer}"
+    );
+    assert_eq!(lines(&sequencer, &["posting a batch"]), 0, "{sequencer}");
+    let executor = log(folder, "executor");
+    assert_eq!(lines(&executor, &[": signed"]), 0, "{executor}");
+}
+
+#[test]
+fn question_that_the_sequencer_leaves_out_is_claimed_by_the_executor_itself() {
+    // Whole: the claim became final and its fee is the executor's.
+    let (report, folder) = whole(&["--disrupt", "censor"]);
+    assert_eq!(report["requests"][0]["claims"], 1);
+    assert_eq!(report["disputes"], Value::Array(vec![]));
+    assert_left_out(&folder);
+    let log = log(&folder, "executor");
+    assert_eq!(lines(&log, &["claimed directly", "tx="]), 1, "{log}");
+    assert_eq!(lines(&log, &["answered", "tokens="]), 1, "{log}");
+}
+
+#[test]
+fn lie_claimed_past_a_sequencer_that_is_gone_is_refuted_and_the_truth_claimed() {
+    let (report, folder) = whole(&[
+        "--cheat",
+        "token:1",
+        "--flip",
+        "random:5",
+        "--disrupt",
+        "censor",
+    ]);
+    let dispute = only_dispute(&report);
+    assert_eq!(
+        (&dispute["winner"], &dispute["by"]),
+        (&"challenger".into(), &"proof".into())
+    );
+    assert_eq!(report["requests"][0]["claims"], 2, "the lie and the truth");
+    assert_left_out(&folder);
+    for who in ["liar", "executor"] {
+        let log = log(&folder, who);
+        assert_eq!(lines(&log, &["claimed directly", "tx="]), 1, "{log}");
+    }
 }
 
 /// The parts of JSON Schema that the report's schema uses.
