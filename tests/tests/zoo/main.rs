@@ -5,12 +5,16 @@
     dead_code,
     reason = "shared with the games in revm, which use other parts"
 )]
+#[path = "../games_support/mod.rs"]
 mod games_support;
+
+mod copycat;
+mod poison;
 
 use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy::providers::Provider;
 use alloy::sol_types::SolCall;
-use assay_bindings::{DisputeGame, Request, Rollup, Staking};
+use assay_bindings::{BlobDisputeGame, DisputeGame, Request, Rollup, Staking};
 use assay_dispute::action::Action;
 use assay_dispute::calls::{call_for, opening};
 use assay_dispute::claim_ref::claim_ref;
@@ -25,14 +29,12 @@ use assay_node::tx::Call;
 use assay_types::params::TRACE_LOG2;
 use assay_types::request::Payload;
 use games_support::network::{Network, Who, events};
-use games_support::pool::{
-    assert_in_front, block_of, copied, fee, mine, number, overtake, pending, receipt, shown,
-};
+use games_support::pool::{assert_in_front, mine, number, overtake, pending, receipt};
 use games_support::proxy::{Fault, Proxy};
 use games_support::services::{
     arguments, defender, look, run_of, truth, watchtower, watchtower_of,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -165,6 +167,29 @@ async fn game_goes_on_after_a_reorganization_of_seven_blocks() {
     liar.abort();
 }
 
+/// The same where moves and the answer are in blobs, which the chain forgets with their blocks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes on a chain of its own: make zoo"]
+async fn game_in_blobs_goes_on_after_a_reorganization_of_seven_blocks() {
+    let mut net = Network::with(120, 300, |p| p.blobs = true).await;
+    let asked = ask(&net).await;
+    let before = purse(&net, Who::Watchtower).await;
+    let tower = watchtower(&net, Who::Watchtower, &[]);
+    let liar = defender(&net, LIE);
+    net.claim_in_blob(&[(asked.id, asked.request, asked.wrong)])
+        .await;
+    net.wait_for::<BlobDisputeGame::BlobMoved>(8, GAME).await;
+    net.rpc("anvil_reorg", json!([7, []])).await;
+    let left = net.game_events::<BlobDisputeGame::BlobMoved>().await.len();
+    assert!(left < 8, "the reorganization took no move: {left}");
+    net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    assert_rejected(&net, before, 0).await;
+    let moves = net.game_events::<BlobDisputeGame::BlobMoved>().await;
+    assert_eq!(moves.len(), 10);
+    tower.abort();
+    liar.abort();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "minutes on a chain of its own: make zoo"]
 async fn claim_that_a_reorganization_drops_is_challenged_again() {
@@ -262,142 +287,6 @@ async fn proof_in_the_hands_of_a_front_runner_reverts() {
     liar.abort();
 }
 
-/// A copycat's game on a false claim, in which it repeats what the watchtower does in its own.
-struct Copycat {
-    net: Network,
-    /// What the watchtower had.
-    before: U256,
-    tower: JoinHandle<()>,
-    liar: JoinHandle<()>,
-    watcher: Watcher,
-}
-
-impl Copycat {
-    /// Plays until the proof is left to copy: with each move in the original's block (`in_time`), or in the next. From its
-    /// opening on blocks are made by hand.
-    async fn start(in_time: bool) -> Copycat {
-        let mut net = Network::start(120, 300).await;
-        let asked = ask(&net).await;
-        let liar = defender(&net, LIE);
-        net.claim(asked.id, &asked.request, &asked.wrong).await;
-        let before = purse(&net, Who::Watchtower).await;
-        let sender = net.responder(Who::Liar);
-        sender.send(opening_call(&net).await).await.expect("opened");
-        mine(&net, 0).await;
-        let tower = watchtower(&net, Who::Watchtower, &[]);
-        block_of(&net, 1).await;
-        let watcher = look(&net).await;
-        let mut cat = Copycat {
-            net,
-            before,
-            tower,
-            liar,
-            watcher,
-        };
-        if !in_time {
-            block_of(&cat.net, 1).await;
-        }
-        for nonce in 1..=5 {
-            let tx = shown(&cat.net, nonce).await;
-            cat.copy(&tx).await;
-            block_of(&cat.net, 2).await;
-            // The last answer to a copy that is late meets the proof, and may be withheld or revert.
-            if in_time || nonce < 5 {
-                block_of(&cat.net, 2).await;
-            }
-        }
-        cat
-    }
-
-    async fn play(&mut self) -> Play {
-        self.watcher.poll().await.expect("follows");
-        let me = self.net.address(Who::Liar);
-        let mut games = self.watcher.ledger().games.values();
-        let play = games.find(|p| p.context.challenger == me);
-        play.expect("its game").clone()
-    }
-
-    /// Sends, at any price, what `tx` says; its hash.
-    async fn copy(&mut self, tx: &Value) -> Value {
-        let play = self.play().await;
-        let call = copied(&play, tx, self.net.deployment.contracts.game);
-        let input = json!(alloy::hex::encode_prefixed(&call.data));
-        overtake(&self.net, Who::Liar, tx, &input).await
-    }
-
-    /// All is over: both games went the same way; `loser`'s is void and gives its bond back, and its gas, which is returned.
-    // INVARIANT: there is one prize for a claim; a void game costs its challenger no more than the gas of its end.
-    async fn assert_void(&self, loser: Who) -> U256 {
-        let net = &self.net;
-        let voided = net.wait_for::<DisputeGame::GameVoided>(1, GAME).await;
-        let won = net.game_events::<DisputeGame::GameWon>().await;
-        let lost = net.game_events::<DisputeGame::ClaimLost>().await;
-        assert_eq!((voided.len(), won.len()), (1, 1));
-        let (void, won, lost) = (&voided[0], &won[0], &lost[0]);
-        assert_eq!(void.challenger, net.address(loser));
-        let bond = challenger_bond(&net.chain, net.deployment.contracts.game).await;
-        assert_eq!(void.returned, bond.expect("a view"));
-        assert_eq!(void.gasRepaid + won.challengerGas, lost.pool, "in full");
-        assert_eq!(lost.toWinner, U256::from(ETHER / 4));
-        let of_cat = match loser {
-            Who::Liar => void.gasRepaid,
-            _ => won.challengerGas + lost.toWinner,
-        };
-        assert_eq!(net.credit(Who::Liar).await, void.returned + of_cat);
-        let moved = net.game_events::<DisputeGame::Moved>().await;
-        let [theirs, its] = [won.gameId, void.gameId].map(|id| {
-            let of = moved.iter().filter(|m| m.gameId == id);
-            of.map(|m| (m.segment, &m.roots)).collect::<Vec<_>>()
-        });
-        assert!(theirs.len() == 10 && its.len() >= 9 && theirs.starts_with(&its));
-        self.tower.abort();
-        self.liar.abort();
-        void.gasRepaid
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "minutes on a chain of its own: make zoo"]
-async fn copycat_a_step_behind_has_its_bond_back_and_no_prize() {
-    let mut cat = Copycat::start(false).await;
-    // INVARIANT: the original ends the claim, so its copy wins nothing.
-    let proof = shown(&cat.net, 6).await;
-    block_of(&cat.net, 1).await;
-    let late = cat.copy(&proof).await;
-    block_of(&cat.net, 1).await;
-    assert_eq!(receipt(&cat.net, &late).await["status"], "0x0");
-    mine(&cat.net, 1).await;
-    let context = cat.play().await.context;
-    let settling = DisputeGame::settleVoidCall { context };
-    let game = cat.net.deployment.contracts.game;
-    cat.net.send(Who::Liar, game, settling, 0).await;
-    assert_rejected(&cat.net, cat.before, 0).await;
-    cat.assert_void(Who::Liar).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "minutes on a chain of its own: make zoo"]
-async fn copycat_whose_proof_runs_in_front_leaves_the_watchtower_whole() {
-    let mut cat = Copycat::start(true).await;
-    let proof = shown(&cat.net, 6).await;
-    let copy = cat.copy(&proof).await;
-    block_of(&cat.net, 2).await;
-    let ran = assert_in_front(&cat.net, &copy, &proof["hash"]).await;
-    assert_eq!(ran, ["0x1", "0x0"], "the original comes too late");
-    mine(&cat.net, 1).await;
-    assert_lost_to(&cat.net, Who::Liar, 0).await;
-    let repaid = cat.assert_void(Who::Watchtower).await;
-    // INVARIANT: what the rules count is no less than what its opening and its moves cost.
-    let mut paid = 0;
-    for nonce in 0..=5 {
-        paid += fee(&cat.net, &shown(&cat.net, nonce).await["hash"]).await;
-    }
-    assert!(repaid >= U256::from(paid), "{paid}, {repaid}");
-    let after = purse(&cat.net, Who::Watchtower).await;
-    assert!(after < cat.before, "no prize");
-    assert!(after + U256::from(GAS) > cat.before, "{after}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "minutes on a chain of its own: make zoo"]
 async fn hundredfold_base_fee_in_mid_game_is_paid_and_the_game_won() {
@@ -470,6 +359,15 @@ async fn two_answers_signed_under_one_number_or_two_make_one_claim() {
     let receipt = net.post(vec![other]).await;
     assert!(events::<Rollup::ResultClaimed>(&receipt).is_empty());
     assert_eq!(free_stake(&net).await, U256::from(STAKE - ETHER));
+    // The one that stands becomes final, once, and its bond is free again.
+    net.rpc("evm_increaseTime", json!([60])).await;
+    let keeper = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    let done = net.wait_for::<Rollup::ClaimFinalized>(1, GAME).await;
+    assert_eq!((done.len(), done[0].requestId), (1, asked.id));
+    assert_eq!(free_stake(&net).await, U256::from(STAKE));
+    let games = net.game_events::<DisputeGame::GameOpened>().await;
+    assert!(games.is_empty(), "it is true");
+    keeper.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -520,6 +418,21 @@ async fn amounts_at_their_limits_harm_nothing_else_in_a_batch() {
         .send(call)
         .await
         .expect("the exact bond");
+
+    // That game is lost in time, and both claims become final with their bonds free.
+    let executor = net.wealth(Who::Executor).await;
+    net.rpc("evm_increaseTime", json!([120])).await;
+    let honest = defender(&net, None);
+    let keeper = watchtower(&net, Who::Watchtower, &["--keeper"]);
+    let won = net.wait_for::<DisputeGame::GameWon>(1, GAME).await;
+    let winner = (won[0].winner, won[0].reason);
+    assert_eq!(winner, (net.address(Who::Executor), 1), "by the clock");
+    net.wait_for::<Rollup::ClaimFinalized>(2, GAME).await;
+    assert_eq!(free_stake(&net).await, U256::from(STAKE));
+    let after = net.wealth(Who::Executor).await;
+    assert!(after + U256::from(GAS) > executor, "{executor} -> {after}");
+    honest.abort();
+    keeper.abort();
 }
 
 /// Whether the inbox refuses a request with these fees, though all of the account's money is shown.
