@@ -60,7 +60,8 @@ contract Players is GameFixture {
     mapping(bytes32 how => uint256 count) public ends;
     uint256 public ended;
     /// @dev What was seen that must not be. A revert would undo the call that showed it.
-    bytes32 public wrong;
+    bool private _refused;
+    bool private _rose;
 
     constructor(uint8 traceLog2) {
         _games(1, traceLog2, true, 1);
@@ -85,29 +86,19 @@ contract Players is GameFixture {
     // ---- actions ----------------------------------------------------------------------------------------------------
 
     function ask() external watched {
-        RequestParams memory p = _params();
-        p.fee = 4 ether;
-        _asks.push().request = _ask(p);
+        _askNext();
     }
 
     /// @dev The honest executor's answer, or another's, which is true or not.
     function answer(uint256 which, bool byOther, bool isFalse) external watched {
-        Ask storage a = _asks[_pick(which, RequestState.Open)];
-        isFalse = byOther && isFalse;
-        output = isFalse ? LIE : TRUTH;
-        Result[] memory results = _results(a.request);
-        uint64 id = _post(_segment(byOther ? OTHER_KEY : EXECUTOR_KEY, ++_number, results));
-        assertTrue(_state(a.request) == RequestState.Claimed, "skipped");
-        (a.former, a.claim, a.isFalse) = (a.claim, _refOf(id, 0, results), isFalse);
+        _answer(which, byOther, isFalse);
     }
 
-    /// @dev A challenge of any claim, be it true.
+    /// @dev A challenge of any claim, be it true. One is made if none stands.
     function challenge(uint256 which) external watched {
-        for (uint256 i = 0; i < _asks.length; ++i) {
-            uint256 index = (which % _asks.length + i) % _asks.length;
-            if (_challengeable(index, RIVAL)) return _challenge(index, RIVAL);
-        }
-        revert("no such claim");
+        uint256 index = _pickChallengeable(which);
+        if (index == _asks.length) index = _answer(which, which % 3 == 0, which % 2 == 0);
+        _challenge(index, RIVAL);
     }
 
     /// @dev Whoever is not honest plays its lie, or anything on any piece.
@@ -155,8 +146,9 @@ contract Players is GameFixture {
         _lookAndAnswer();
     }
 
-    /// @dev Long enough for a clock to run out, while the honest ones look as ever.
-    function sleep() external watched {
+    /// @dev Long enough for a clock to run out, while the honest ones look as ever. One plays at least.
+    function sleep(uint256 which) external watched {
+        if (!_anyHonestPlays()) _challenge(_answer(which, false, false), RIVAL);
         for (uint256 spent = 0; spent < ALLOWANCE; spent += LOOK) {
             vm.warp(block.timestamp + LOOK);
             _lookAndAnswer();
@@ -178,7 +170,7 @@ contract Players is GameFixture {
 
     function _honestly(bytes memory what) private {
         (bool ok,) = address(this).call(what);
-        if (!ok) wrong = "an honest player was refused";
+        if (!ok) _refused = true;
     }
 
     function challengeLie(uint256 i) external mine {
@@ -208,6 +200,14 @@ contract Players is GameFixture {
         return _isHonest(_waiting(b.m)) && (challengerLeft == 0 || executorLeft == 0);
     }
 
+    function _anyHonestPlays() private view returns (bool) {
+        for (uint256 i = 0; i < _boards.length; ++i) {
+            GameContext memory c = _boards[i].m.context;
+            if (_isRunning(_boards[i].m) && (_isHonest(c.executor) || _isHonest(c.challenger))) return true;
+        }
+        return false;
+    }
+
     function _isHonest(address who) private view returns (bool) {
         return who == executor || who == CHALLENGER;
     }
@@ -217,7 +217,7 @@ contract Players is GameFixture {
     /// @dev The honest executor's stake is whole, its games won; the honest challenger's are won or void, the bonds back, and
     ///      with them what was won.
     function checkHonest() external view {
-        assertTrue(wrong == 0, string(abi.encodePacked(wrong)));
+        assertTrue(!_refused, "an honest player was refused");
         uint256 due = 0;
         for (uint256 i = 0; i < _boards.length; ++i) {
             GameContext memory c = _boards[i].m.context;
@@ -247,13 +247,13 @@ contract Players is GameFixture {
 
     /// @dev Of no running game has either player more time than when it was last looked at.
     function checkClocks() external view {
+        assertTrue(!_rose, "a clock rose");
         for (uint256 i = 0; i < _boards.length; ++i) {
             if (!_isRunning(_boards[i].m)) continue;
             (uint256 challengerLeft, uint256 executorLeft) = _clocks(_boards[i].m.id);
             bool fell = challengerLeft <= _boards[i].challengerLeft && executorLeft <= _boards[i].executorLeft;
             assertTrue(fell, "a clock rose");
         }
-        assertTrue(wrong == 0, string(abi.encodePacked(wrong)));
     }
 
     // ---- book-keeping -----------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ contract Players is GameFixture {
             Board storage b = _boards[i];
             if (!_isRunning(b.m)) continue;
             (uint256 challengerLeft, uint256 executorLeft) = _clocks(b.m.id);
-            if (challengerLeft > b.challengerLeft || executorLeft > b.executorLeft) wrong = "a clock rose";
+            if (challengerLeft > b.challengerLeft || executorLeft > b.executorLeft) _rose = true;
             (b.challengerLeft, b.executorLeft) = (challengerLeft, executorLeft);
         }
     }
@@ -311,6 +311,34 @@ contract Players is GameFixture {
     function _ended(bytes32 how) private {
         ++ends[how];
         ++ended;
+    }
+
+    function _askNext() private {
+        RequestParams memory p = _params();
+        p.fee = 4 ether;
+        _asks.push().request = _ask(p);
+    }
+
+    /// @dev Of a request at or after `which` that is open, or of a new one.
+    function _answer(uint256 which, bool byOther, bool isFalse) private returns (uint256 index) {
+        index = _pick(which, RequestState.Open);
+        if (index == _asks.length) _askNext();
+        Ask storage a = _asks[index];
+        isFalse = byOther && isFalse;
+        output = isFalse ? LIE : TRUTH;
+        Result[] memory results = _results(a.request);
+        uint64 id = _post(_segment(byOther ? OTHER_KEY : EXECUTOR_KEY, ++_number, results));
+        assertTrue(_state(a.request) == RequestState.Claimed, "skipped");
+        a.former = a.claim;
+        (a.claim, a.isFalse) = (_refOf(id, 0, results), isFalse);
+    }
+
+    function _pickChallengeable(uint256 which) private view returns (uint256) {
+        for (uint256 i = 0; i < _asks.length; ++i) {
+            uint256 index = (which % _asks.length + i) % _asks.length;
+            if (_challengeable(index, RIVAL)) return index;
+        }
+        return _asks.length;
     }
 
     function _challengeable(uint256 i, address who) private view returns (bool) {
@@ -374,13 +402,13 @@ contract Players is GameFixture {
         revert("nobody's turn");
     }
 
-    /// @dev The first request at or after `which` in this state, so that most calls find one.
+    /// @dev The first request at or after `which` in this state, so that most calls find one; or their number.
     function _pick(uint256 which, RequestState state) private view returns (uint256) {
         for (uint256 i = 0; i < _asks.length; ++i) {
             uint256 index = (which % _asks.length + i) % _asks.length;
             if (_state(_asks[index].request) == state) return index;
         }
-        revert("none in that state");
+        return _asks.length;
     }
 }
 
@@ -409,30 +437,25 @@ abstract contract HonestyLaws is TestBase {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory s = new bytes4[](20);
-        (s[0], s[1], s[2]) = (Players.ask.selector, Players.ask.selector, Players.answer.selector);
+        bytes4[] memory s = new bytes4[](22);
+        (s[0], s[1], s[2]) = (Players.ask.selector, Players.finalize.selector, Players.answer.selector);
         (s[3], s[4], s[5]) = (Players.answer.selector, Players.answer.selector, Players.answer.selector);
         (s[6], s[7], s[8]) = (Players.challenge.selector, Players.challenge.selector, Players.play.selector);
         (s[9], s[10], s[11]) = (Players.play.selector, Players.play.selector, Players.play.selector);
         (s[12], s[13], s[14]) = (Players.wait.selector, Players.wait.selector, Players.wait.selector);
         (s[15], s[16], s[17]) = (Players.timeout.selector, Players.settleVoid.selector, Players.finalize.selector);
-        (s[18], s[19]) = (Players.refund.selector, Players.sleep.selector);
+        (s[18], s[19], s[20]) = (Players.refund.selector, Players.sleep.selector, Players.sleep.selector);
+        s[21] = Players.sleep.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(players), s);
     }
 
-    /// @dev [S] Whoever claims the truth, or challenges lies alone, and answers in time, wins or has its bond back.
-    function invariant_honestPlayersLoseNoBond() public view {
+    /// @dev [S] Whoever claims the truth, or challenges lies alone, and answers in time, wins or has its bond back; a request
+    ///      has one final result at most, and no lie that an honest challenger saw; no player's time grows while its game
+    ///      runs. One invariant, as each would be asked of the same runs.
+    function invariant_honestBondsAreSafe_oneFinalResult_clocksOnlyFall() public view {
         players.checkHonest();
-    }
-
-    /// @dev [S] A request has one final result at most, and no lie is one that an honest challenger saw.
-    function invariant_oneFinalResultAtMost() public view {
         players.checkFinals();
-    }
-
-    /// @dev [S] No player's time grows while its game runs.
-    function invariant_clocksOnlyFall() public view {
         players.checkClocks();
     }
 
@@ -482,7 +505,7 @@ abstract contract HonestyLaws is TestBase {
             players.wait(29);
             try players.play(0, 0) {} catch {}
         }
-        players.sleep();
+        players.sleep(0);
     }
 }
 
