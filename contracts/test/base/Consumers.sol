@@ -88,6 +88,16 @@ contract ReturnBomb is IInferenceConsumer {
     function onInferenceOverturned(bytes32) external {}
 }
 
+/// @notice Remembers what gas it is given, whichever callback it is. No interface: nothing but the choice of the getter
+///         comes before `gasleft()`.
+contract GasWitness {
+    uint256 public given;
+
+    fallback() external {
+        given = gasleft();
+    }
+}
+
 /// @notice Tries to be told again while it is being told.
 contract Reenterer is IInferenceConsumer {
     Rollup public rollup;

@@ -106,7 +106,7 @@ abstract contract Fixture is TestBase {
         registry = new ModelRegistry(traceLog2);
         programId = registry.registerProgram(_program(traceLog2));
         bytes32 last = claimIsTrue ? _haltedRoot() : keccak256("it trapped");
-        prover = new ToyProver(uint256(1) << traceLog2, registry.initialRoot(programId), last);
+        prover = _newProver(uint256(1) << traceLog2, registry.initialRoot(programId), last);
         staking = _newStaking(rollupAt, gameAt, livenessAt);
         inbox = new Inbox(rollupAt, registry, MAX_WORK, DIRECT, REOPEN, seedDelay);
         game = _newGame(Rollup(rollupAt), arityLog2);
@@ -172,6 +172,11 @@ abstract contract Fixture is TestBase {
 
     function _newGame(Rollup at_, uint8 arityLog2) internal virtual returns (DisputeGame) {
         return new DisputeGame(at_, address(inbox), staking, registry, prover, arityLog2, ALLOWANCE, 10 gwei, 2 gwei);
+    }
+
+    /// @dev One creation by this contract, of an `IOneStepProver`.
+    function _newProver(uint256 length, bytes32 first, bytes32 last) internal virtual returns (ToyProver) {
+        return new ToyProver(length, first, last);
     }
 
     function _newRollup() internal virtual returns (Rollup) {

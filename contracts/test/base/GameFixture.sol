@@ -36,15 +36,20 @@ abstract contract GameFixture is Fixture {
 
     // ---- traces -----------------------------------------------------------------------------------------------------
 
+    /// @dev The true root at `index`.
+    function _truth(uint256 index) internal view virtual returns (bytes32) {
+        return prover.truth(index);
+    }
+
     /// @dev The liar's root: the truth up to its flip. The executor's lie must end in Halted(0), the challenger's must not.
     function _lie(uint256 index) internal view returns (bytes32) {
-        if (index < flip) return prover.truth(index);
+        if (index < flip) return _truth(index);
         if (index == traceLength && liarIsExecutor) return _haltedRoot();
         return keccak256(abi.encode("lie", index));
     }
 
     function _traceOf(bool challenger, uint256 index) internal view returns (bytes32) {
-        return challenger == liarIsExecutor ? prover.truth(index) : _lie(index);
+        return challenger == liarIsExecutor ? _truth(index) : _lie(index);
     }
 
     // ---- playing ----------------------------------------------------------------------------------------------------
@@ -74,7 +79,7 @@ abstract contract GameFixture is Fixture {
         m.id = keccak256(abi.encode(block.chainid, address(game), m.context));
         m.history = m.id;
         m.stride = traceLength;
-        m.startRoot = prover.truth(0);
+        m.startRoot = _truth(0);
         m.roots = new bytes32[](1);
         m.roots[0] = _haltedRoot();
     }

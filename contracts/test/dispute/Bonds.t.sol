@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ClaimRef, GameStatus, Request, RequestParams} from "../../src/interfaces/Types.sol";
+import {ClaimRef, GameStatus, Move, Proof, Request, RequestParams} from "../../src/interfaces/Types.sol";
+import {MAX_REQUEST_OUTPUT_BYTES, MAX_WITNESS_BYTES} from "../../src/generated/Params.sol";
 import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
 import {TokenHands} from "../base/AssetHands.sol";
 import {ClaimFixture} from "../base/ClaimFixture.sol";
@@ -9,6 +10,9 @@ import {Token} from "../market/Tokens.sol";
 
 /// @notice Who pays whom when games end.
 abstract contract BondLaws is ClaimFixture {
+    /// @dev As `GameBase.PROVE_GAS` reckons with.
+    uint256 private constant STEP_GAS = 300_000;
+
     /// @dev [S] Losing to oneself never pays: at least half of the claim's bond is burned, however much gas was spent.
     function test_claimLost_atLeastHalfIsBurned_succeeds() public {
         // So high a price that the gas pool is short.
@@ -44,9 +48,27 @@ abstract contract BondLaws is ClaimFixture {
     function test_gasCount_isCloseToTheTransactions_succeeds() public {
         Match memory m = _open(req, ref, CHALLENGER);
         _win(m);
-        // Test/dispute/Gas.t.sol measures about 166k + 5 x 86k + 144k; calldata is counted as if without zero bytes.
+        // Opening, five moves, proof: docs/gas.md has what each is charged, of another question's opening and with a real step
+        // in the proof. Calldata is counted as if without zero bytes.
         uint256 gas = _gasOf(m) / 2 gwei;
         assertTrue(gas > 680_000 && gas < 860_000, "about 740k");
+    }
+
+    /// @dev [S] Bytes are counted at the floor (EIP-7623) where it binds, as in the longest opening, and the pool repays them.
+    function test_open_longestOutput_countedAtTheFloor_succeeds() public {
+        output = bytes.concat(output, new bytes(MAX_REQUEST_OUTPUT_BYTES - payload.length - output.length));
+        req = _ask();
+        ref = _claim(req);
+        Match memory m = _open(req, ref, CHALLENGER);
+        uint256 length = abi.encodeCall(game.open, (req, ref, payload, output)).length;
+        assertTrue(length > MAX_REQUEST_OUTPUT_BYTES, "the longest");
+        uint256 opening = (21_000 + 40 * length) * 2 gwei;
+        assertEq(_gasOf(m), opening, "40 gas a byte and nothing else");
+        assertEq(uint256(game.claimGames(uint256(ref.segmentId) << 16 | ref.index).gas) * 1 gwei, opening, "the pool's");
+        // Another one wins: what is repaid of this game is its opening.
+        _win(_open(req, ref, RIVAL));
+        game.settleVoid(m.context);
+        assertEq(_due(CHALLENGER), bond + opening, "repaid");
     }
 
     /// @dev [S] Void games give bonds back, and their gas comes out of the same quarter.
@@ -66,7 +88,7 @@ abstract contract BondLaws is ClaimFixture {
         assertEq(game.claimGames(uint256(ref.segmentId) << 16 | ref.index).open, 0, "no open game");
     }
 
-    /// @dev Short pool: everyone gets the same share of its gas, and never more than the quarter together.
+    /// @dev [S] Short pool: everyone gets the same share of its gas, and never more than the quarter together.
     function test_voidGames_shortPool_proRata_succeeds() public {
         vm.fee(100_000 gwei);
         vm.txGasPrice(100_000 gwei);
@@ -89,7 +111,7 @@ abstract contract BondLaws is ClaimFixture {
         game.settleVoid(m.context);
     }
 
-    /// @dev A lost game's gas is not repaid by a later winner's pool.
+    /// @dev [S] A lost game's gas is not repaid by a later winner's pool.
     function test_lostGame_gasNotInThePool_succeeds() public {
         Match memory sham = _open(req, ref, RIVAL);
         Match memory honest = _open(req, ref, CHALLENGER);
@@ -103,7 +125,7 @@ abstract contract BondLaws is ClaimFixture {
         assertEq(_due(RIVAL), 0, "nothing");
     }
 
-    /// @dev A winning executor draws its gas from half of the challenger's bond; the rest is burned.
+    /// @dev [S] A winning executor draws its gas from half of the challenger's bond; the rest is burned.
     function test_challengerLoses_executorDrawsGas_restBurned_succeeds() public {
         _start(false);
         Match memory m = _open(req, ref, CHALLENGER);
@@ -146,6 +168,51 @@ abstract contract BondLaws is ClaimFixture {
         assertEq(_due(executor), uint256(_state(m).executorGas) * 1 gwei, "made whole");
     }
 
+    /// @dev [S] It does at every arity, be the executor's last call a proof (k = 16, 64, 4096) or a timeout (k = 2, 32).
+    function test_challengerBond_everyArity_coversTheExecutorsGas_succeeds() public {
+        uint8[5] memory arities = [1, 4, 5, 6, 12];
+        for (uint256 i = 0; i < arities.length; ++i) {
+            _games(arities[i], 50, false, 0xdead_beef_cafe);
+            vm.fee(8 gwei);
+            vm.txGasPrice(10 gwei);
+            req = _ask();
+            ref = _claim(req);
+            bond = game.challengerBond();
+            Match memory m = _open(req, ref, CHALLENGER);
+            while (m.stride > 1) {
+                Move memory mv = this.moveOf(m);
+                _cool();
+                _play(m, mv);
+            }
+            uint256 more = _endAsExecutor(m);
+            _assertStatus(m, GameStatus.ExecutorWon, "the executor's");
+            assertTrue(2 * (uint256(_state(m).executorGas) * 1 gwei + more * 10 gwei) <= bond, "twice");
+            assertEq(_due(executor), uint256(_state(m).executorGas) * 1 gwei, "made whole");
+        }
+    }
+
+    /// @dev External, so that thousands of roots leave no memory behind.
+    function moveOf(Match memory m) external view returns (Move memory) {
+        return _moveOf(m, _contested(m));
+    }
+
+    /// @dev Returns what the dearest step would cost beyond the toy's.
+    function _endAsExecutor(Match memory m) private returns (uint256 more) {
+        if (_mover(m) != executor) {
+            vm.warp(block.timestamp + ALLOWANCE);
+            _cool();
+            vm.prank(executor);
+            game.timeout(m.context);
+            return 0;
+        }
+        Proof memory p = _proofOf(m, _contested(m));
+        p.witness = bytes.concat(p.left, new bytes(MAX_WITNESS_BYTES - 32));
+        _cool();
+        vm.prank(executor);
+        game.prove(m.context, p);
+        return STEP_GAS;
+    }
+
     /// @dev [S] A tip beyond the cap is the player's own affair.
     function test_gasPrice_tipCapped_succeeds() public {
         vm.fee(1 gwei);
@@ -172,6 +239,7 @@ abstract contract BondLaws is ClaimFixture {
         _assertStatus(m, GameStatus.ChallengerWon, "the executor ran out");
     }
 
+    /// @dev [S] Who asks for a larger bond has all of it behind the answer.
     function test_claimLost_largerMinBond_isAllAtStake_succeeds() public {
         RequestParams memory p = _params();
         p.minBond = 40 ether;

@@ -458,6 +458,21 @@ contract DisputeGameTest is GameFixture {
         assertEq(game.claimGames(_key()).open, 0, "no open game");
     }
 
+    /// @dev [S] A winner is repaid for its timeout: bytes beyond the encoding would be the loser's.
+    function test_timeout_trailingCalldata_reverts() public {
+        Match memory m = _open();
+        vm.warp(START + ALLOWANCE);
+        bytes memory call = abi.encodeCall(game.timeout, (m.context));
+        for (uint256 extra = 1; extra < 100; extra += 31) {
+            vm.prank(executor);
+            (bool ok, bytes memory data) = address(game).call(bytes.concat(call, new bytes(extra)));
+            assertTrue(!ok && bytes4(data) == IDisputeGame.NonCanonicalCalldata.selector, "refused");
+        }
+        vm.prank(executor);
+        (bool exact,) = address(game).call(call);
+        assertTrue(exact, "as it is encoded");
+    }
+
     function test_move_atTheLastSecond_succeeds() public {
         Match memory m = _open();
         vm.warp(START + ALLOWANCE - 1);

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {BlobMove, BlobPiece, BlobProof, ClaimRef, GameStatus, Request} from "../../src/interfaces/Types.sol";
 import {StepContext} from "../../src/machine/IOneStepProver.sol";
+import {MAX_WITNESS_BYTES} from "../../src/generated/Params.sol";
 import {BlobDisputeGame} from "../../src/dispute/BlobDisputeGame.sol";
 import {BlobElements} from "../../src/dispute/BlobElements.sol";
 import {DisputeGame} from "../../src/dispute/DisputeGame.sol";
@@ -29,33 +30,65 @@ contract BlobDisputeGasTest is GasMeter {
     }
 
     function test_gas_disputeInBlobs_staysBelowItsCeiling() public {
-        Request memory r = this.dappAsks();
-        ClaimRef memory c = _claim(r);
-        uint256 bond = game.challengerBond();
-        vm.deal(_challenger, bond);
-        Cost memory cost = _send(_challenger, address(game), bond, abi.encodeCall(game.open, (r, c, payload, output)));
+        (Match memory m, Cost memory cost) = _start();
         _record(GROUP, "open", cost);
         uint256 whole = _today(cost);
-        Match memory m = _matchOf(r, c, _challenger);
         while (m.stride > 1) {
-            vm.warp(block.timestamp + 1);
-            (BlobMove memory mv, bytes32 next) = this.moveOf(m);
-            bytes32[] memory hashes = new bytes32[](1);
-            hashes[0] = next;
-            vm.blobhashes(hashes);
-            cost = _send(_mover(m), address(game), 0, abi.encodeCall(BlobDisputeGame.move, (mv)));
-            cost.execution += _evaluations(mv.piece) * POINT_EVALUATION_GAS;
-            m = this.follow(m, mv, next);
-            _blob = next;
+            (m, cost,) = _move(m);
             _record(GROUP, string.concat("move 0", vm.toString(m.moves)), cost);
             whole += _today(cost);
         }
         assertEq(m.moves, 5, "moves");
-        cost = _proof(m);
+        (cost,) = _proof(m);
         _record(GROUP, "proof", cost);
         whole += _today(cost);
         vm.snapshotValue(GROUP, "whole", whole);
         assertTrue(whole <= 1_200_000, "whole dispute, without blob gas");
+    }
+
+    /// @dev [S] The challenger's bond covers the executor's worst game twice at the price it reckons with, blobs and all.
+    function test_challengerBond_gameInBlobs_coversTheExecutorsGas_succeeds() public {
+        vm.fee(8 gwei);
+        vm.txGasPrice(10 gwei);
+        (Match memory m,) = _start();
+        // What the contract doesn't count here: of the dearest step what the toy's is short of, the precompile's gas, and blob
+        // gas, whose price is a wei.
+        uint256 more = 300_000 + 16 * (MAX_WITNESS_BYTES - MEDIAN_WITNESS);
+        while (m.stride > 1) {
+            bool byExecutor = _mover(m) == executor;
+            uint256 evaluations;
+            (m,, evaluations) = _move(m);
+            if (byExecutor) more += evaluations * POINT_EVALUATION_GAS + BlobElements.BLOB_GAS;
+        }
+        (, uint256 ofProof) = _proof(m);
+        more += ofProof * POINT_EVALUATION_GAS;
+        uint256 counted = _state(m).executorGas * 1 gwei;
+        assertTrue(2 * (counted + more * 10 gwei) <= game.challengerBond(), "twice");
+        assertEq(_due(executor), counted, "made whole");
+    }
+
+    /// @dev A claim by the executor and a game on it.
+    function _start() private returns (Match memory m, Cost memory cost) {
+        Request memory r = this.dappAsks();
+        ClaimRef memory c = _claim(r);
+        uint256 bond = game.challengerBond();
+        vm.deal(_challenger, bond);
+        cost = _send(_challenger, address(game), bond, abi.encodeCall(game.open, (r, c, payload, output)));
+        m = _matchOf(r, c, _challenger);
+    }
+
+    /// @dev The mover's answer, its cost with the precompile's, and how often that was asked.
+    function _move(Match memory m) private returns (Match memory, Cost memory cost, uint256 evaluations) {
+        vm.warp(block.timestamp + 1);
+        (BlobMove memory mv, bytes32 next) = this.moveOf(m);
+        bytes32[] memory hashes = new bytes32[](1);
+        hashes[0] = next;
+        vm.blobhashes(hashes);
+        cost = _send(_mover(m), address(game), 0, abi.encodeCall(BlobDisputeGame.move, (mv)));
+        evaluations = _evaluations(mv.piece);
+        cost.execution += evaluations * POINT_EVALUATION_GAS;
+        _blob = next;
+        return (this.follow(m, mv, next), cost, evaluations);
     }
 
     function _newGame(Rollup at_, uint8 arityLog2) internal override returns (DisputeGame) {
@@ -92,7 +125,7 @@ contract BlobDisputeGasTest is GasMeter {
         return m;
     }
 
-    function _proof(Match memory m) private returns (Cost memory cost) {
+    function _proof(Match memory m) private returns (Cost memory cost, uint256 evaluations) {
         BlobProof memory p;
         uint256 i = _contested(m);
         (p.history, p.piece) = (m.history, _piece(m, i));
@@ -105,7 +138,8 @@ contract BlobDisputeGasTest is GasMeter {
         bytes memory step = abi.encodeCall(prover.step, (ctx, uint64(m.start + i), p.witness));
         Cost memory toy = _send(ANYONE, address(prover), 0, step);
         cost = _send(_mover(m), address(game), 0, abi.encodeCall(BlobDisputeGame.prove, (m.context, p)));
-        cost.execution = cost.execution - toy.execution + MEDIAN_STEP + _evaluations(p.piece) * POINT_EVALUATION_GAS;
+        evaluations = _evaluations(p.piece);
+        cost.execution = cost.execution - toy.execution + MEDIAN_STEP + evaluations * POINT_EVALUATION_GAS;
         _assertStatus(m, GameStatus.ExecutorWon, "the executor proves after five moves");
     }
 

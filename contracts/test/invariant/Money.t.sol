@@ -354,9 +354,9 @@ contract MoneyTest is TestBase {
         users.checkGame();
     }
 
-    /// @dev The gate: a run in which nearly everything reverted would show nothing.
+    /// @dev The gate: 30 % of the 64 calls. A run in which nearly everything reverted would show nothing.
     function afterInvariant() public view {
-        assertTrue(users.calls() >= 16, "too few calls got through");
+        assertTrue(users.calls() >= 20, "too few calls got through");
         assertTrue(users.done("ask") > 0 && users.done("claim") > 0, "nothing was ever claimed");
     }
 

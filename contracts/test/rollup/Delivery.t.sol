@@ -12,7 +12,7 @@ import {
 } from "../../src/interfaces/Types.sol";
 import {IInbox} from "../../src/interfaces/IInbox.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
-import {Counter, GasBurner, Recorder, Reenterer, ReturnBomb} from "../base/Consumers.sol";
+import {Counter, GasBurner, GasWitness, Recorder, Reenterer, ReturnBomb} from "../base/Consumers.sol";
 import {Fixture} from "../base/Fixture.sol";
 
 contract DeliveryTest is Fixture {
@@ -265,6 +265,40 @@ contract DeliveryTest is Fixture {
         if (ok) assertTrue(abi.decode(data, (bool)), "delivered");
         else assertEq(uint256(inbox.status(_idOf(r)).result), uint256(Callback.None), "untouched");
         assertEq(consumer.results(), ok ? 1 : 0, "all or nothing");
+    }
+
+    /// @dev What a consumer spends before it can look: the choice of its function.
+    uint256 private constant LOOK_GAS = 100;
+
+    /// @dev [S] A callback has the gas that was promised and paid for, no less and no more, whatever the deliverer brings.
+    function testFuzz_deliver_anyGas_givesWhatWasPromised_succeeds(uint256 brought, uint256 promised) public {
+        GasWitness witness = new GasWitness();
+        promised = 30_000 + promised % 1_970_001;
+        RequestParams memory p = _params();
+        (p.callback, p.callbackGas, p.callbackFee) = (address(witness), uint32(promised), 0.3 ether);
+        p.delivery = uint8(Delivery.Optimistic);
+        Request memory r = _ask(p);
+        ClaimRef memory c = _claim(r);
+        // From what the rollup needs at least to as much again as it can use.
+        brought = 300_000 + (promised + brought % (2 * promised + 300_000)) * 64 / 63;
+        bytes memory result = abi.encodeCall(rollup.deliverResult, (r, c, output, userData));
+        _givesExactly(witness, promised, brought, result, "result");
+        _reject(r, c);
+        _givesExactly(witness, promised, brought, abi.encodeCall(rollup.deliverOverturn, (r)), "overturn");
+        c = _claim(r);
+        result = abi.encodeCall(rollup.deliverResult, (r, c, output, userData));
+        _givesExactly(witness, promised, brought, result, "new result");
+        _finalize(r, c);
+        _givesExactly(witness, promised, brought, abi.encodeCall(rollup.deliverFinality, (r)), "finality");
+    }
+
+    function _givesExactly(GasWitness witness, uint256 promised, uint256 brought, bytes memory call, string memory what)
+        private
+    {
+        (bool ok, bytes memory data) = address(rollup).call{gas: brought}(call);
+        assertTrue(ok && abi.decode(data, (bool)), what);
+        uint256 given = witness.given();
+        if (given > promised || given + LOOK_GAS < promised) revert Differs(what, promised, given);
     }
 
     function test_deliverResult_littleGas_reverts() public {
