@@ -28,12 +28,26 @@ fn answer(text: &str) -> Vec<u8> {
 }
 
 async fn blob_world() -> World {
+    seeded_blob_world(0).await
+}
+
+/// A rollup with blobs whose questions are seeded `seed_delay` blocks later.
+async fn seeded_blob_world(seed_delay: u64) -> World {
     let parameters = Parameters::devnet(signer(SEQUENCER).address());
     World::with(Parameters {
         blobs: true,
+        seed_delay,
         ..parameters
     })
     .await
+}
+
+/// The same, seen through geth's pools by everybody who is told its address from now on.
+async fn behind_geth(seed_delay: u64) -> (World, Geth) {
+    let mut world = seeded_blob_world(seed_delay).await;
+    let geth = Geth::start(&world.anvil.url()).await;
+    world.rpc = geth.url.to_string();
+    (world, geth)
 }
 
 /// Two segments with a blob each share a transaction, one in calldata goes by itself; all are told as they were signed.
@@ -246,15 +260,7 @@ async fn outputs_that_an_earlier_run_posted_are_known_without_a_beacon_node() {
 /// One account records seeds and posts batches: a node that keeps both kinds apart refuses neither, and no executor pays for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_in_blobs_waits_for_a_recording_that_is_not_mined_yet() {
-    let parameters = Parameters::devnet(signer(SEQUENCER).address());
-    let mut world = World::with(Parameters {
-        blobs: true,
-        seed_delay: 3,
-        ..parameters
-    })
-    .await;
-    let geth = Geth::start(&world.anvil.url()).await;
-    world.rpc = geth.url.to_string();
+    let (world, geth) = behind_geth(3).await;
     let (_sequencer, mut client) = world.sequencer(&["--seed-depth", "1"]).await;
     let mut peer = Peer::connect(&world, &mut client, FIRST).await;
     let id = world.ask("One?").await;
@@ -280,15 +286,7 @@ async fn batch_in_blobs_waits_for_a_recording_that_is_not_mined_yet() {
 /// With an account of its own, what a block drew is recorded while a batch waits that offers too little for any block.
 #[tokio::test(flavor = "multi_thread")]
 async fn randomness_is_recorded_from_another_account_while_a_batch_waits() {
-    let parameters = Parameters::devnet(signer(SEQUENCER).address());
-    let mut world = World::with(Parameters {
-        blobs: true,
-        seed_delay: 3,
-        ..parameters
-    })
-    .await;
-    let geth = Geth::start(&world.anvil.url()).await;
-    world.rpc = geth.url.to_string();
+    let (world, geth) = behind_geth(3).await;
     let file = world.dir.path().join("recorder.key");
     write_key_file(&file, KEYS[STRANGER]).expect("written");
     let file = file.display().to_string();
@@ -329,9 +327,7 @@ async fn randomness_is_recorded_from_another_account_while_a_batch_waits() {
 /// The same where the transaction that waits is another process's: the node's refusal strikes no segment.
 #[tokio::test(flavor = "multi_thread")]
 async fn account_in_two_hands_delays_a_batch_in_blobs_and_strikes_no_segment() {
-    let mut world = blob_world().await;
-    let geth = Geth::start(&world.anvil.url()).await;
-    world.rpc = geth.url.to_string();
+    let (world, geth) = behind_geth(0).await;
     let (_sequencer, mut client) = world.sequencer(&[]).await;
     let mut peer = Peer::connect(&world, &mut client, FIRST).await;
     let id = world.ask("One?").await;
@@ -358,9 +354,7 @@ async fn account_in_two_hands_delays_a_batch_in_blobs_and_strikes_no_segment() {
 /// A node without room for a transaction strikes no segment, in a blob or not.
 #[tokio::test(flavor = "multi_thread")]
 async fn full_pool_delays_batches_and_strikes_no_segment() {
-    let mut world = blob_world().await;
-    let geth = Geth::start(&world.anvil.url()).await;
-    world.rpc = geth.url.to_string();
+    let (world, geth) = behind_geth(0).await;
     let (_sequencer, mut client) = world.sequencer(&[]).await;
     let mut peer = Peer::connect(&world, &mut client, FIRST).await;
     for (blob, words) in [(true, "account limit exceeded"), (false, "txpool is full")] {
@@ -386,9 +380,7 @@ async fn full_pool_delays_batches_and_strikes_no_segment() {
 /// Killed while its batch offers too little for any block: the next run offers more for the same batch, and sends no other.
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_in_blobs_that_a_killed_run_left_behind_is_sent_again_for_more_and_mined_once() {
-    let mut world = blob_world().await;
-    let geth = Geth::start(&world.anvil.url()).await;
-    world.rpc = geth.url.to_string();
+    let (world, _geth) = behind_geth(0).await;
     let (sequencer, mut client) = world.sequencer(&[]).await;
     let mut peer = Peer::connect(&world, &mut client, FIRST).await;
     let id = world.ask("One?").await;
@@ -456,9 +448,7 @@ async fn until_pending(world: &World, count: u64) {
 /// While a blob costs more than the sequencer pays, it says so and takes the same outputs in calldata, from the same executor.
 #[tokio::test(flavor = "multi_thread")]
 async fn segment_in_a_blob_that_is_too_dear_is_refused_and_its_request_stays_for_calldata() {
-    let mut world = blob_world().await;
-    let geth = Geth::start(&world.anvil.url()).await;
-    world.rpc = geth.url.to_string();
+    let (world, geth) = behind_geth(0).await;
     let flags = ["--max-blob-fee-gwei", "3", "--batch-interval-ms", "1000"];
     let (_sequencer, mut client) = world.sequencer(&flags).await;
     let mut peer = Peer::connect(&world, &mut client, FIRST).await;

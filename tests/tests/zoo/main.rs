@@ -18,11 +18,13 @@ use assay_bindings::{BlobDisputeGame, DisputeGame, Request, Rollup, Staking};
 use assay_dispute::action::Action;
 use assay_dispute::calls::{call_for, opening};
 use assay_dispute::claim_ref::claim_ref;
+use assay_dispute::clock::Timestamp;
 use assay_dispute::flipped::{FlippedTrace, MadeUpTrace};
 use assay_dispute::game::Side;
 use assay_dispute::ledger::Play;
 use assay_dispute::lies::Lie;
 use assay_dispute::solver::next_actions;
+use assay_dispute::trace::Trace;
 use assay_dispute::watcher::{Watcher, challenger_bond, view};
 use assay_node::dangerous::Flip;
 use assay_node::tx::Call;
@@ -35,6 +37,7 @@ use games_support::services::{
     arguments, defender, look, run_of, truth, watchtower, watchtower_of,
 };
 use serde_json::json;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -658,8 +661,6 @@ async fn consumers_that_revert_or_reenter_block_nothing() {
 /// Plays the executor's side with a false trace, every move as late as its clock lets it, until no move is in time.
 async fn move_at_the_last_second(net: &Network) {
     let mut watcher = look(net).await;
-    let game = net.deployment.contracts.game;
-    let responder = net.responder(Who::Executor);
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         watcher.poll().await.expect("follows");
@@ -675,14 +676,32 @@ async fn move_at_the_last_second(net: &Network) {
         let claim = &ledger.claims[&play.claim()];
         let truth = run_of(net, &ledger.asks[&claim.request_id], claim);
         let mut lies = FlippedTrace::new(truth, 1, 7, TRACE_LOG2).stubborn();
-        let actions = next_actions(&play.game, &mut lies, Side::Executor, now);
-        for action in actions.expect("infallible") {
-            let call = call_for(play, Side::Executor, &action, game).expect("no blob");
-            if let Some(call) = call {
-                drop(responder.send(call).await);
-            }
+        answer_by(net, play, &mut lies, now).await;
+    }
+}
+
+/// Sends whatever the executor's side of `play` does by this trace; a refusal is its own affair.
+async fn answer_by(
+    net: &Network,
+    play: &Play,
+    trace: &mut impl Trace<Error = Infallible>,
+    now: Timestamp,
+) {
+    let game = net.deployment.contracts.game;
+    let actions = next_actions(&play.game, trace, Side::Executor, now);
+    for action in actions.expect("infallible") {
+        let call = call_for(play, Side::Executor, &action, game).expect("no blob");
+        if let Some(call) = call {
+            drop(net.responder(Who::Executor).send(call).await);
         }
     }
+}
+
+/// The watchtower, which sees the chain through `proxy`.
+fn watchtower_behind(net: &Network, proxy: &Proxy) -> JoinHandle<()> {
+    let mut args = arguments(net, Who::Watchtower, &[]);
+    args.node.rpc_url = proxy.url.clone();
+    watchtower_of(args)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -711,9 +730,7 @@ async fn watchtower_behind_a_flaky_and_stale_endpoint_wins() {
     let asked = ask(&net).await;
     let before = purse(&net, Who::Watchtower).await;
     let proxy = Proxy::start(net.chain.url()).await;
-    let mut args = arguments(&net, Who::Watchtower, &[]);
-    args.node.rpc_url = proxy.url.clone();
-    let tower = watchtower_of(args);
+    let tower = watchtower_behind(&net, &proxy);
     let liar = defender(&net, LIE);
     // Long enough to start: an endpoint that is down by then is the operator's to see.
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -742,9 +759,7 @@ async fn endpoint_that_lies_about_a_claim_costs_the_watchtower_nothing() {
     let proxy = Proxy::start(net.chain.url()).await;
     let [right, wrong] = [&asked.right, &asked.wrong].map(alloy::hex::encode);
     proxy.set(Fault::Lie(right, wrong));
-    let mut args = arguments(&net, Who::Watchtower, &[]);
-    args.node.rpc_url = proxy.url.clone();
-    let tower = watchtower_of(args);
+    let tower = watchtower_behind(&net, &proxy);
     let keeper = watchtower(&net, Who::Liar, &["--keeper"]);
     net.claim(asked.id, &asked.request, &asked.right).await;
     net.wait_for::<Rollup::ClaimFinalized>(1, GAME).await;

@@ -2,22 +2,28 @@
 
 use crate::games_support::network::{Network, Who};
 use crate::games_support::services::{look, run_of, watchtower};
-use crate::{GAME, ask, assert_rejected, purse};
+use crate::{GAME, answer_by, ask, assert_rejected, purse};
 use alloy::primitives::Bytes;
 use assay_bindings::DisputeGame;
-use assay_dispute::calls::{call_for, opening};
+use assay_dispute::calls::opening;
 use assay_dispute::claim_ref::claim_ref;
 use assay_dispute::game::Side;
 use assay_dispute::ledger::{Ask, Claim};
-use assay_dispute::solver::next_actions;
+use assay_dispute::solver::contested;
+use assay_dispute::trace::Trace;
 use assay_dispute::watcher::challenger_bond;
 use std::time::Duration;
+
+fn with_output(claim: &Claim, output: &[u8]) -> Claim {
+    Claim {
+        output: Some(Bytes::copy_from_slice(output)),
+        ..claim.clone()
+    }
+}
 
 /// Defends the first claim by the run that reads `output` in place of the claimed bytes, and accepts it.
 async fn defend(net: &Network, output: &[u8]) {
     let mut watcher = look(net).await;
-    let game = net.deployment.contracts.game;
-    let responder = net.responder(Who::Executor);
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         watcher.poll().await.expect("follows");
@@ -30,19 +36,9 @@ async fn defend(net: &Network, output: &[u8]) {
         }
         let claim = &ledger.claims[&play.claim()];
         let ask = &ledger.asks[&claim.request_id];
-        let other = Claim {
-            output: Some(Bytes::copy_from_slice(output)),
-            ..claim.clone()
-        };
-        let mut poisoned = run_of(net, ask, &other);
+        let mut poisoned = run_of(net, ask, &with_output(claim, output));
         let now = net.chain.head().await.expect("a head").timestamp;
-        let actions = next_actions(&play.game, &mut poisoned, Side::Executor, now);
-        for action in actions.expect("infallible") {
-            let call = call_for(play, Side::Executor, &action, game).expect("no blob");
-            if let Some(call) = call {
-                drop(responder.send(call).await);
-            }
-        }
+        answer_by(net, play, &mut poisoned, now).await;
     }
 }
 
@@ -62,6 +58,17 @@ async fn run_from_a_poisoned_prestate_falls_where_it_is_read() {
     assert_rejected(&net, before, 0).await;
     let moved = net.game_events::<DisputeGame::Moved>().await;
     assert_eq!(moved.len(), 10);
+    let watcher = look(&net).await;
+    let ledger = watcher.ledger();
+    let play = ledger.games.values().next().expect("a game");
+    let (claim, ask) = (&ledger.claims[&play.claim()], &ledger.asks[&asked.id]);
+    let mut truth = run_of(&net, ask, claim);
+    let mut poisoned = run_of(&net, ask, &with_output(claim, &asked.right));
+    let proven = contested(&play.game, &mut truth).expect("infallible");
+    let at = play.game.standing().index(proven.expect("the last move"));
+    let after = [at, at + 1];
+    let runs = [truth.roots(&after), poisoned.roots(&after)].map(|r| r.expect("infallible"));
+    assert!(at > 0 && runs[0][0] == runs[1][0] && runs[0][1] != runs[1][1]);
     tower.abort();
 }
 
